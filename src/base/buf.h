@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A growing byte buffer; data is always followed by a zero byte, so it can be read as a string. */
+#pragma once
+
+#include "base/alloc.h"
+
+#include <stdarg.h>
+
+struct buf {
+	char *data; /* NULL while empty */
+	size_t len;
+	size_t room;
+};
+
+void buf_done(struct buf *b);
+void buf_add(struct buf *b, const void *p, size_t n);
+void buf_adds(struct buf *b, const char *s);
+void buf_addc(struct buf *b, char c);
+void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The text, never NULL; borrowed. */
+const char *buf_text(const struct buf *b);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+ssize_t fd_read(int fd, void *buf, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = read(fd, (char *)buf + done, size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int fd_write(int fd, const void *buf, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = write(fd, (const char *)buf + done, size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int file_read(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e)
+{
+	auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	size_t total = 0;
+	char chunk[4096];
+
+	if (fd < 0)
+		return err_sys(e, STEP_FILE, name);
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, STEP_FILE, name);
+		if (n == 0)
+			return 0;
+		total += (size_t)n;
+		if (total > limit)
+			return err_num(e, STEP_FILE, name, EFBIG);
+		buf_add(b, chunk, (size_t)n);
+	}
+}
+
+int file_write(int dir, const char *name, const char *text, enum step_id step, struct nook_error *e)
+{
+	auto_close int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return err_sys(e, step, name);
+	return 0;
+}
+
+int file_replace(int dir, const char *name, const void *data, size_t size, mode_t mode, enum file_sync sync,
+                 struct nook_error *e)
+{
+	char temp[NAME_MAX + 1];
+	int r;
+
+	/* The pid keeps two writers apart; a left-over of a killed one is overwritten by the next with its pid. */
+	if (snprintf(temp, sizeof(temp), ".%s.%d", name, (int)getpid()) >= (int)sizeof(temp))
+		return err_num(e, STEP_FILE, name, ENAMETOOLONG);
+	auto_close int fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return err_sys(e, STEP_FILE, name);
+	r = fd_write(fd, data, size);
+	if (!r && sync == FILE_SYNC && fsync(fd) < 0)
+		r = -errno;
+	if (!r && renameat(dir, temp, dir, name) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dir, temp, 0);
+		return err_num(e, STEP_FILE, name, r);
+	}
+	if (sync == FILE_SYNC) {
+		auto_close int parent = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (parent < 0 || fsync(parent) < 0)
+			return err_sys(e, STEP_FILE, name);
+	}
+	return 0;
+}
+
+static int lock_with(int dir, const char *name, int operation, struct nook_error *e)
+{
+	auto_close int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(e, STEP_LOCK, name);
+	while (flock(fd, operation) < 0) {
+		if (errno == EWOULDBLOCK)
+			return -EWOULDBLOCK;
+		if (errno != EINTR)
+			return err_sys(e, STEP_LOCK, name);
+	}
+	return take_fd(&fd);
+}
+
+int file_lock(int dir, const char *name, struct nook_error *e)
+{
+	return lock_with(dir, name, LOCK_EX, e);
+}
+
+int file_trylock(int dir, const char *name, struct nook_error *e)
+{
+	return lock_with(dir, name, LOCK_EX | LOCK_NB, e);
+}
+
+int dir_make(const char *path, mode_t mode, struct nook_error *e)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return err_sys(e, STEP_FILE, path);
+	if (len >= sizeof(part))
+		return err_num(e, STEP_FILE, path, ENAMETOOLONG);
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] && path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = 0;
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return err_sys(e, STEP_FILE, part);
+	}
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, STEP_FILE, path) : fd;
+}
+
+/* Deeper trees than this are an attack on the stack of descriptors, not data. */
+enum { TREE_DEPTH_MAX = 2048 };
+
+static int remove_below(int dir, dev_t device, int depth, struct nook_error *e)
+{
+	DIR *stream = fdopendir(dir);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!stream) {
+		r = err_sys(e, STEP_FILE, "directory");
+		(void)close(dir);
+		return r;
+	}
+	while (r >= 0 && (entry = readdir(stream))) {
+		const char *name = entry->d_name;
+		struct stat st;
+
+		if (!strcmp(name, ".") || !strcmp(name, ".."))
+			continue;
+		if (unlinkat(dirfd(stream), name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR && errno != EPERM) {
+			r = err_sys(e, STEP_FILE, name);
+			break;
+		}
+		int below = openat(dirfd(stream), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (below < 0 || fstat(below, &st) < 0) {
+			r = err_sys(e, STEP_FILE, name);
+			if (below >= 0)
+				(void)close(below);
+		} else if (st.st_dev != device || depth >= TREE_DEPTH_MAX) {
+			r = err_num(e, STEP_FILE, name, st.st_dev != device ? EXDEV : ELOOP);
+			(void)close(below);
+		} else {
+			r = remove_below(below, device, depth + 1, e);
+			if (r >= 0 && unlinkat(dirfd(stream), name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+				r = err_sys(e, STEP_FILE, name);
+		}
+	}
+	(void)closedir(stream);
+	return r;
+}
+
+int tree_remove(int dir, const char *name, struct nook_error *e)
+{
+	struct stat st;
+	int fd;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_sys(e, STEP_FILE, name);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, STEP_FILE, name);
+	if (fstat(fd, &st) < 0) {
+		(void)close(fd);
+		return err_sys(e, STEP_FILE, name);
+	}
+	TRY(remove_below(fd, st.st_dev, 0, e));
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(e, STEP_FILE, name);
+	return 0;
+}
+
+int fds_cloexec_from(unsigned first, struct nook_error *e)
+{
+	if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_sys(e, STEP_FDS, NULL);
+	return 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Descriptors and whole files.  EINTR is retried here and nowhere else. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+
+/* Reads up to size bytes, stopping only at end of file: the count, or -errno. */
+ssize_t fd_read(int fd, void *buf, size_t size);
+/* Writes everything: 0 or -errno. */
+int fd_write(int fd, const void *buf, size_t size);
+
+/* Appends the whole of a file to B; -EFBIG when it is larger than LIMIT. DIR may be AT_FDCWD. */
+int file_read(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e);
+/* One write(2) to an existing file, as /proc, /sys and cgroup files want it.  The error's object is NAME. */
+int file_write(int dir, const char *name, const char *text, enum step_id step, struct nook_error *e);
+/* Replaces a file atomically: write a temporary beside it, rename.  With FILE_SYNC also fsync file and directory
+ * (a state directory on tmpfs needs none). */
+enum file_sync { FILE_NO_SYNC, FILE_SYNC };
+int file_replace(int dir, const char *name, const void *data, size_t size, mode_t mode, enum file_sync sync,
+                 struct nook_error *e);
+/* Takes an exclusive lock on DIR/NAME (made if absent) and returns the descriptor that holds it; closing it unlocks. */
+int file_lock(int dir, const char *name, struct nook_error *e);
+/* The same, but returns -EWOULDBLOCK at once (and records nothing) when somebody holds it. */
+int file_trylock(int dir, const char *name, struct nook_error *e);
+/* mkdir -p: each missing component with MODE; returns an O_PATH descriptor of the last. For names that only we control. */
+int dir_make(const char *path, mode_t mode, struct nook_error *e);
+/* Removes what is below DIR/NAME and NAME itself, never crossing into another mount or through a link. */
+int tree_remove(int dir, const char *name, struct nook_error *e);
+/* Marks every descriptor from FIRST on close-on-exec (close_range(2)). */
+int fds_cloexec_from(unsigned first, struct nook_error *e);
