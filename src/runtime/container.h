@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Containers that have a state: one directory per container under RUN/containers/ID, whose state.json is replaced
- * atomically.  What a start is about to make (cgroups, id range, mounts, links) is written there before it is made, so
- * that any later command can finish or undo what a killed one began.  A pid from disk is trusted only when its start
- * time (field 22 of /proc/PID/stat) still matches; live processes are held by pidfd.
+ * atomically.  What a start is about to make (cgroups, id range, paths) is written there before it is made, so that any
+ * later command can finish or undo what a killed one began.  A pid from disk is trusted only when its start time
+ * (field 22 of /proc/PID/stat) still matches; live processes are held by pidfd.
+ *
+ *     r = runtime_open(run)
+ *     dir = container_create(r, c)         the intent: nothing of it exists yet; locked until dir is closed
+ *     ... launch ...
+ *     c->pid, c->pid_start, c->creating = false; container_save(dir, c); close(dir)
+ *     ... wait ...
+ *     container_remove(r, c, REMOVE_STOPPED), or container_finish(r, c) to keep what `nook ps -a` shows
+ *
+ * The supervisor named in a state is the only one who writes it while it lives.
  */
 #pragma once
 
@@ -16,14 +25,15 @@
 
 enum container_status { CONTAINER_CREATING, CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_STOPPED };
 
+/* Strings may be NULL where "" is meant; after a load they never are. */
 struct container {
-	const char *id;            /* [A-Za-z0-9_+-][A-Za-z0-9_+.-]{0,1023} */
-	const char *name;          /* "" or unique among containers */
+	const char *id;            /* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, at most CONTAINER_ID_MAX bytes */
+	const char *name;          /* "" or unique among containers; spelled as an id is */
 	const char *source;        /* "host:", "dir:/srv/root": as given */
 	const char *bundle;        /* OCI bundle directory, or "" */
 	const char *command;       /* for ps: the argument vector, joined */
 	int64_t created_ns;        /* CLOCK_REALTIME */
-	int64_t started_ns, finished_ns; /* 0: not yet */
+	int64_t started_ns, finished_ns; /* 0: not yet.  A live init that has not started waits at the gate: "created" */
 	pid_t pid;                 /* init, in the host's pid namespace; 0: none */
 	uint64_t pid_start;        /* its start time, field 22 of /proc/PID/stat */
 	pid_t supervisor;          /* the `nook run` or shim that waits for it; 0: none */
@@ -31,44 +41,68 @@ struct container {
 	bool creating;             /* the intent is written, the start is not finished */
 	bool auto_remove;          /* --rm */
 	int exit_status;           /* 0..255; -1: not ended or unknown */
-	const char **cgroups;      /* absolute directories, NULL-terminated; v2 ones are told by their files */
+	const char **cgroups;      /* absolute directories; v2 ones are told by their file system */
 	size_t n_cgroups;
 	uint32_t range_base;       /* first host id of its 65536 range; 0: none was taken */
-	const char **paths;        /* files and directories outside the state directory to remove with it */
+	const char **paths;        /* absolute files and directories outside the state directory to remove with it */
 	size_t n_paths;
 	struct spec_pair *annotations;
 	size_t n_annotations;
 	const char *oci_version;
 	const char *rootfs;        /* host path of the root, "" when there is none */
+	const char *damage;        /* not saved: why its state could not be read; "" when it could */
 };
 
-/* The directory RUN/containers (made when missing, 0700); -errno when RUN cannot be written. */
+enum { CONTAINER_ID_MAX = 240 }; /* leaves room in NAME_MAX for what a cgroup's name adds */
+
 struct store_run;
+
+/* The run directory RUN (made when missing, 0700). */
 int runtime_open(const char *run, struct arena *a, struct store_run **ret, struct nook_error *e);
 void runtime_close(struct store_run *r);
+CLEANUP_DEFINE(struct store_run *, runtime_close)
 
-/* 0 or -EINVAL: is this an id that may become a directory name? */
+/* 0 or -EINVAL: is this an id (or name) that may become a file name? */
 int container_id_check(const char *id, struct nook_error *e);
 /* 12 random hex digits. */
 const char *container_id_new(struct arena *a);
+/* The cgroup path of a container of this run directory: "nook/ID", and "nook/ID@TAG" when RUN is not /run/nook, so that
+ * `nook system repair` can tell its own left-overs from the groups of other run directories. */
+const char *container_cgroup_path(const struct store_run *r, const char *id, struct arena *a);
 
-/* Makes the directory (-EEXIST: the id or the name is taken) and writes the intent. Returns a descriptor of it that is
- * locked (flock) by the caller until closed. */
+/* Makes the directory (-EEXIST: the id or the name is taken) and writes the intent.  Returns a descriptor of the
+ * directory that holds its lock (flock) until closed. */
 int container_create(struct store_run *r, const struct container *c, struct nook_error *e);
-/* Writes state.json anew. DIR is what container_create() or container_lock() returned. */
+/* Writes state.json anew.  DIR is what container_create() or container_lock() returned. */
 int container_save(int dir, const struct container *c, struct nook_error *e);
-/* Loads by id, unique id prefix or name.  -ENOENT with a sentence when there is none. */
+/* Loads by id, name or unique id prefix, in this order.  -ENOENT with a sentence when there is none. */
 int container_load(struct store_run *r, const char *id_or_name, struct arena *a, struct container *ret, struct nook_error *e);
-/* The container's directory, locked exclusively. */
+/* The container's directory, locked exclusively; waits for who holds it.  -ENOENT: it is gone. */
 int container_lock(struct store_run *r, const char *id, struct nook_error *e);
-/* All of them, sorted by creation time; a damaged state gives an entry with creating set and the id alone. */
+/* The same, but -EWOULDBLOCK at once (nothing recorded) when somebody holds it: its creator or remover. */
+int container_trylock(struct store_run *r, const char *id, struct nook_error *e);
+/* All of them, sorted by creation time; one whose state cannot be read has only id, creating and damage. */
 int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e);
-/* Judged now: looks at the process and, when it lives, at the freezer. */
+
+/* Judged now: looks at the process and, when it lives, at the freezer.  A start whose process died before it was finished
+ * counts as stopped. */
 enum container_status container_status(const struct container *c);
 extern const char *const container_status_names[]; /* OCI: "creating", "created", "running", "paused", "stopped" */
 /* A pidfd of its init, checked against the start time; -ESRCH when it has ended. */
 int container_pidfd(const struct container *c, struct nook_error *e);
-/* Undoes all that the state names: kills what is left (only if FORCE or not running), removes cgroups, paths, the id
- * range, and last the directory.  Idempotent. */
+/* Does its supervisor still live? */
+bool container_is_supervised(const struct container *c);
+
+struct cgroup;
+/* Its groups as cgroup/ wants them; absent directories are left out. */
+void container_cgroup(const struct container *c, struct arena *a, struct cgroup *ret);
+
+/* Undoes all that the state names: kills what is left (REMOVE_FORCE, or when its init has ended), removes cgroups, paths,
+ * the id range, the name, and last the directory.  Idempotent; whatever was undone before is fine.  The caller must not
+ * hold the lock.  Unless the caller is the supervisor, the state is read again under the lock.
+ * -EBUSY: it runs, and MODE is REMOVE_STOPPED. */
 enum remove_mode { REMOVE_STOPPED, REMOVE_FORCE };
 int container_remove(struct store_run *r, const struct container *c, enum remove_mode mode, struct nook_error *e);
+/* For a container that has ended and is kept: undoes the same but keeps name and state, which then says how it ended
+ * (c->exit_status, c->finished_ns: now when 0).  A container that is gone is fine. */
+int container_finish(struct store_run *r, const struct container *c, struct nook_error *e);
