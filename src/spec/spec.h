@@ -8,19 +8,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/value.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* A number that may be absent. */
-struct opt_i64 {
-	int64_t value;
-	bool set;
-};
-struct opt_u64 {
-	uint64_t value;
-	bool set;
-};
 
 /* ---- namespaces -------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "json/bind.h"
+
+#include "base/text.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+
+/* More elements than any container has; keeps a small file from becoming gigabytes of structs. */
+enum { ITEMS_MAX = 65536 };
+
+struct pair {
+	const char *key, *value;
+};
+
+/* ---- the path ---------------------------------------------------------------------------------------------------- */
+
+int bind_enter(struct bind_reader *r, const char *name, size_t index, struct nook_error *e)
+{
+	if (r->depth == BIND_DEPTH)
+		return bind_refuse(r, e, "nested too deeply");
+	r->path[r->depth].name = name;
+	r->path[r->depth].index = index;
+	r->depth++;
+	return 0;
+}
+
+void bind_leave(struct bind_reader *r)
+{
+	r->depth--;
+}
+
+const char *bind_where(const struct bind_reader *r, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = 0;
+	for (unsigned i = 0; i < r->depth && len < size; i++) {
+		int n = r->path[i].name
+			? snprintf(buf + len, size - len, "%s%s", len ? "." : "", r->path[i].name)
+			: snprintf(buf + len, size - len, "[%zu]", r->path[i].index);
+
+		len += n < 0 ? 0 : (size_t)n;
+	}
+	return buf;
+}
+
+int bind_refuse(struct bind_reader *r, struct nook_error *e, const char *fmt, ...)
+{
+	char where[NOOK_OBJECT_MAX], why[NOOK_DETAIL_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	return err_why(e, r->step, bind_where(r, where, sizeof(where)), EINVAL, why);
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static const char *type_words(json_type type)
+{
+	switch (type) {
+	case json_type_object:
+		return "an object";
+	case json_type_array:
+		return "an array";
+	case json_type_string:
+		return "a string";
+	case json_type_boolean:
+		return "true or false";
+	case json_type_int:
+		return "an integer";
+	case json_type_double:
+		return "a number with a fraction";
+	default:
+		return "null";
+	}
+}
+
+int bind_expect(struct bind_reader *r, struct json_object *value, json_type type, struct nook_error *e)
+{
+	if (json_object_is_type(value, type))
+		return 0;
+	return bind_refuse(r, e, "expected %s, found %s", type_words(type), type_words(json_object_get_type(value)));
+}
+
+int bind_read_string(struct bind_reader *r, struct json_object *value, const char **ret, struct nook_error *e)
+{
+	TRY(bind_expect(r, value, json_type_string, e));
+	const char *text = json_object_get_string(value);
+	size_t len = (size_t)json_object_get_string_len(value);
+
+	if (strlen(text) != len)
+		return bind_refuse(r, e, "the string has a NUL character in it");
+	*ret = arena_strndup(r->arena, text, len);
+	return 0;
+}
+
+int bind_read_i64(struct bind_reader *r, struct json_object *value, int64_t min, int64_t max, int64_t *ret,
+	struct nook_error *e)
+{
+	TRY(bind_expect(r, value, json_type_int, e));
+	int64_t number = json_object_get_int64(value);
+
+	/* json-c answers the nearest int64 for what only fits an uint64. */
+	if (number < min || number > max || (number == INT64_MAX && json_object_get_uint64(value) > INT64_MAX))
+		return bind_refuse(r, e, "%s is not between %lld and %lld", json_object_get_string(value), (long long)min,
+			(long long)max);
+	*ret = number;
+	return 0;
+}
+
+int bind_read_u64(struct bind_reader *r, struct json_object *value, uint64_t max, uint64_t *ret, struct nook_error *e)
+{
+	TRY(bind_expect(r, value, json_type_int, e));
+	uint64_t number = json_object_get_uint64(value);
+
+	if (json_object_get_int64(value) < 0 || number > max)
+		return bind_refuse(r, e, "%s is not between 0 and %llu", json_object_get_string(value),
+			(unsigned long long)max);
+	*ret = number;
+	return 0;
+}
+
+const struct bind_word *bind_word_find(const struct bind_word *words, const char *word)
+{
+	for (; words->word; words++)
+		if (text_is(words->word, word))
+			return words;
+	return NULL;
+}
+
+const char *bind_word_of(const struct bind_word *words, int64_t value)
+{
+	for (; words->word; words++)
+		if (words->value == value)
+			return words->word;
+	return NULL;
+}
+
+/* ---- integers of any width --------------------------------------------------------------------------------------- */
+
+static void store(void *member, size_t size, uint64_t value)
+{
+	switch (size) {
+	case 1:
+		*(uint8_t *)member = (uint8_t)value;
+		break;
+	case 2:
+		*(uint16_t *)member = (uint16_t)value;
+		break;
+	case 4:
+		*(uint32_t *)member = (uint32_t)value;
+		break;
+	default:
+		assert(size == 8);
+		*(uint64_t *)member = value;
+	}
+}
+
+static uint64_t fetch(const void *member, size_t size)
+{
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)member;
+	case 2:
+		return *(const uint16_t *)member;
+	case 4:
+		return *(const uint32_t *)member;
+	default:
+		assert(size == 8);
+		return *(const uint64_t *)member;
+	}
+}
+
+static int64_t fetch_signed(const void *member, size_t size)
+{
+	unsigned unused = 64 - 8 * (unsigned)size;
+
+	return (int64_t)(fetch(member, size) << unused) >> unused;
+}
+
+/* The largest unsigned value of SIZE bytes. */
+static uint64_t top(size_t size)
+{
+	return UINT64_MAX >> (64 - 8 * size);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static int check_count(struct bind_reader *r, struct json_object *value, struct nook_error *e)
+{
+	TRY(bind_expect(r, value, json_type_array, e));
+	if (json_object_array_length(value) > ITEMS_MAX)
+		return bind_refuse(r, e, "more than %d elements", ITEMS_MAX);
+	return 0;
+}
+
+static int read_word(struct bind_reader *r, struct json_object *value, const struct bind_word *words, int64_t *ret,
+	struct nook_error *e)
+{
+	TRY(bind_expect(r, value, json_type_string, e));
+	const struct bind_word *found = bind_word_find(words, json_object_get_string(value));
+
+	if (!found)
+		return bind_refuse(r, e, "\"%s\" is unknown here", json_object_get_string(value));
+	*ret = found->value;
+	return 0;
+}
+
+static int read_strings(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+	struct nook_error *e)
+{
+	TRY(check_count(r, value, e));
+	size_t n = json_object_array_length(value);
+	const char **list = arena_new_n(r->arena, const char *, n + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		TRY(bind_enter(r, NULL, i, e));
+		TRY(bind_read_string(r, json_object_array_get_idx(value, i), &list[i], e));
+		bind_leave(r);
+	}
+	*(const char ***)((char *)object + row->offset) = list;
+	if (row->counted)
+		*(size_t *)((char *)object + row->count) = n;
+	return 0;
+}
+
+static int read_uints(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+	struct nook_error *e)
+{
+	TRY(check_count(r, value, e));
+	size_t n = json_object_array_length(value);
+	char *list = arena_alloc(r->arena, n * row->size);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t number = 0;
+
+		TRY(bind_enter(r, NULL, i, e));
+		TRY(bind_read_u64(r, json_object_array_get_idx(value, i), top(row->size), &number, e));
+		bind_leave(r);
+		store(list + i * row->size, row->size, number);
+	}
+	*(void **)((char *)object + row->offset) = list;
+	*(size_t *)((char *)object + row->count) = n;
+	return 0;
+}
+
+static int read_array(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+	struct nook_error *e)
+{
+	TRY(check_count(r, value, e));
+	size_t n = json_object_array_length(value);
+	char *list = arena_alloc(r->arena, n * row->size);
+
+	for (size_t i = 0; i < n; i++) {
+		TRY(bind_enter(r, NULL, i, e));
+		TRY(bind_read_table(r, json_object_array_get_idx(value, i), row->table, list + i * row->size, e));
+		bind_leave(r);
+	}
+	*(void **)((char *)object + row->offset) = list;
+	*(size_t *)((char *)object + row->count) = n;
+	return 0;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
+}
+
+static int read_map(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+	struct nook_error *e)
+{
+	struct pair *list;
+	size_t n = 0;
+
+	assert(row->size == sizeof(struct pair));
+	TRY(bind_expect(r, value, json_type_object, e));
+	if (json_object_object_length(value) > ITEMS_MAX)
+		return bind_refuse(r, e, "more than %d members", ITEMS_MAX);
+	list = arena_new_n(r->arena, struct pair, (size_t)json_object_object_length(value));
+	json_object_object_foreach(value, key, member)
+	{
+		TRY(bind_enter(r, key, 0, e));
+		TRY(bind_read_string(r, member, &list[n].value, e));
+		bind_leave(r);
+		list[n++].key = arena_strdup(r->arena, key);
+	}
+	if (n)
+		qsort(list, n, sizeof(*list), by_key);
+	*(struct pair **)((char *)object + row->offset) = list;
+	*(size_t *)((char *)object + row->count) = n;
+	return 0;
+}
+
+static int read_words(struct bind_reader *r, const struct bind *row, struct json_object *value, void *member,
+	struct nook_error *e)
+{
+	uint64_t bits = 0;
+
+	TRY(check_count(r, value, e));
+	for (size_t i = 0; i < json_object_array_length(value); i++) {
+		int64_t bit = 0;
+
+		TRY(bind_enter(r, NULL, i, e));
+		TRY(read_word(r, json_object_array_get_idx(value, i), row->words, &bit, e));
+		bind_leave(r);
+		bits |= (uint64_t)bit;
+	}
+	store(member, row->size, bits);
+	return 0;
+}
+
+static int read_member(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+	struct nook_error *e)
+{
+	void *member = (char *)object + row->offset;
+	struct opt_i64 *opt_int = member;
+	struct opt_u64 *opt_uint = member;
+	uint64_t unsigned_value = 0;
+	int64_t value_int = 0;
+
+	switch (row->type) {
+	case BIND_STRING:
+		return bind_read_string(r, value, member, e);
+	case BIND_BOOL:
+		TRY(bind_expect(r, value, json_type_boolean, e));
+		*(bool *)member = json_object_get_boolean(value);
+		return 0;
+	case BIND_INT:
+		TRY(bind_read_i64(r, value, -(int64_t)(top(row->size) >> 1) - 1, (int64_t)(top(row->size) >> 1),
+			&value_int, e));
+		store(member, row->size, (uint64_t)value_int);
+		return 0;
+	case BIND_UINT:
+		TRY(bind_read_u64(r, value, top(row->size), &unsigned_value, e));
+		store(member, row->size, unsigned_value);
+		return 0;
+	case BIND_OPT_INT:
+		TRY(bind_read_i64(r, value, INT64_MIN, INT64_MAX, &value_int, e));
+		*opt_int = (struct opt_i64){value_int, true};
+		return 0;
+	case BIND_OPT_UINT:
+		TRY(bind_read_u64(r, value, UINT64_MAX, &unsigned_value, e));
+		*opt_uint = (struct opt_u64){unsigned_value, true};
+		return 0;
+	case BIND_STRINGS:
+		return read_strings(r, row, value, object, e);
+	case BIND_UINTS:
+		return read_uints(r, row, value, object, e);
+	case BIND_STRUCT:
+		if (row->counted)
+			*(bool *)((char *)object + row->count) = true;
+		return bind_read_table(r, value, row->table, member, e);
+	case BIND_ARRAY:
+		return read_array(r, row, value, object, e);
+	case BIND_MAP:
+		return read_map(r, row, value, object, e);
+	case BIND_WORD:
+		TRY(read_word(r, value, row->words, &value_int, e));
+		store(member, row->size, (uint64_t)value_int);
+		return 0;
+	case BIND_WORDS:
+		return read_words(r, row, value, member, e);
+	default:
+		assert(row->type == BIND_CUSTOM);
+		return row->custom->read(r, value, member, e);
+	}
+}
+
+int bind_read_table(struct bind_reader *r, struct json_object *value, const struct bind *table, void *object,
+	struct nook_error *e)
+{
+	TRY(bind_expect(r, value, json_type_object, e));
+	for (const struct bind *row = table; row->type; row++) {
+		struct json_object *member = NULL;
+
+		if (row->type == BIND_INLINE) {
+			TRY(bind_read_table(r, value, row->table, (char *)object + row->offset, e));
+			continue;
+		}
+		(void)json_object_object_get_ex(value, row->name, &member);
+		if (!member && !(row->flags & BIND_REQUIRED))
+			continue;
+		TRY(bind_enter(r, row->name, 0, e));
+		if (!member)
+			return bind_refuse(r, e, "missing");
+		TRY(read_member(r, row, member, object, e));
+		bind_leave(r);
+	}
+	return 0;
+}
+
+int bind_read(struct json_object *root, const struct bind *table, void *object, struct arena *a, const char *prefix,
+	enum step_id step, struct nook_error *e)
+{
+	struct bind_reader r = {.arena = a, .step = step};
+
+	if (prefix)
+		TRY(bind_enter(&r, prefix, 0, e));
+	return bind_read_table(&r, root, table, object, e);
+}
+
+int bind_load(int dir, const char *name, size_t limit, const struct bind *table, void *object, struct arena *a,
+	enum step_id step, struct nook_error *e)
+{
+	AUTO(json_free) struct json_object *root = NULL;
+
+	TRY(json_load(dir, name, limit, step, &root, e));
+	return bind_read(root, table, object, a, NULL, step, e);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+static void write_array(struct json_out *o, const struct bind *row, const char *list, size_t n)
+{
+	json_out_array(o, row->name);
+	for (size_t i = 0; i < n; i++) {
+		if (row->type == BIND_UINTS) {
+			json_out_u64(o, NULL, fetch(list + i * row->size, row->size));
+		} else {
+			json_out_object(o, NULL);
+			bind_write_table(o, row->table, list + i * row->size);
+			json_out_object_end(o);
+		}
+	}
+	json_out_array_end(o);
+}
+
+static void write_map(struct json_out *o, const char *key, const struct pair *list, size_t n)
+{
+	json_out_object(o, key);
+	for (size_t i = 0; i < n; i++)
+		json_out_string(o, list[i].key, list[i].value);
+	json_out_object_end(o);
+}
+
+static void write_words(struct json_out *o, const char *key, const struct bind_word *words, uint64_t bits)
+{
+	json_out_array(o, key);
+	for (; words->word; words++)
+		if (words->value && (bits & (uint64_t)words->value) == (uint64_t)words->value) {
+			json_out_string(o, NULL, words->word);
+			bits &= ~(uint64_t)words->value;
+		}
+	json_out_array_end(o);
+}
+
+/* An object in which nothing was written is taken back. */
+static void write_struct(struct json_out *o, const struct bind *row, const void *member, bool always)
+{
+	struct json_out before = *o;
+	size_t len = o->text->len;
+
+	json_out_object(o, row->name);
+	bind_write_table(o, row->table, member);
+	if (o->has_items || always) {
+		json_out_object_end(o);
+		return;
+	}
+	*o = before;
+	o->text->len = len;
+	if (o->text->data)
+		o->text->data[len] = 0;
+}
+
+static void write_member(struct json_out *o, const struct bind *row, const void *object)
+{
+	const void *member = (const char *)object + row->offset;
+	const void *counter = (const char *)object + row->count;
+	size_t count = row->counted && row->type != BIND_STRUCT ? *(const size_t *)counter : 0;
+	bool always = row->flags & (BIND_ALWAYS | BIND_REQUIRED);
+	const char *const *strings;
+	const char *text;
+
+	switch (row->type) {
+	case BIND_STRING:
+		text = *(const char *const *)member;
+		if (text || always)
+			json_out_string(o, row->name, text ? text : "");
+		break;
+	case BIND_BOOL:
+		if (*(const bool *)member || always)
+			json_out_bool(o, row->name, *(const bool *)member);
+		break;
+	case BIND_INT:
+		if (fetch(member, row->size) || always)
+			json_out_i64(o, row->name, fetch_signed(member, row->size));
+		break;
+	case BIND_UINT:
+		if (fetch(member, row->size) || always)
+			json_out_u64(o, row->name, fetch(member, row->size));
+		break;
+	case BIND_OPT_INT:
+		if (((const struct opt_i64 *)member)->set)
+			json_out_i64(o, row->name, ((const struct opt_i64 *)member)->value);
+		break;
+	case BIND_OPT_UINT:
+		if (((const struct opt_u64 *)member)->set)
+			json_out_u64(o, row->name, ((const struct opt_u64 *)member)->value);
+		break;
+	case BIND_STRINGS:
+		strings = *(const char *const *const *)member;
+		if ((strings && strings[0]) || always)
+			json_out_strings(o, row->name, strings);
+		break;
+	case BIND_STRUCT:
+		if (!row->counted)
+			write_struct(o, row, member, always);
+		else if (*(const bool *)counter)
+			write_struct(o, row, member, true);
+		break;
+	case BIND_UINTS:
+	case BIND_ARRAY:
+		if (count || always)
+			write_array(o, row, *(const char *const *)member, count);
+		break;
+	case BIND_MAP:
+		if (count || always)
+			write_map(o, row->name, *(const struct pair *const *)member, count);
+		break;
+	case BIND_WORD:
+		text = bind_word_of(row->words, fetch_signed(member, row->size));
+		if (text && (fetch(member, row->size) || always))
+			json_out_string(o, row->name, text);
+		break;
+	case BIND_WORDS:
+		if (fetch(member, row->size) || always)
+			write_words(o, row->name, row->words, fetch(member, row->size));
+		break;
+	case BIND_INLINE:
+		bind_write_table(o, row->table, member);
+		break;
+	default:
+		assert(row->type == BIND_CUSTOM);
+		if (row->custom->write)
+			row->custom->write(o, row->name, member);
+	}
+}
+
+void bind_write_table(struct json_out *o, const struct bind *table, const void *object)
+{
+	for (const struct bind *row = table; row->type; row++)
+		if (!(row->flags & BIND_READ_ONLY))
+			write_member(o, row, object);
+}
+
+void bind_text(const struct bind *table, const void *object, enum json_style style, struct buf *text)
+{
+	struct json_out o = {.text = text, .style = style};
+
+	json_out_object(&o, NULL);
+	bind_write_table(&o, table, object);
+	json_out_object_end(&o);
+}
+
+int bind_save(int dir, const char *name, const struct bind *table, const void *object, enum json_style style, mode_t mode,
+	enum file_sync sync, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0};
+
+	bind_text(table, object, style, &text);
+	buf_addc(&text, '\n');
+	return file_replace(dir, name, text.data, text.len, mode, sync, e);
+}
