@@ -14,6 +14,7 @@
 #define STEP_LIST(X)                         \
 	X(STEP_NONE, "run")                      \
 	X(STEP_OPTION, "option")                 \
+	X(STEP_COMMAND, "command")               \
 	X(STEP_CONFIG, "config")                 \
 	X(STEP_SOURCE, "source")                 \
 	X(STEP_STATE, "state")                   \

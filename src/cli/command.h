@@ -23,7 +23,7 @@ struct cli {
 struct command {
 	const char *name;    /* "run" */
 	const char *usage;   /* "[OPTIONS] SOURCE [--] [COMMAND [ARG...]]" */
-	const char *summary; /* one line, lower case, no full stop */
+	const char *summary; /* one line, lower case, no full stop; NULL: hidden from help */
 	const struct opt *options; /* ends with a zeroed row; NULL when there are none */
 	size_t options_size; /* sizeof the struct the rows' offsets point into: zeroed before parsing */
 	enum opt_mode mode;
@@ -37,4 +37,6 @@ struct command {
 
 /* Notes and warnings on stderr, as --log-format says; silent with --quiet. */
 void cli_note(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What is being done, only with --debug. */
+void cli_debug(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_error(const struct cli *c, const struct nook_error *e);

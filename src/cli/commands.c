@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/commands.h"
+
+#include "base/text.h"
+#include "opt/nearest.h"
+
+extern const struct command cmd_help;
+
+const struct command *const commands[] = {
+	&cmd_help,
+	NULL,
+};
+
+#define AT(member) offsetof(struct globals, member)
+const struct opt global_options[] = {
+	{0, "root", "DIR", OPT_STRING, AT(root), "keep images and volumes in DIR (NOOK_ROOT)"},
+	{0, "run", "DIR", OPT_STRING, AT(run), "keep the state of containers in DIR (NOOK_RUN)"},
+	{0, "debug", NULL, OPT_FLAG, AT(debug), "tell what is being done"},
+	{0, "log-format", "text|json", OPT_STRING, AT(log_format), "how errors and notes are written"},
+	{0, "quiet", NULL, OPT_FLAG, AT(quiet), "errors only, no notes"},
+	{'h', "help", NULL, OPT_FLAG, AT(help), "show help"},
+	{0, "version", NULL, OPT_FLAG, AT(version), "show the version"},
+	{0},
+};
+
+const struct command *command_find(const struct command *const *list, const char *name)
+{
+	for (; *list; list++)
+		if (text_is((*list)->name, name))
+			return *list;
+	return NULL;
+}
+
+const char *command_nearest(const struct command *const *list, const char *name)
+{
+	struct nearest near = {.typed = name};
+
+	for (; *list; list++)
+		if ((*list)->summary)
+			nearest_offer(&near, (*list)->name);
+	return near.word;
+}
