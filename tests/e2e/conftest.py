@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the end-to-end tests share.
+
+A session runs as one user in one cgroup layout; tests/run starts it again for each pair (root or not; the machine's
+own layout, the pure-v1 and the v2 view; a virtual machine).  A test says with marks where it makes sense:
+
+    @pytest.mark.user("root")          only as root ("rootless": only as an ordinary user)
+    @pytest.mark.view("v1", "hybrid")  only where cgroups look like that
+    @pytest.mark.vm                    also in the virtual machine
+
+The programs under test are those of $NOOK_BUILD (build/).
+"""
+
+import os
+import pathlib
+import tempfile
+
+import pytest
+
+import leaks
+import roots
+import runner
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("NOOK_BUILD", SOURCE / "build")).resolve()
+
+# An ordinary user needs no account: any uid that owns nothing will do.
+ORDINARY_UID = 54321
+
+
+def session_user():
+    return "root" if os.geteuid() == 0 else "rootless"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "user(who): only as root or only rootless")
+    config.addinivalue_line("markers", "view(layout, ...): only where cgroups are laid out like that")
+    config.addinivalue_line("markers", "vm: also in the virtual machine")
+    leaks.become_subreaper()
+
+
+def pytest_report_header(config):
+    return f"nook: {BUILD}, {session_user()}, cgroups {runner.cgroup_layout()}"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests that are meant for another session are left out, not skipped: a skip always wants an explanation."""
+    here = {"user": session_user(), "view": runner.cgroup_layout()}
+    keep = [
+        item for item in items
+        if all(here[name] in mark.args for name in here for mark in item.iter_markers(name))
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in keep])
+    items[:] = keep
+
+
+@pytest.fixture(scope="session")
+def cgroup_view():
+    """The session's cgroup layout: "hybrid", "v1", "v2" or "none"."""
+    return runner.cgroup_layout()
+
+
+@pytest.fixture
+def space():
+    """A directory of the test's own, which another uid may enter; gone after it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="nook-test."))
+    path.chmod(0o755)
+    yield path
+    leaks.remove_tree(path)
+
+
+@pytest.fixture(autouse=True)
+def leakcheck(space):
+    """Fails the test that leaves anything behind on the machine."""
+    with leaks.one_test_at_a_time():
+        before = leaks.Snapshot()
+        yield
+        left = leaks.left_behind(before, space)
+    if left:
+        pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+@pytest.fixture
+def nook(space):
+    """Runs nook with a state of its own: nook("run", "host:", "true")."""
+    return runner.Nook(BUILD, space)
+
+
+@pytest.fixture
+def as_user(space):
+    """Runs nook as an ordinary user; in a session of an ordinary user, as that one."""
+    if os.geteuid() != 0:
+        return runner.Nook(BUILD, space)
+    home = space / "user"
+    home.mkdir()
+    os.chown(home, ORDINARY_UID, ORDINARY_UID)
+    return runner.Nook(BUILD, home, uid=ORDINARY_UID)
+
+
+@pytest.fixture(scope="session")
+def busybox_root():
+    """A root directory with nothing but a static busybox: shared by all tests, so none may write to it."""
+    with tempfile.TemporaryDirectory(prefix="nook-busybox.") as path:
+        yield roots.make_busybox(pathlib.Path(path))
+
+
+@pytest.fixture
+def own_root(space):
+    """A busybox root that the test may change."""
+    return roots.make_busybox(space / "root")
+
+
+@pytest.fixture(scope="session")
+def debian_root():
+    """A Debian with compiler, python, databases and editors, made once and kept in the cache; use --overlay."""
+    return roots.debian()

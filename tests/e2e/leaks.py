@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a test left behind on the machine: mounts, cgroups, processes, links, firewall rules, loop devices, files.
+
+Processes need no guessing: the test session is a subreaper, so whatever a test started and forgot hangs below it.
+The kernel takes some things down a moment after the last process has gone (a dying cgroup, a lazily unmounted tree, the
+links of a network namespace), so a difference counts only when it is still there after GRACE.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import pathlib
+import select
+import shutil
+import signal
+import subprocess
+import time
+
+GRACE = 5.0
+PR_SET_CHILD_SUBREAPER = 36
+LOCK = "/run/lock/nook-e2e"
+
+
+def become_subreaper():
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+@contextlib.contextmanager
+def one_test_at_a_time():
+    """Root's sessions that run side by side share the machine's cgroups and mounts: they take turns, test by test."""
+    if os.geteuid() != 0:
+        yield
+        return
+    fd = os.open(LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def mounts():
+    """Mount point and type of each mount of this namespace."""
+    found = []
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        found.append(f"mount {fields.split()[4]} ({rest.split()[0]})")
+    return found
+
+
+def cgroups():
+    """Every group of every hierarchy in sight."""
+    found = []
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        if rest.split()[0] in ("cgroup", "cgroup2"):
+            found += [f"cgroup {path}" for path, _, _ in os.walk(fields.split()[4])]
+    return found
+
+
+def links():
+    lines = pathlib.Path("/proc/net/dev").read_text().splitlines()[2:]
+    return [f"network device {line.split(':')[0].strip()}" for line in lines]
+
+
+def firewall():
+    if not shutil.which("nft"):
+        return []
+    rules = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
+    return [f"nft {line}" for line in rules.stdout.splitlines()]
+
+
+def loop_devices():
+    return [
+        f"loop device {path.parent.parent.name}: {path.read_text().strip()}"
+        for path in pathlib.Path("/sys/block").glob("loop*/loop/backing_file")
+    ]
+
+
+def run_entries():
+    """State outside the test's own directories: nobody but a default run may write there."""
+    found = []
+    for top in ("/run/nook", "/var/lib/nook"):
+        found += [f"file {path}/{name}" for path, folders, files in os.walk(top) for name in folders + files]
+    return found
+
+
+def processes():
+    """Everything that descends from this process; the dead among them are reaped on the way."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG):
+            pass
+    children = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit():
+                name, _, rest = (entry / "stat").read_text().rpartition(")")
+                children.setdefault(int(rest.split()[1]), []).append((int(entry.name), name.partition("(")[2]))
+    found, look = [], [os.getpid()]
+    while look:
+        for pid, name in children.get(look.pop(), []):
+            found.append(f"process {pid} {name}")
+            look.append(pid)
+    return found
+
+
+class Snapshot:
+    """The things that must be the same after a test."""
+
+    ANYBODYS = (processes,)
+    ROOTS = (mounts, cgroups, links, firewall, loop_devices, run_entries)
+
+    def __init__(self):
+        kinds = self.ANYBODYS + (self.ROOTS if os.geteuid() == 0 else ())
+        self.things = {kind: kind() for kind in kinds}
+
+    def news(self):
+        """What is there now and was not then."""
+        found = []
+        for kind, before in self.things.items():
+            now = kind()
+            for thing in before:
+                if thing in now:
+                    now.remove(thing)
+            found += now
+        return found
+
+
+def below(space):
+    """What nook keeps below a test's directories although no container is left."""
+    found = []
+    for state in ("run/containers", "run/ids", "run/ns", "user/run/containers", "user/run/ids", "user/run/ns"):
+        if (space / state).is_dir():
+            found += [f"file {path}" for path in (space / state).iterdir()]
+    return found
+
+
+def left_behind(before, space):
+    """The differences that last.  Processes that were left are killed then, so that the next test starts clean."""
+    deadline = time.monotonic() + GRACE
+    while left := before.news() + below(space):
+        # Wakes when a process of ours ends; the rest of the kernel's clearing up cannot be polled for.
+        if time.monotonic() >= deadline:
+            break
+        select.select([], [], [], 0.02)
+    for thing in left:
+        if thing.startswith("process "):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(thing.split()[1]), signal.SIGKILL)
+    return left
+
+
+def remove_tree(path):
+    """Removes a test's directory, and never what a test left mounted in it."""
+    points = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in reversed(points):
+        if point.startswith(f"{path}/"):
+            subprocess.run(["umount", "-l", point], check=True)
+    subprocess.run(["rm", "-rf", "--one-file-system", path], check=True)
