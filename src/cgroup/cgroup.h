@@ -22,34 +22,47 @@ extern const char *const cgroup_names[CGROUP_CONTROLLERS]; /* v1 names; blkio is
 enum { CGROUP_HIERARCHIES_MAX = 24 };
 
 struct cgroup_hierarchy {
-	const char *mount;    /* "/sys/fs/cgroup/memory", "/sys/fs/cgroup/unified", "/sys/fs/cgroup" */
-	const char *self;     /* the caller's own group in it: "/", "/user.slice/..." */
+	const char *mount;    /* "/sys/fs/cgroup/memory", "/sys/fs/cgroup/unified"; NULL: mounted nowhere */
+	const char *self;     /* directory of the caller's own group, below mount; NULL when the mount does not show it */
+	const char *list;     /* v1: its controllers as the kernel writes them, "cpu,cpuacct"; v2: "" */
 	unsigned controllers; /* bit per enum cgroup_controller that lives here */
 	bool v2;
-	bool writable;        /* the caller may make groups below self (or below the root, when it is root) */
-	bool on_demand;       /* v1, compiled in, not mounted: nook mounts it in a private place when asked for */
+	bool readonly;        /* mounted read-only */
 };
 
-/* What this machine has; read from /proc/self/mountinfo, /proc/self/cgroup and /proc/cgroups. */
+/* What this machine has; read from /proc/self/cgroup, /proc/self/mountinfo and the v2 tree's cgroup.controllers. */
 struct cgroup_layout {
 	struct cgroup_hierarchy h[CGROUP_HIERARCHIES_MAX];
 	size_t n;
-	int v2;      /* index of the v2 hierarchy, -1 if none */
-	bool hybrid; /* v1 controllers beside a v2 tree */
+	int v2;            /* index of the v2 hierarchy, -1 if none */
+	bool hybrid;       /* v1 controllers beside a v2 tree */
+	int proc;          /* where it was read */
 };
 /* PROC is a descriptor of a directory like /proc (AT_FDCWD: the real one), so that tests bring their own. */
 int cgroup_layout_read(struct arena *a, int proc, struct cgroup_layout *ret, struct nook_error *e);
+/* Controllers of this kernel that are in use nowhere, so that a v1 hierarchy could be made for them: bits. */
+unsigned cgroup_layout_spare(const struct cgroup_layout *l);
+/* The hierarchy a controller lives in, or -1. */
+int cgroup_layout_find(const struct cgroup_layout *l, enum cgroup_controller c);
+/* From "memory", "io", ...; -1 when unknown. */
+int cgroup_controller_find(const char *name, size_t len);
 
 /* ---- what a container needs: computed, nothing touched ------------------------------------------------------------ */
 
+/* A group is named by its absolute directory, or, in a v1 hierarchy that is mounted nowhere, by "CONTROLLERS:/PATH" as
+ * /proc/PID/cgroup spells it ("net_cls:/nook-ID"): such a hierarchy is mounted, unattached, while a descriptor of it is
+ * held, and released when its last group is removed.  Every function here that takes a directory takes both. */
 struct cgroup_write {
 	int dir;           /* index into cgroup_want.dirs */
-	const char *file, *value;
+	const char *file;  /* "A|B": B where the kernel has no A; then value is "for A|for B" */
+	const char *value;
 	bool optional;     /* a default that the machine may lack: a note, no error */
 };
 struct cgroup_dir {
-	const char *path;  /* absolute, "/sys/fs/cgroup/pids/nook/ID" */
-	int hierarchy;
+	const char *path;
+	const char *mount;   /* the hierarchy's top: directories above PATH are made from here on */
+	const char *prepare; /* v2: "+pids +memory" for the subtree_control of the directories above; v1 cpuset: "cpuset", so
+	                        that empty cpus and mems are filled from above; else "" */
 	bool v2;
 };
 struct cgroup_bpf {
@@ -60,34 +73,53 @@ struct cgroup_bpf {
 	const char *what;
 };
 struct cgroup_want {
-	struct cgroup_dir *dirs; /* parents are made as needed, with v2 controllers enabled on the way */
+	struct cgroup_dir *dirs;
 	size_t n_dirs;
 	struct cgroup_write *writes; /* in the order in which they must happen */
 	size_t n_writes;
 	struct cgroup_bpf *bpf;
 	size_t n_bpf;
-	const char **notes;      /* what is not enforced here and why; NULL-terminated */
+	const char **notes;      /* what is not enforced here and why; NULL-terminated or NULL */
 	size_t n_notes;
 	int into;                /* index of the v2 directory for CLONE_INTO_CGROUP, -1 */
 };
-/* PATH: "nook/ID" or OCI's cgroupsPath; relative ones start at the caller's own group when it is delegated, else at the
- * top.  A limit that was asked for and cannot be had is an error; a default becomes a note. */
+/* PATH: "nook-ID" or OCI's cgroupsPath.  One that starts with "/" counts from the top of each hierarchy, another from the
+ * top when the caller may make groups there, else from the nearest group above the caller's own that was delegated to it.
+ * A limit that was asked for and cannot be had is an error; a default becomes a note. */
 int cgroup_want(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const char *path,
                 struct cgroup_want *ret, struct nook_error *e);
 
-/* ---- doing: used by launch/ (no allocation) and by the commands ---------------------------------------------------- */
+/* ---- doing, without allocation: for launch/ ------------------------------------------------------------------------- */
 
-/* Makes one directory with its parents, enabling v2 controllers on the way; -EEXIST when it exists with processes in it. */
-int cgroup_dir_make(const char *path, const char *mount, bool v2, struct nook_error *e);
+/* Makes the group with the directories above it and returns an O_PATH descriptor of it (good for CLONE_INTO_CGROUP,
+ * openat(2) and BPF).  -EBUSY when it exists and has processes in it; an empty left-over is taken. */
+int cgroup_dir_make(const char *path, const char *mount, const char *prepare, struct nook_error *e);
+/* An O_PATH descriptor of an existing group. */
+int cgroup_dir_open(const char *path, struct nook_error *e);
+/* One limit in the group DIR.  Returns 1 when it was OPTIONAL and could not be had. */
+int cgroup_limit(int dir, const char *file, const char *value, bool optional, struct nook_error *e);
+/* Joining.  Writing a pid to cgroup.procs waits for an RCU grace period (6 ms median on an idle machine).  Two ways have
+ * no such wait, so a start uses nothing else: CLONE_INTO_CGROUP on v2, and on v1 the new process itself, while it has one
+ * thread, writes "0" to the descriptor that this returns (opened by the parent: the opener's rights count): 8-25 us. */
+int cgroup_join_open(int dir, struct nook_error *e);
+int cgroup_join(int join_fd, struct nook_error *e);
+/* Loads the program and attaches it to the group; it stays as long as the group.  MODE_REPLACE puts it in the place of
+ * the program of that type that nook attached before, in one step. */
+enum cgroup_bpf_mode { CGROUP_BPF_ADD, CGROUP_BPF_REPLACE };
+int cgroup_bpf_attach(int dir, uint32_t prog_type, uint32_t attach_type, const void *insns, size_t n_insns,
+                      enum cgroup_bpf_mode mode, struct nook_error *e);
+
+/* ---- a group that exists -------------------------------------------------------------------------------------------- */
 
 /* A container's group as its state remembers it. */
 struct cgroup {
-	const char **dirs; /* absolute paths */
-	bool *v2;
+	const char **dirs; /* as cgroup_dir.path */
 	size_t n;
 };
 
+/* Moves a process (all its threads) into each directory; see cgroup_join_open() for what that costs. */
 int cgroup_attach(const struct cgroup *c, pid_t pid, struct nook_error *e);
+/* Changes limits: only what is set in R; orders writes so that no step is refused (limit before memory + swap or after). */
 int cgroup_update(struct arena *a, const struct cgroup_layout *l, const struct cgroup *c, const struct spec_resources *r,
                   struct nook_error *e);
 /* Freezes or thaws and returns when the kernel says it is done (cgroup.events / freezer.state), or -ETIMEDOUT. */
