@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/cleanup.h"
 #include "base/error.h"
 
 #include <sys/types.h>
@@ -17,7 +18,8 @@ int inroot_open(int root, const char *name, int flags, enum step_id step, struct
 /* An O_PATH descriptor of the directory NAME; missing components are made with MODE, one by one under their parent's
  * descriptor.  A symbolic link to something that exists is followed inside the root; a dangling one is refused (ENOENT). */
 int inroot_mkdirs(int root, const char *name, mode_t mode, struct nook_error *e);
-/* As inroot_mkdirs() for the parent, then an empty regular file if nothing is there: an O_PATH descriptor of NAME. */
+/* As inroot_mkdirs() with 0755 for the parent, then an empty regular file if nothing is there: an O_PATH descriptor of
+ * NAME, whatever it is. */
 int inroot_mkfile(int root, const char *name, mode_t mode, struct nook_error *e);
 /* The parent directory (made if missing) as descriptor and the last component in LAST (at least NAME_MAX + 1 bytes). */
 int inroot_parent(int root, const char *name, mode_t mode, char *last, size_t size, struct nook_error *e);
