@@ -28,7 +28,8 @@ struct command {
 	size_t options_size; /* sizeof the struct the rows' offsets point into: zeroed before parsing */
 	enum opt_mode mode;
 	int min_args, max_args; /* arguments besides options; max_args -1: any number */
-	/* Returns the program's exit status (>= 0), or -errno with E recorded: printed by main, exit status 125. */
+	/* Returns the program's exit status (>= 0), or -errno with E recorded: printed by main, exit status 125 (STEP_EXEC:
+	 * 127 for -ENOENT, else 126). */
 	int (*run)(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 	const struct command *const *subs; /* "nook cgroup ls": NULL-terminated, or NULL; then run is NULL */
 	const char *details; /* paragraphs for --help and the manual, or NULL */

@@ -4,10 +4,17 @@
 #include "base/text.h"
 #include "opt/nearest.h"
 
+extern const struct command cmd_complete;
+extern const struct command cmd_completion;
 extern const struct command cmd_help;
+extern const struct command cmd_man;
 
 const struct command *const commands[] = {
+	&cmd_completion,
 	&cmd_help,
+	/* Not listed in help. */
+	&cmd_complete,
+	&cmd_man,
 	NULL,
 };
 

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { EXIT_NOOK = 125, PATH_WORDS_MAX = 64 };
+enum { EXIT_NOOK = 125, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND = 127, PATH_WORDS_MAX = 64 };
 
 /* What is being called: the command, the words that led to it, and its options struct. */
 struct call {
@@ -161,6 +161,14 @@ static int parse(struct call *call, int *argc, char ***argv, void **ret_options,
 	return 0;
 }
 
+/* As shells and docker have it: 127 the program to run is not there, 126 it cannot be run, 125 nook itself failed. */
+static int exit_status(const struct nook_error *e, int r)
+{
+	if (e->step != STEP_EXEC)
+		return EXIT_NOOK;
+	return r == -ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE;
+}
+
 int main(int argc, char **argv)
 {
 	AUTO(arena_free) struct arena *arena = arena_new();
@@ -189,8 +197,8 @@ int main(int argc, char **argv)
 		r = err_sys(&e, STEP_STDIO, "stdout");
 	if (r >= 0)
 		return r;
-	if (e.step == STEP_OPTION && !nook_error_hint(&e))
+	if ((e.step == STEP_OPTION || e.step == STEP_COMMAND) && !nook_error_hint(&e))
 		return misused(&call, &e);
 	cli_error(&call.cli, &e);
-	return EXIT_NOOK;
+	return exit_status(&e, r);
 }

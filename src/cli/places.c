@@ -6,8 +6,9 @@
  */
 #include "cli/places.h"
 
-#include <pwd.h>
-#include <stdio.h>
+#include "sys/userdb.h"
+
+#include <fcntl.h>
 #include <sys/stat.h>
 
 /* The environment's value, if it is an absolute path (the XDG specification says to ignore others). */
@@ -18,20 +19,15 @@ static const char *env_path(const char *name)
 	return value && value[0] == '/' ? value : NULL;
 }
 
-/* The home of UID by /etc/passwd itself: a static program has no NSS. */
+/* The home that /etc/passwd gives UID, or NULL. */
 static const char *passwd_home(struct arena *a, uid_t uid)
 {
-	FILE *f = fopen("/etc/passwd", "re");
-	const char *home = NULL;
-	struct passwd *entry;
+	auto_close int slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct userdb_user user;
 
-	if (!f)
+	if (slash < 0 || userdb_by_uid(slash, uid, &user, NULL) != 0)
 		return NULL;
-	while (!home && (entry = fgetpwent(f)))
-		if (entry->pw_uid == uid && entry->pw_dir[0] == '/')
-			home = arena_strdup(a, entry->pw_dir);
-	(void)fclose(f);
-	return home;
+	return arena_strdup(a, user.home);
 }
 
 static int user_root(struct cli *c, uid_t uid, struct nook_error *e)
