@@ -67,6 +67,7 @@ struct mount_words {
 	unsigned long propagation;   /* MS_* | MS_REC or 0 */
 	bool bind, rbind;
 	bool idmap, ridmap;      /* map ids of the source through the mount's or the container's maps */
+	bool relative_maps;      /* the mount's own maps give container ids, not host ids: resolved through the user namespace */
 	bool noidmap;            /* never, even where the default is to map */
 	bool tmpcopyup;
 	bool copy_symlink;       /* the source is a symlink: make the same link, mount nothing */
@@ -344,6 +345,14 @@ int spec_check(const struct spec *s, struct nook_error *e);
 
 /* The annotation's value or NULL. */
 const char *spec_annotation(const struct spec *s, const char *key);
+
+/* Puts KEY = VALUE into a list kept sorted by key, in place of an earlier value. */
+void spec_pair_set(struct arena *a, struct spec_pair **pairs, size_t *n, const char *key, const char *value);
+
+/* Appends a mount; OPTIONS is a comma list or NULL.  Strings are borrowed for the life of the spec.  RET may be NULL; it
+ * is valid until the next mount is added. */
+int spec_mount_add(struct spec *s, const char *target, const char *type, const char *source, const char *options,
+                   struct spec_mount **ret, struct nook_error *e);
 
 /* "pid", "mnt" ...: the names of /proc/PID/ns, and CLONE_NEW* bits, by ns_kind. */
 extern const char *const ns_names[NS_COUNT];
