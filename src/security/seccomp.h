@@ -12,6 +12,19 @@
 
 #include <linux/filter.h>
 
+/* struct seccomp_arg's op, in the order of libseccomp's enum scmp_compare; MASKED_EQ: (arg & value) == value_two. */
+enum {
+	SECCOMP_OP_NE = 1,
+	SECCOMP_OP_LT,
+	SECCOMP_OP_LE,
+	SECCOMP_OP_EQ,
+	SECCOMP_OP_GE,
+	SECCOMP_OP_GT,
+	SECCOMP_OP_MASKED_EQ,
+};
+/* A system call has six arguments. */
+enum { SECCOMP_ARGS = 6 };
+
 /* The program for SPEC in ARENA memory; caps (the bounding set) decides the conditional parts of the default profile.
  * *ret_n is 0 when the spec asks for no filter. */
 int seccomp_compile(struct arena *a, const struct spec_seccomp *s, uint64_t caps, struct sock_filter **ret, size_t *ret_n,
