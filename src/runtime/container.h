@@ -45,7 +45,7 @@ struct container {
 	size_t n_cgroups;
 	uint32_t range_base;       /* first host id of its 65536 range; 0: none was taken */
 	const char **paths;        /* absolute files and directories outside the state directory to remove with it */
-	size_t n_paths;
+	size_t n_paths;            /* both lists are NULL-terminated */
 	struct spec_pair *annotations;
 	size_t n_annotations;
 	const char *oci_version;
@@ -61,12 +61,14 @@ struct store_run;
 int runtime_open(const char *run, struct arena *a, struct store_run **ret, struct nook_error *e);
 void runtime_close(struct store_run *r);
 CLEANUP_DEFINE(struct store_run *, runtime_close)
+/* An O_PATH descriptor of RUN; borrowed. */
+int runtime_fd(const struct store_run *r);
 
 /* 0 or -EINVAL: is this an id (or name) that may become a file name? */
 int container_id_check(const char *id, struct nook_error *e);
 /* 12 random hex digits. */
 const char *container_id_new(struct arena *a);
-/* The cgroup path of a container of this run directory: "nook/ID", and "nook/ID@TAG" when RUN is not /run/nook, so that
+/* The cgroup path of a container of this run directory: "nook-ID", and "nook-ID@TAG" when RUN is not /run/nook, so that
  * `nook system repair` can tell its own left-overs from the groups of other run directories. */
 const char *container_cgroup_path(const struct store_run *r, const char *id, struct arena *a);
 
@@ -94,7 +96,7 @@ int container_pidfd(const struct container *c, struct nook_error *e);
 bool container_is_supervised(const struct container *c);
 
 struct cgroup;
-/* Its groups as cgroup/ wants them; absent directories are left out. */
+/* Its groups as cgroup/ wants them; their list is a copy. */
 void container_cgroup(const struct container *c, struct arena *a, struct cgroup *ret);
 
 /* Undoes all that the state names: kills what is left (REMOVE_FORCE, or when its init has ended), removes cgroups, paths,

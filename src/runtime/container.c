@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/container.h"
+
+#include "runtime/store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+/* ---- ids --------------------------------------------------------------------------------------------------------- */
+
+static bool is_id_char(char c, bool first)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+')
+		return true;
+	return !first && (c == '.' || c == '-');
+}
+
+int container_id_check(const char *id, struct nook_error *e)
+{
+	size_t len = strnlen(id, CONTAINER_ID_MAX + 1);
+
+	if (len == 0)
+		return err_why(e, STEP_CONTAINER, id, EINVAL, "an id or name cannot be empty");
+	if (len > CONTAINER_ID_MAX)
+		return err_fmt(e, STEP_CONTAINER, id, EINVAL, "an id or name has at most %d bytes", CONTAINER_ID_MAX);
+	for (size_t i = 0; i < len; i++)
+		if (!is_id_char(id[i], i == 0))
+			return err_why(e, STEP_CONTAINER, id, EINVAL,
+			               "an id or name begins with a letter, a digit, _ or + and goes on with these, . or -");
+	return 0;
+}
+
+const char *container_id_new(struct arena *a)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char bytes[6];
+	char id[2 * sizeof(bytes)];
+
+	/* Up to 256 bytes come whole once the pool is ready; before that (early boot) the call waits. */
+	while (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		if (errno != EINTR)
+			abort();
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		id[2 * i] = digits[bytes[i] >> 4];
+		id[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	return arena_strndup(a, id, sizeof(id));
+}
+
+const char *container_cgroup_path(const struct store_run *r, const char *id, struct arena *a)
+{
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+
+	if (strcmp(r->path, "/run/nook") == 0)
+		return arena_printf(a, "nook-%s", id);
+	for (const char *p = r->path; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
+	return arena_printf(a, "nook-%s@%08x", id, (unsigned)(hash ^ hash >> 32));
+}
+
+/* ---- making and saving --------------------------------------------------------------------------------------------- */
+
+int container_save(int dir, const struct container *c, struct nook_error *e)
+{
+	return state_save(dir, c, e);
+}
+
+/* Makes the locked directory with the intent in it. */
+static int intent_write(struct store_run *r, const struct container *c, struct nook_error *e)
+{
+	for (;;) {
+		auto_close int dir = store_entry_make(r, c->id, e);
+		int n;
+
+		if (dir < 0)
+			return dir;
+		n = state_save(dir, c, e);
+		if (n == 0)
+			return take_fd(&dir);
+		/* ENOENT: a repair removed the empty directory before it was locked. */
+		if (n != -ENOENT) {
+			(void)store_entry_remove(r, c->id, dir, NULL);
+			return n;
+		}
+	}
+}
+
+int container_create(struct store_run *r, const struct container *c, struct nook_error *e)
+{
+	bool has_name = c->name && c->name[0];
+
+	TRY(container_id_check(c->id, e));
+	if (has_name)
+		TRY(container_id_check(c->name, e));
+	auto_close int dir = TRY(intent_write(r, c, e));
+
+	if (has_name) {
+		int n = store_name_take(r, c->name, c->id, e);
+
+		if (n < 0) {
+			(void)store_entry_remove(r, c->id, dir, NULL);
+			return n;
+		}
+	}
+	return take_fd(&dir);
+}
+
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
+
+/* Is RUN/containers/ID there, although it has no state? */
+static bool is_entry(int containers, const char *id)
+{
+	struct stat st;
+
+	return fstatat(containers, id, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* -ENOENT: no such directory, or it vanished.  One without a state is being made or removed, or was left half-way. */
+static int entry_load(int containers, const char *id, struct arena *a, struct container *ret)
+{
+	char path[CONTAINER_ID_MAX + sizeof("/" STORE_STATE)];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", id, STORE_STATE);
+	if (state_load(containers, path, id, a, ret) == 0)
+		return 0;
+	if (!is_entry(containers, id))
+		return -ENOENT;
+	*ret = (struct container){
+		.id = arena_strdup(a, id), .name = "", .source = "", .bundle = "", .command = "", .oci_version = "", .rootfs = "",
+		.creating = true, .exit_status = -1, .damage = "it has no state yet, or none any more",
+	};
+	return 0;
+}
+
+static DIR *containers_open(struct store_run *r)
+{
+	auto_close int fd = openat(r->fd, STORE_CONTAINERS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (stream)
+		(void)take_fd(&fd);
+	return stream;
+}
+
+static void dir_close(DIR *stream)
+{
+	if (stream)
+		(void)closedir(stream);
+}
+CLEANUP_DEFINE(DIR *, dir_close)
+
+/* The one id that begins with PREFIX. */
+static int prefix_find(struct store_run *r, const char *prefix, char *id, struct nook_error *e)
+{
+	AUTO(dir_close) DIR *stream = containers_open(r);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!stream && errno != ENOENT)
+		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
+	while (stream && (entry = readdir(stream))) {
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || container_id_check(entry->d_name, NULL) < 0 ||
+		    !is_entry(dirfd(stream), entry->d_name))
+			continue;
+		if (found)
+			return err_fmt(e, STEP_CONTAINER, prefix, EINVAL, "more than one id begins like this: %s, %s", id, entry->d_name);
+		memcpy(id, entry->d_name, strlen(entry->d_name) + 1);
+		found = true;
+	}
+	return found ? 0 : err_why(e, STEP_CONTAINER, prefix, ENOENT, "no such container");
+}
+
+int container_load(struct store_run *r, const char *id_or_name, struct arena *a, struct container *ret, struct nook_error *e)
+{
+	auto_close int containers = openat(r->fd, STORE_CONTAINERS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char id[CONTAINER_ID_MAX + 1];
+
+	if (containers < 0 && errno != ENOENT)
+		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
+	if (containers < 0 || container_id_check(id_or_name, NULL) < 0)
+		return err_why(e, STEP_CONTAINER, id_or_name, ENOENT, "no such container");
+	if (entry_load(containers, id_or_name, a, ret) == 0)
+		return 0;
+	if (store_name_find(r, id_or_name, id) == 0 && entry_load(containers, id, a, ret) == 0)
+		return 0;
+	TRY(prefix_find(r, id_or_name, id, e));
+	if (entry_load(containers, id, a, ret) < 0)
+		return err_why(e, STEP_CONTAINER, id_or_name, ENOENT, "no such container");
+	return 0;
+}
+
+static int by_age(const void *a, const void *b)
+{
+	const struct container *x = a, *y = b;
+
+	if (x->created_ns != y->created_ns)
+		return x->created_ns < y->created_ns ? -1 : 1;
+	return strcmp(x->id, y->id);
+}
+
+int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
+{
+	AUTO(dir_close) DIR *stream = containers_open(r);
+	struct container *list = NULL, c;
+	struct dirent *entry;
+	size_t n = 0;
+
+	if (!stream && errno != ENOENT)
+		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
+	while (stream && (entry = readdir(stream)))
+		if (container_id_check(entry->d_name, NULL) == 0 && entry_load(dirfd(stream), entry->d_name, a, &c) == 0)
+			*arena_push(a, &list, &n) = c;
+	if (n)
+		qsort(list, n, sizeof(*list), by_age);
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}

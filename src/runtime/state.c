@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/store.h"
+
+#include "base/text.h"
+#include "json/bind.h"
+
+/* States are about a kilobyte; annotations may add to that. */
+enum { STATE_LIMIT = 4 << 20 };
+
+static const struct bind state_table[] = {
+	{AT(struct container, oci_version), BIND_STRING, "ociVersion"},
+	{AT(struct container, id), BIND_STRING, "id", .flags = BIND_REQUIRED},
+	{AT(struct container, name), BIND_STRING, "name"},
+	{AT(struct container, source), BIND_STRING, "source"},
+	{AT(struct container, bundle), BIND_STRING, "bundle"},
+	{AT(struct container, rootfs), BIND_STRING, "rootfs"},
+	{AT(struct container, command), BIND_STRING, "command"},
+	{AT(struct container, creating), BIND_BOOL, "creating"},
+	{AT(struct container, auto_remove), BIND_BOOL, "autoRemove"},
+	{AT(struct container, created_ns), BIND_INT, "createdNs"},
+	{AT(struct container, started_ns), BIND_INT, "startedNs"},
+	{AT(struct container, finished_ns), BIND_INT, "finishedNs"},
+	{AT(struct container, pid), BIND_INT, "pid"},
+	{AT(struct container, pid_start), BIND_UINT, "pidStart"},
+	{AT(struct container, supervisor), BIND_INT, "supervisor"},
+	{AT(struct container, supervisor_start), BIND_UINT, "supervisorStart"},
+	{AT(struct container, exit_status), BIND_INT, "exitStatus", .flags = BIND_ALWAYS},
+	{LIST(struct container, cgroups, n_cgroups), BIND_STRINGS, "cgroups"},
+	{AT(struct container, range_base), BIND_UINT, "rangeBase"},
+	{LIST(struct container, paths, n_paths), BIND_STRINGS, "paths"},
+	{LIST(struct container, annotations, n_annotations), BIND_MAP, "annotations"},
+	{0},
+};
+
+static void fill_absent(struct container *c)
+{
+	const char **texts[] = {&c->id, &c->name, &c->source, &c->bundle, &c->command, &c->oci_version, &c->rootfs, &c->damage};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (!*texts[i])
+			*texts[i] = "";
+}
+
+/* Fits the types but cannot be ours: such a state is not acted upon. */
+static const char *find_nonsense(const struct container *c, const char *id)
+{
+	if (!text_is(c->id, id))
+		return "it is the state of another id";
+	if (c->name && c->name[0] && container_id_check(c->name, NULL) < 0)
+		return "its name is not a possible one";
+	if (c->pid < 0 || c->supervisor < 0)
+		return "it has a negative pid";
+	for (size_t i = 0; i < c->n_cgroups; i++)
+		if (c->cgroups[i][0] != '/' && !strstr(c->cgroups[i], ":/"))
+			return "it has a relative cgroup";
+	for (size_t i = 0; i < c->n_paths; i++)
+		if (c->paths[i][0] != '/' || !c->paths[i][1])
+			return "it has a relative path";
+	return NULL;
+}
+
+int state_load(int dir, const char *name, const char *id, struct arena *a, struct container *ret)
+{
+	struct container c = {.exit_status = -1};
+	struct nook_error e = NOOK_ERROR_INIT;
+	int r = bind_load(dir, name, STATE_LIMIT, state_table, &c, a, STEP_STATE, &e);
+	const char *damage = NULL;
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return -ENOENT;
+	if (r < 0) {
+		char text[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX];
+
+		(void)nook_error_text(&e, text, sizeof(text));
+		damage = arena_strdup(a, text);
+	} else {
+		damage = find_nonsense(&c, id);
+	}
+	if (damage)
+		c = (struct container){.creating = true, .exit_status = -1, .damage = damage};
+	c.id = arena_strdup(a, id);
+	fill_absent(&c);
+	*ret = c;
+	return 0;
+}
+
+int state_save(int dir, const struct container *c, struct nook_error *e)
+{
+	return bind_save(dir, STORE_STATE, state_table, c, JSON_PLAIN, 0600, FILE_NO_SYNC, e);
+}

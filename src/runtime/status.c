@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/container.h"
+
+#include "cgroup/cgroup.h"
+#include "sys/pid.h"
+
+#include <fcntl.h>
+
+const char *const container_status_names[] = {
+	[CONTAINER_CREATING] = "creating", [CONTAINER_CREATED] = "created", [CONTAINER_RUNNING] = "running",
+	[CONTAINER_PAUSED] = "paused",     [CONTAINER_STOPPED] = "stopped",
+};
+
+static int proc_open(void)
+{
+	return open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool process_lives(pid_t pid, uint64_t start)
+{
+	auto_close int proc = proc_open();
+	struct pid_stat st;
+
+	if (!pid || pid_stat(proc, pid, &st) < 0 || st.start != start)
+		return false;
+	if (st.state != 'Z' && st.state != 'X')
+		return true;
+	/* The first thread has ended; the process lives as long as another thread does. */
+	auto_close int fd = pid_open(proc, pid, start, NULL);
+
+	return fd >= 0 && !pid_has_ended(fd);
+}
+
+bool container_is_supervised(const struct container *c)
+{
+	return process_lives(c->supervisor, c->supervisor_start);
+}
+
+void container_cgroup(const struct container *c, struct arena *a, struct cgroup *ret)
+{
+	*ret = (struct cgroup){.dirs = arena_memdup(a, c->cgroups, c->n_cgroups * sizeof(*c->cgroups)), .n = c->n_cgroups};
+}
+
+enum container_status container_status(const struct container *c)
+{
+	const struct cgroup g = {.dirs = c->cgroups, .n = c->n_cgroups};
+
+	if (c->creating)
+		return container_is_supervised(c) ? CONTAINER_CREATING : CONTAINER_STOPPED;
+	if (!process_lives(c->pid, c->pid_start))
+		return CONTAINER_STOPPED;
+	if (g.n && cgroup_is_frozen(&g) > 0)
+		return CONTAINER_PAUSED;
+	return c->started_ns ? CONTAINER_RUNNING : CONTAINER_CREATED;
+}
+
+int container_pidfd(const struct container *c, struct nook_error *e)
+{
+	auto_close int proc = proc_open();
+	auto_close int fd = c->pid ? pid_open(proc, c->pid, c->pid_start, e) : -ESRCH;
+
+	if (fd < 0 && fd != -ESRCH)
+		return fd;
+	if (fd < 0 || pid_has_ended(fd))
+		return err_why(e, STEP_CONTAINER, c->id, ESRCH, "it is not running");
+	return take_fd(&fd);
+}
