@@ -46,6 +46,8 @@ unsigned cgroup_layout_spare(const struct cgroup_layout *l);
 int cgroup_layout_find(const struct cgroup_layout *l, enum cgroup_controller c);
 /* From "memory", "io", ...; -1 when unknown. */
 int cgroup_controller_find(const char *name, size_t len);
+/* "cpu,cpuacct" or "cpu io memory" as bits; unknown names are passed over. */
+unsigned cgroup_controllers_in(const char *list);
 
 /* ---- what a container needs: computed, nothing touched ------------------------------------------------------------ */
 

@@ -30,9 +30,9 @@ int cgroup_controller_find(const char *name, size_t len)
 	return -1;
 }
 
-/* Controllers named in a list separated by any of SEPARATORS. */
-static unsigned controllers_in(const char *list, const char *separators)
+unsigned cgroup_controllers_in(const char *list)
 {
+	static const char separators[] = ", \n";
 	unsigned bits = 0;
 
 	for (const char *p = list; *p;) {
@@ -96,7 +96,7 @@ static int read_self(struct arena *a, struct cgroup_layout *l, struct nook_error
 		*h = (struct cgroup_hierarchy){
 			.self = arena_strdup(a, path),
 			.list = arena_strdup(a, list),
-			.controllers = controllers_in(list, ","),
+			.controllers = cgroup_controllers_in(list),
 			.v2 = text_is(number, "0"),
 		};
 		if (h->v2)
@@ -233,7 +233,7 @@ static int read_v2_controllers(struct arena *a, struct cgroup_layout *l, struct 
 		return 0;
 	}
 	TRY(r);
-	h->controllers = controllers_in(buf_text(&text), " \n");
+	h->controllers = cgroup_controllers_in(buf_text(&text));
 	return 0;
 }
 
