@@ -132,14 +132,6 @@ const struct bind_word *bind_word_find(const struct bind_word *words, const char
 	return NULL;
 }
 
-const char *bind_word_of(const struct bind_word *words, int64_t value)
-{
-	for (; words->word; words++)
-		if (words->value == value)
-			return words->word;
-	return NULL;
-}
-
 /* ---- integers of any width --------------------------------------------------------------------------------------- */
 
 static void store(void *member, size_t size, uint64_t value)
@@ -158,28 +150,6 @@ static void store(void *member, size_t size, uint64_t value)
 		assert(size == 8);
 		*(uint64_t *)member = value;
 	}
-}
-
-static uint64_t fetch(const void *member, size_t size)
-{
-	switch (size) {
-	case 1:
-		return *(const uint8_t *)member;
-	case 2:
-		return *(const uint16_t *)member;
-	case 4:
-		return *(const uint32_t *)member;
-	default:
-		assert(size == 8);
-		return *(const uint64_t *)member;
-	}
-}
-
-static int64_t fetch_signed(const void *member, size_t size)
-{
-	unsigned unused = 64 - 8 * (unsigned)size;
-
-	return (int64_t)(fetch(member, size) << unused) >> unused;
 }
 
 /* The largest unsigned value of SIZE bytes. */
@@ -265,32 +235,38 @@ static int read_array(struct bind_reader *r, const struct bind *row, struct json
 	return 0;
 }
 
+/* The key of an element of BIND_OBJECTS and BIND_MAP is its first member. */
 static int by_key(const void *a, const void *b)
 {
-	return strcmp(((const struct pair *)a)->key, ((const struct pair *)b)->key);
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static int read_map(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
 	struct nook_error *e)
 {
-	struct pair *list;
+	char *list;
 	size_t n = 0;
 
-	assert(row->size == sizeof(struct pair));
+	assert(row->type != BIND_MAP || row->size == sizeof(struct pair));
 	TRY(bind_expect(r, value, json_type_object, e));
 	if (json_object_object_length(value) > ITEMS_MAX)
 		return bind_refuse(r, e, "more than %d members", ITEMS_MAX);
-	list = arena_new_n(r->arena, struct pair, (size_t)json_object_object_length(value));
+	list = arena_alloc(r->arena, (size_t)json_object_object_length(value) * row->size);
 	json_object_object_foreach(value, key, member)
 	{
+		char *element = list + n++ * row->size;
+
 		TRY(bind_enter(r, key, 0, e));
-		TRY(bind_read_string(r, member, &list[n].value, e));
+		if (row->type == BIND_MAP)
+			TRY(bind_read_string(r, member, &((struct pair *)(void *)element)->value, e));
+		else
+			TRY(bind_read_table(r, member, row->table, element, e));
 		bind_leave(r);
-		list[n++].key = arena_strdup(r->arena, key);
+		*(const char **)(void *)element = arena_strdup(r->arena, key);
 	}
 	if (n)
-		qsort(list, n, sizeof(*list), by_key);
-	*(struct pair **)((char *)object + row->offset) = list;
+		qsort(list, n, row->size, by_key);
+	*(char **)((char *)object + row->offset) = list;
 	*(size_t *)((char *)object + row->count) = n;
 	return 0;
 }
@@ -351,12 +327,11 @@ static int read_member(struct bind_reader *r, const struct bind *row, struct jso
 	case BIND_UINTS:
 		return read_uints(r, row, value, object, e);
 	case BIND_STRUCT:
-		if (row->counted)
-			*(bool *)((char *)object + row->count) = true;
 		return bind_read_table(r, value, row->table, member, e);
 	case BIND_ARRAY:
 		return read_array(r, row, value, object, e);
 	case BIND_MAP:
+	case BIND_OBJECTS:
 		return read_map(r, row, value, object, e);
 	case BIND_WORD:
 		TRY(read_word(r, value, row->words, &value_int, e));
@@ -388,6 +363,8 @@ int bind_read_table(struct bind_reader *r, struct json_object *value, const stru
 		if (!member)
 			return bind_refuse(r, e, "missing");
 		TRY(read_member(r, row, member, object, e));
+		if (row->counted && !bind_is_list(row))
+			*(bool *)((char *)object + row->count) = true;
 		bind_leave(r);
 	}
 	return 0;
@@ -410,158 +387,4 @@ int bind_load(int dir, const char *name, size_t limit, const struct bind *table,
 
 	TRY(json_load(dir, name, limit, step, &root, e));
 	return bind_read(root, table, object, a, NULL, step, e);
-}
-
-/* ---- writing ----------------------------------------------------------------------------------------------------- */
-
-static void write_array(struct json_out *o, const struct bind *row, const char *list, size_t n)
-{
-	json_out_array(o, row->name);
-	for (size_t i = 0; i < n; i++) {
-		if (row->type == BIND_UINTS) {
-			json_out_u64(o, NULL, fetch(list + i * row->size, row->size));
-		} else {
-			json_out_object(o, NULL);
-			bind_write_table(o, row->table, list + i * row->size);
-			json_out_object_end(o);
-		}
-	}
-	json_out_array_end(o);
-}
-
-static void write_map(struct json_out *o, const char *key, const struct pair *list, size_t n)
-{
-	json_out_object(o, key);
-	for (size_t i = 0; i < n; i++)
-		json_out_string(o, list[i].key, list[i].value);
-	json_out_object_end(o);
-}
-
-static void write_words(struct json_out *o, const char *key, const struct bind_word *words, uint64_t bits)
-{
-	json_out_array(o, key);
-	for (; words->word; words++)
-		if (words->value && (bits & (uint64_t)words->value) == (uint64_t)words->value) {
-			json_out_string(o, NULL, words->word);
-			bits &= ~(uint64_t)words->value;
-		}
-	json_out_array_end(o);
-}
-
-/* An object in which nothing was written is taken back. */
-static void write_struct(struct json_out *o, const struct bind *row, const void *member, bool always)
-{
-	struct json_out before = *o;
-	size_t len = o->text->len;
-
-	json_out_object(o, row->name);
-	bind_write_table(o, row->table, member);
-	if (o->has_items || always) {
-		json_out_object_end(o);
-		return;
-	}
-	*o = before;
-	o->text->len = len;
-	if (o->text->data)
-		o->text->data[len] = 0;
-}
-
-static void write_member(struct json_out *o, const struct bind *row, const void *object)
-{
-	const void *member = (const char *)object + row->offset;
-	const void *counter = (const char *)object + row->count;
-	size_t count = row->counted && row->type != BIND_STRUCT ? *(const size_t *)counter : 0;
-	bool always = row->flags & (BIND_ALWAYS | BIND_REQUIRED);
-	const char *const *strings;
-	const char *text;
-
-	switch (row->type) {
-	case BIND_STRING:
-		text = *(const char *const *)member;
-		if (text || always)
-			json_out_string(o, row->name, text ? text : "");
-		break;
-	case BIND_BOOL:
-		if (*(const bool *)member || always)
-			json_out_bool(o, row->name, *(const bool *)member);
-		break;
-	case BIND_INT:
-		if (fetch(member, row->size) || always)
-			json_out_i64(o, row->name, fetch_signed(member, row->size));
-		break;
-	case BIND_UINT:
-		if (fetch(member, row->size) || always)
-			json_out_u64(o, row->name, fetch(member, row->size));
-		break;
-	case BIND_OPT_INT:
-		if (((const struct opt_i64 *)member)->set)
-			json_out_i64(o, row->name, ((const struct opt_i64 *)member)->value);
-		break;
-	case BIND_OPT_UINT:
-		if (((const struct opt_u64 *)member)->set)
-			json_out_u64(o, row->name, ((const struct opt_u64 *)member)->value);
-		break;
-	case BIND_STRINGS:
-		strings = *(const char *const *const *)member;
-		if ((strings && strings[0]) || always)
-			json_out_strings(o, row->name, strings);
-		break;
-	case BIND_STRUCT:
-		if (!row->counted)
-			write_struct(o, row, member, always);
-		else if (*(const bool *)counter)
-			write_struct(o, row, member, true);
-		break;
-	case BIND_UINTS:
-	case BIND_ARRAY:
-		if (count || always)
-			write_array(o, row, *(const char *const *)member, count);
-		break;
-	case BIND_MAP:
-		if (count || always)
-			write_map(o, row->name, *(const struct pair *const *)member, count);
-		break;
-	case BIND_WORD:
-		text = bind_word_of(row->words, fetch_signed(member, row->size));
-		if (text && (fetch(member, row->size) || always))
-			json_out_string(o, row->name, text);
-		break;
-	case BIND_WORDS:
-		if (fetch(member, row->size) || always)
-			write_words(o, row->name, row->words, fetch(member, row->size));
-		break;
-	case BIND_INLINE:
-		bind_write_table(o, row->table, member);
-		break;
-	default:
-		assert(row->type == BIND_CUSTOM);
-		if (row->custom->write)
-			row->custom->write(o, row->name, member);
-	}
-}
-
-void bind_write_table(struct json_out *o, const struct bind *table, const void *object)
-{
-	for (const struct bind *row = table; row->type; row++)
-		if (!(row->flags & BIND_READ_ONLY))
-			write_member(o, row, object);
-}
-
-void bind_text(const struct bind *table, const void *object, enum json_style style, struct buf *text)
-{
-	struct json_out o = {.text = text, .style = style};
-
-	json_out_object(&o, NULL);
-	bind_write_table(&o, table, object);
-	json_out_object_end(&o);
-}
-
-int bind_save(int dir, const char *name, const struct bind *table, const void *object, enum json_style style, mode_t mode,
-	enum file_sync sync, struct nook_error *e)
-{
-	AUTO_VALUE(buf_done) struct buf text = {0};
-
-	bind_text(table, object, style, &text);
-	buf_addc(&text, '\n');
-	return file_replace(dir, name, text.data, text.len, mode, sync, e);
 }

@@ -34,9 +34,10 @@ enum bind_type {
 	BIND_OPT_UINT,   /* struct opt_u64 */
 	BIND_STRINGS,    /* const char *const *, NULL-terminated; LIST() also keeps the count */
 	BIND_UINTS,      /* LIST(): unsigned integers of the element's width */
-	BIND_STRUCT,     /* .table: an object, the struct lies in place; HAS() keeps whether it was there */
+	BIND_STRUCT,     /* .table: an object, the struct lies in place */
 	BIND_ARRAY,      /* LIST(), .table: an array of objects */
 	BIND_MAP,        /* LIST() of {const char *key, *value} (struct spec_pair), sorted by key */
+	BIND_OBJECTS,    /* LIST(), .table: an object of objects, sorted; an element's first member (const char *) is the key */
 	BIND_WORD,       /* .words: a string that stands for an integer of the member's width */
 	BIND_WORDS,      /* .words: an array of strings, each a bit (or bits) of the member */
 	BIND_CUSTOM,     /* .custom */
@@ -80,6 +81,7 @@ struct bind {
 #define AT(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
 #define LIST(type, member, n) \
 	.offset = offsetof(type, member), .count = offsetof(type, n), .counted = 1, .size = sizeof(*((type *)0)->member)
+/* A member (no list) with a bool beside it that tells whether it was there, and decides whether it is written. */
 #define HAS(type, member, has) \
 	.offset = offsetof(type, member), .count = offsetof(type, has), .counted = 1, .size = sizeof(((type *)0)->member)
 
@@ -123,6 +125,11 @@ void bind_leave(struct bind_reader *r);
 /* The path as text. */
 const char *bind_where(const struct bind_reader *r, char *buf, size_t size);
 void bind_write_table(struct json_out *o, const struct bind *table, const void *object);
+static inline bool bind_is_list(const struct bind *row)
+{
+	return row->type == BIND_STRINGS || row->type == BIND_UINTS || row->type == BIND_ARRAY || row->type == BIND_MAP ||
+		row->type == BIND_OBJECTS;
+}
 /* The row of WORD in WORDS, or NULL; the word of VALUE, or NULL. */
 const struct bind_word *bind_word_find(const struct bind_word *words, const char *word);
 const char *bind_word_of(const struct bind_word *words, int64_t value);
