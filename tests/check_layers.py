@@ -15,7 +15,7 @@ LAYERS = [
     ["json", "sys", "opt"],
     ["spec"],
     ["cgroup", "security"],
-    ["plan"],
+    ["bundle", "plan"],
     ["launch"],
     ["runtime"],
     ["lib"],

@@ -150,7 +150,8 @@ static void apply(struct mount_words *w, const struct row *row)
 	}
 }
 
-/* ---- idmap=uids=0-1000-10#10-5000-5;gids=...  (crun's form: id in the file system, id on the host, count) ---------- */
+/* ---- idmap=uids=0-1000-10#10-5000-5;gids=...  (crun's form: id in the file system, id on the host, count; with @
+ * before every triple the second is an id of the container) ---- */
 
 static int parse_triple(const char **s, struct spec_idmap *m)
 {
@@ -190,10 +191,12 @@ static int parse_maps(struct arena *a, const char *text, struct spec_mount *m)
 		do {
 			struct spec_idmap map = {0};
 
-			if (*list == '@') {
-				m->words.relative_maps = true;
-				list++;
-			}
+			bool relative = *list == '@';
+
+			if (m->n_uid_maps + m->n_gid_maps && relative != m->words.relative_maps)
+				return -EINVAL;
+			m->words.relative_maps = relative;
+			list += relative;
 			if (parse_triple(&list, &map) < 0)
 				return -EINVAL;
 			*arena_push(a, maps, n) = map;

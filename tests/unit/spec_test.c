@@ -70,7 +70,7 @@ static void test_a_device_mounted_read_only_is_opened_so(void **state)
 
 static void test_idmap_words_carry_maps(void **state)
 {
-	static const char *const options[] = {"bind", "ridmap=uids=0-1000-10#10-5000-5;gids=@0-0-1", NULL};
+	static const char *const options[] = {"bind", "ridmap=uids=@0-1000-10#@10-5000-5;gids=@0-0-1", NULL};
 	AUTO(arena_free) struct arena *a = arena_new();
 	struct spec_mount m = parsed(a, "bind", options);
 
@@ -96,6 +96,8 @@ static void test_what_no_mount_can_have_is_refused(void **state)
 		{"bind", (const char *const[]){"sync", NULL},
 			"a bind mount cannot change options of the file system behind it (sync, dirsync, lazytime ...)"},
 		{NULL, (const char *const[]){"ro", NULL}, "the mount has neither a type nor the option bind"},
+		{"bind", (const char *const[]){"idmap=uids=@0-1-1#0-1-1", NULL},
+			"\"idmap=uids=@0-1-1#0-1-1\" is not uids=ID-HOST-COUNT[#...];gids=..."},
 		{"bind", (const char *const[]){"idmap=uids=0-1", NULL},
 			"\"idmap=uids=0-1\" is not uids=ID-HOST-COUNT[#...];gids=..."},
 		{"bind", (const char *const[]){"idmap=uids=0-1-99999999999", NULL},

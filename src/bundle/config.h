@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * OCI bundles: config.json of runtime-spec 1.x to struct spec and back, by bind tables that hold all of version 1.3.
+ * Unknown members are ignored; a wrong one is an error of STEP_CONFIG whose object is its path ("linux.namespaces[2]").
+ */
+#pragma once
+
+#include "json/bind.h"
+#include "spec/spec.h"
+
+/* What the runtime announces as its version of the specification. */
+#define CONFIG_OCI_VERSION "1.3.0"
+
+/* Reads DIR/NAME ("config.json") as it stands, without judging it as a whole. */
+int config_load(int dir, const char *name, struct spec *s, struct nook_error *e);
+int config_read(struct json_object *root, struct spec *s, struct nook_error *e);
+/* Reads the bundle at the absolute path BUNDLE for a runtime: FILE (NULL: BUNDLE/config.json; a relative one is taken
+ * from the working directory) is loaded, paths in it are made absolute, what the specification demands of every
+ * container is added, and spec_check() has said yes. */
+int config_load_bundle(const char *bundle, const char *file, struct spec *s, struct nook_error *e);
+
+void config_text(const struct spec *s, enum json_style style, struct buf *text);
+
+/* A file with the "process" object alone (exec --process): replaces S->process and says so in S->has_process. */
+int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e);
+/* A "linux.resources" object (update --resources) on top of R; FD is read to its end, NAME is for messages. */
+int config_read_resources(int fd, const char *name, struct arena *a, struct spec_resources *r, struct nook_error *e);
