@@ -43,10 +43,17 @@ def check_includes(source, path):
         if "/" not in target:
             if not (path.parent / target).exists() and target != "nook.h":
                 yield f"{path}:{number}: \"{target}\" is neither beside the file nor nook.h; name its folder"
-        elif above not in RANK or not (source / target).exists():
+        elif above not in RANK or not ((source / target).exists() or is_generated(source / target)):
             yield f"{path}:{number}: \"{target}\" is not in src/"
         elif above != folder and RANK[above] >= RANK[folder]:
             yield f"{path}:{number}: src/{folder} includes \"{target}\", which is not below it"
+
+
+def is_generated(path):
+    """A header that the folder's meson.build makes: its name stands there, whole or as 'left_' + variable + 'right'."""
+    recipe = path.parent / "meson.build"
+    outputs = re.findall(r"output: (?:'([^']*)' \+ \w+ \+ )?'([^']*)'", recipe.read_text()) if recipe.exists() else []
+    return any(path.name.startswith(left) and path.name.endswith(right) for left, right in outputs)
 
 
 def check_built(source, path):

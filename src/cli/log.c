@@ -112,6 +112,7 @@ void log_write(enum log_format format, const struct log_line *line)
 	(void)fd_write(STDERR_FILENO, out.data, out.len);
 }
 
+__attribute__((format(printf, 3, 0)))
 static void log_format_line(const struct cli *c, const char *level, const char *fmt, va_list ap)
 {
 	auto_free char *message = NULL;

@@ -16,8 +16,8 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
+#include "runtime/idrange.h"
 #include "runtime/mounts.h"
-#include "sys/idrange.h"
 #include "sys/pid.h"
 
 #include <dirent.h>

@@ -4,7 +4,7 @@
  *
  *     RUN/containers/ID/state.json   the state; the directory itself carries the lock (flock)
  *     RUN/names/NAME -> ID           symbolic links: making one is atomic, and so is finding it taken
- *     RUN/ids/BASE                   id ranges (sys/idrange.h)
+ *     RUN/ids/BASE                   id ranges (runtime/idrange.h)
  *
  * An entry is made as: directory, lock, state.json, name.  It is removed in reverse: name, state.json, directory.  So a
  * directory without a state has nothing outside it, and a name without a directory is stale.

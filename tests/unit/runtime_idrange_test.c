@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "sys/idrange.h"
+#include "runtime/idrange.h"
 #include "temp.h"
 
 static const struct spec_idmap everything[] = {{0, 0, UINT32_MAX}};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "sys/idrange.h"
+#include "runtime/idrange.h"
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -184,6 +184,7 @@ static int take_over(int run, const char *name, const char *target, struct nook_
 {
 	auto_close int lock = TRY(file_lock(run, "ids.lock", e));
 
+	(void)lock; /* held to the end */
 	if (faccessat(run, name, F_OK, 0) == 0 || errno != ENOENT)
 		return 0;
 	if (unlinkat(run, name, 0) < 0 && errno != ENOENT)
