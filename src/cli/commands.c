@@ -8,8 +8,10 @@ extern const struct command cmd_complete;
 extern const struct command cmd_completion;
 extern const struct command cmd_help;
 extern const struct command cmd_man;
+extern const struct command cmd_ns;
 
 const struct command *const commands[] = {
+	&cmd_ns,
 	&cmd_completion,
 	&cmd_help,
 	/* Not listed in help. */

@@ -127,13 +127,19 @@ void table_json(const struct table *t, struct buf *out)
 	size_t n = count_columns(t);
 
 	buf_addc(out, '[');
-	for (size_t i = 0; i < t->n_cells; i++) {
-		buf_adds(out, i % n ? "," : i ? ",\n {" : "\n {");
-		log_json_string(t->columns[i % n].key, out);
-		buf_addc(out, ':');
-		add_json_cell(t, &t->columns[i % n], t->cells[i], out);
-		if (i % n == n - 1)
-			buf_addc(out, '}');
+	for (size_t row = 0; row < t->n_cells; row += n) {
+		const char *between = row ? ",\n {" : "\n {";
+
+		for (size_t i = 0; i < n; i++) {
+			if (!t->columns[i].key)
+				continue;
+			buf_adds(out, between);
+			log_json_string(t->columns[i].key, out);
+			buf_addc(out, ':');
+			add_json_cell(t, &t->columns[i], t->cells[row + i], out);
+			between = ",";
+		}
+		buf_addc(out, '}');
 	}
 	buf_adds(out, t->n_cells ? "\n]\n" : "]\n");
 }

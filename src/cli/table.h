@@ -17,7 +17,7 @@ enum column_type {
 
 struct column {
 	const char *title; /* "PID"; NULL: only in JSON */
-	const char *key;   /* "pid" */
+	const char *key;   /* "pid"; NULL: only for people */
 	enum column_type type;
 };
 
