@@ -14,7 +14,7 @@ LAYERS = [
     ["base"],
     ["json", "sys", "opt"],
     ["spec"],
-    ["cgroup", "security"],
+    ["cgroup", "security", "bundle"],
     ["bundle", "plan"],
     ["launch"],
     ["runtime"],
