@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unpack/jail.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "security/landlock.h"
+#include "security/seccomp.h"
+#include "sys/mountapi.h"
+#include "sys/procfd.h"
+
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+/* Sanitizers need memory and system calls that this jail takes away. */
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_SANITIZER 1
+#endif
+#endif
+
+enum { ROOT_FD = 4, FIRST_OTHER_FD = 5, SPARE_FD = 16, FILES_MAX = 1024 };
+
+/* The largest dictionaries in use (zstd --long=27, xz -9) take 128 MiB; what asks for more is an attack on memory. */
+static const rlim_t memory_max = 1 << 30;
+
+/* Reading, writing below descriptors, memory, leaving. */
+static const char *const calls[] = {
+	"brk", "clock_gettime", "close", "exit", "exit_group", "fchmod", "fchown", "fchownat", "fcntl", "fsetxattr", "fstat",
+	"fsync", "ftruncate", "futex", "getdents64", "getpid", "getrandom", "gettid", "linkat", "lseek", "madvise", "mkdirat",
+	"mknodat", "mmap", "mprotect", "mremap", "munmap", "newfstatat", "openat", "openat2", "pread64", "pwrite64", "read",
+	"readv", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "statx", "symlinkat", "syncfs", "tgkill",
+	"unlinkat", "utimensat", "write", "writev", NULL,
+};
+
+/* An ordinary user becomes root of a namespace where nobody else exists. */
+static int map_self(uid_t uid, gid_t gid, struct nook_error *e)
+{
+	auto_close int proc = TRY(procfd_open(e));
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "0 %u 1", uid);
+	TRY(procfd_write(proc, "self/uid_map", text, STEP_IDMAP, e));
+	TRY(procfd_write(proc, "self/setgroups", "deny", STEP_IDMAP, e));
+	(void)snprintf(text, sizeof(text), "0 %u 1", gid);
+	return procfd_write(proc, "self/gid_map", text, STEP_IDMAP, e);
+}
+
+/* Makes the working directory the root and lets the rest of the file system go. */
+static int pivot_here(struct nook_error *e)
+{
+	int copy;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_sys(e, STEP_MOUNT, "/");
+	copy = open_tree(AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (copy < 0)
+		return err_sys(e, STEP_MOUNT, "target");
+	auto_close int here = copy, top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	int r = mount_attrs(here, AT_RECURSIVE, attrs, 0, 0, -1);
+
+	if (!r)
+		r = top < 0 ? -errno : mount_attach(here, top);
+	return r < 0 ? err_num(e, STEP_MOUNT, "target", r) : mount_pivot(here, e);
+}
+
+static int leave_file_system(struct jail_missing *missing, struct nook_error *e)
+{
+	const uid_t uid = geteuid();
+	const gid_t gid = getegid();
+
+	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0) {
+		missing->namespaces = uid ? "user namespaces are not allowed here" : "mount namespaces are not allowed here";
+		return 0;
+	}
+	if (uid)
+		TRY(map_self(uid, gid, e));
+	return pivot_here(e);
+}
+
+static int fence(int root, struct jail_missing *missing, struct nook_error *e)
+{
+	const struct landlock_kernel k = landlock_probe(&missing->landlock);
+
+	/* Without REFER, which came with ABI 2, no hard link could be made to a file of another directory. */
+	if (k.abi && !(k.fs & LANDLOCK_ACCESS_FS_REFER))
+		missing->landlock = "Landlock of this kernel refuses hard links";
+	if (!(k.fs & LANDLOCK_ACCESS_FS_REFER))
+		return 0;
+	missing->landlock = NULL;
+	auto_close int rules = TRY(landlock_ruleset(k.fs, k.scopes, e));
+
+	TRY(landlock_allow(rules, root, k.fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, "target", e));
+	return landlock_enforce(rules, e);
+}
+
+static int drop_caps(uint64_t keep, struct nook_error *e)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2] = {{0}, {0}};
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return err_sys(e, STEP_CAPS, "jail");
+	for (int i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t)(keep >> (32 * i));
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &header, data) < 0 ? err_sys(e, STEP_CAPS, "jail") : 0;
+}
+
+static int limit(struct nook_error *e)
+{
+	const struct {
+		int resource;
+		rlim_t most;
+	} limits[] = {
+		{RLIMIT_CORE, 0},
+		{RLIMIT_NOFILE, FILES_MAX},
+		{RLIMIT_MEMLOCK, 0},
+#ifndef UNDER_SANITIZER
+		{RLIMIT_AS, memory_max},
+#endif
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit l;
+
+		if (getrlimit(limits[i].resource, &l) < 0)
+			return err_sys(e, STEP_RLIMIT, "jail");
+		if (l.rlim_max > limits[i].most)
+			l.rlim_max = limits[i].most;
+		if (l.rlim_cur > l.rlim_max)
+			l.rlim_cur = l.rlim_max;
+		if (setrlimit(limits[i].resource, &l) < 0)
+			return err_sys(e, STEP_RLIMIT, "jail");
+	}
+	return 0;
+}
+
+static int filter(struct nook_error *e)
+{
+#ifdef UNDER_SANITIZER
+	(void)calls;
+	return 0;
+#else
+	AUTO(arena_free) struct arena *a = arena_new();
+	struct seccomp_rule allow = {.names = calls, .action = SECCOMP_RET_ALLOW};
+	const struct spec_seccomp profile = {
+		.source = SECCOMP_PROFILE,
+		.default_action = SECCOMP_RET_ERRNO,
+		.default_errno = {EPERM, true},
+		.rules = &allow,
+		.n_rules = 1,
+	};
+	struct sock_filter *code = NULL;
+	struct sock_fprog program;
+	size_t n = 0;
+
+	TRY(seccomp_compile(a, &profile, 0, &code, &n, e));
+	program = (struct sock_fprog){.len = (unsigned short)n, .filter = code};
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		return err_sys(e, STEP_SECCOMP, "jail");
+	return 0;
+#endif
+}
+
+/* Input and root to their places, everything else closed. */
+static int keep_two(int input, int root, struct nook_error *e)
+{
+	auto_close int spare_input = fcntl(input, F_DUPFD_CLOEXEC, SPARE_FD);
+	auto_close int spare_root = fcntl(root, F_DUPFD_CLOEXEC, SPARE_FD);
+
+	if (dup3(spare_input, JAIL_INPUT, O_CLOEXEC) < 0 || dup3(spare_root, ROOT_FD, O_CLOEXEC) < 0)
+		return err_sys(e, STEP_FDS, "jail");
+	if (syscall(SYS_close_range, FIRST_OTHER_FD, ~0U, 0) < 0)
+		return err_sys(e, STEP_FDS, "jail");
+	spare_input = spare_root = -EBADF;
+	return ROOT_FD;
+}
+
+int jail_enter(int target, const struct jail_options *o, struct jail_missing *ret_missing, struct nook_error *e)
+{
+	struct jail_missing missing = {0};
+	int root;
+
+	if (fchdir(target) < 0)
+		return err_sys(e, STEP_CWD, "target");
+	TRY(leave_file_system(&missing, e));
+	root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_sys(e, STEP_CWD, "target");
+	root = TRY(keep_two(o->input, root, e));
+	TRY(limit(e));
+	TRY(drop_caps(o->keep_caps, e));
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return err_sys(e, STEP_SECCOMP, "jail");
+	TRY(fence(root, &missing, e));
+	TRY(filter(e));
+	*ret_missing = missing;
+	return root;
+}
