@@ -40,6 +40,7 @@ struct ranges {
 struct item {
 	uint32_t nr;
 	uint32_t rule;
+	uint32_t multiplexed; /* nr is socketcall or ipc: the first argument that means the rule's call; otherwise 0 */
 };
 
 struct items {
@@ -93,18 +94,51 @@ static bool has_alternatives(const struct seccomp_rule *rule)
 	return false;
 }
 
-static void add_checks(struct arena *a, struct seccomp_range *call, const struct seccomp_rule *rule)
+/* Behind socketcall and ipc the first argument is the call; the others are not what the rule thinks, but libseccomp
+ * compares them all the same. */
+static const struct seccomp_arg *multiplexed_args(struct arena *a, const struct seccomp_arg *args, size_t *n,
+                                                  uint32_t number)
 {
-	size_t n = has_alternatives(rule) ? rule->n_args : 1;
+	struct seccomp_arg *list = arena_new_n(a, struct seccomp_arg, *n + 1);
+	size_t kept = 1;
 
-	for (size_t i = 0; i < n; i++) {
-		struct seccomp_check *check =
-			arena_push(a, (struct seccomp_check **)(uintptr_t)&call->checks, &call->n_checks);
+	list[0] = (struct seccomp_arg){.index = 0, .op = SECCOMP_OP_EQ, .value = number};
+	for (size_t i = 0; i < *n; i++)
+		if (args[i].index != 0)
+			list[kept++] = args[i];
+	*n = kept;
+	return list;
+}
 
-		check->args = rule->args + (n > 1 ? i : 0);
-		check->n_args = n > 1 ? 1 : rule->n_args;
+static void add_checks(struct arena *a, struct seccomp_range *call, const struct seccomp_rule *rule, uint32_t multiplexed)
+{
+	struct seccomp_check *checks = (struct seccomp_check *)call->checks; /* ours until the range is finished */
+	bool alternatives = has_alternatives(rule);
+
+	for (size_t i = 0; i < (alternatives ? rule->n_args : 1); i++) {
+		struct seccomp_check *check = arena_push(a, &checks, &call->n_checks);
+
+		check->args = rule->args + i;
+		check->n_args = alternatives ? 1 : rule->n_args;
 		check->verdict = verdict_of(rule->action, rule->errno_ret);
+		if (multiplexed)
+			check->args = multiplexed_args(a, check->args, &check->n_args, multiplexed);
 	}
+	call->checks = checks;
+}
+
+static void apply(struct arena *a, struct seccomp_range *call, const struct seccomp_rule *rule, const struct item *item,
+                  uint32_t otherwise)
+{
+	if (call->verdict != otherwise) /* a rule without conditions came first */
+		return;
+	if (rule->n_args || item->multiplexed) {
+		add_checks(a, call, rule, item->multiplexed);
+		return;
+	}
+	call->verdict = verdict_of(rule->action, rule->errno_ret);
+	call->checks = NULL;
+	call->n_checks = 0;
 }
 
 static void rules_apply(struct arena *a, const struct spec_seccomp *s, const struct items *items, uint32_t otherwise,
@@ -112,31 +146,28 @@ static void rules_apply(struct arena *a, const struct spec_seccomp *s, const str
 {
 	calls->items = arena_new_n(a, struct seccomp_range, items->n);
 	for (size_t i = 0; i < items->n; i++) {
-		const struct seccomp_rule *rule = &s->rules[items->items[i].rule];
-		struct seccomp_range *call = calls->n ? &calls->items[calls->n - 1] : NULL;
-		bool decided = false;
+		const struct item *item = &items->items[i];
+		const struct seccomp_rule *rule = &s->rules[item->rule];
 
-		calls->newest = items->items[i].nr;
+		calls->newest = item->nr;
 		calls->any = true;
+		/* What the default says anyway; libseccomp refuses such a rule, and runtimes leave it out. */
 		if (verdict_of(rule->action, rule->errno_ret) == otherwise)
 			continue;
-		if (call && call->first == items->items[i].nr)
-			decided = call->verdict != otherwise;
-		else
-			call = &calls->items[calls->n++];
-		if (decided)
-			continue;
-		call->first = items->items[i].nr;
-		call->narrow = narrow;
-		call->verdict = otherwise;
-		if (rule->n_args) {
-			add_checks(a, call, rule);
-			continue;
-		}
-		call->verdict = verdict_of(rule->action, rule->errno_ret);
-		call->checks = NULL;
-		call->n_checks = 0;
+		if (!calls->n || calls->items[calls->n - 1].first != item->nr)
+			calls->items[calls->n++] =
+				(struct seccomp_range){.first = item->nr, .verdict = otherwise, .narrow = narrow};
+		apply(a, &calls->items[calls->n - 1], rule, item, otherwise);
 	}
+}
+
+static void add_items(struct arena *a, struct items by_abi[SECCOMP_ABIS], const int32_t *nrs, size_t rule,
+                      uint32_t multiplexed)
+{
+	for (size_t abi = 0; nrs && abi < SECCOMP_ABIS; abi++)
+		if (nrs[abi] >= 0)
+			*arena_push(a, &by_abi[abi].items, &by_abi[abi].n) =
+				(struct item){(uint32_t)nrs[abi], (uint32_t)rule, multiplexed};
 }
 
 static int profile_items(struct arena *a, const struct spec_seccomp *s, struct items by_abi[SECCOMP_ABIS],
@@ -145,13 +176,11 @@ static int profile_items(struct arena *a, const struct spec_seccomp *s, struct i
 	for (size_t r = 0; r < s->n_rules; r++) {
 		TRY(rule_check(&s->rules[r], e));
 		for (const char *const *name = s->rules[r].names; name && *name; name++) {
-			const int32_t *nrs = seccomp_numbers_find(*name);
+			const int32_t *nrs = NULL;
+			uint32_t multiplexed = seccomp_multiplexed_find(*name, &nrs);
 
-			for (size_t abi = 0; nrs && abi < SECCOMP_ABIS; abi++) {
-				if (nrs[abi] < 0)
-					continue;
-				*arena_push(a, &by_abi[abi].items, &by_abi[abi].n) = (struct item){(uint32_t)nrs[abi], (uint32_t)r};
-			}
+			add_items(a, by_abi, multiplexed ? nrs : NULL, r, multiplexed);
+			add_items(a, by_abi, seccomp_numbers_find(*name), r, 0);
 		}
 	}
 	for (size_t abi = 0; abi < SECCOMP_ABIS; abi++)

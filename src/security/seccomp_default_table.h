@@ -114,7 +114,7 @@ static const struct seccomp_row default_rows[] = {
 
 	/* Open files. */
 	{"read readv pread64 preadv preadv2 write writev pwrite64 pwritev pwritev2 lseek _llseek close close_range "
-	 "dup dup2 dup3 fcntl fcntl64 flock getdents getdents64 readahead fadvise64 fadvise64_64 arm_fadvise64_64 "
+	 "dup dup2 dup3 fcntl fcntl64 flock getdents getdents64 readdir readahead fadvise64 fadvise64_64 arm_fadvise64_64 "
 	 "sync syncfs fsync fdatasync sync_file_range sync_file_range2 arm_sync_file_range fallocate cachestat "
 	 "sendfile sendfile64 splice tee vmsplice copy_file_range pipe pipe2 "
 	 "io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents io_pgetevents_time64 "

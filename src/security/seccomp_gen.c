@@ -69,39 +69,27 @@ static void die(const char *what, const char *name)
 	exit(1);
 }
 
-static int newer_number(const struct abi *abi, const char *name)
+static struct call *find_call(const char *name)
 {
-	for (size_t i = 0; i < sizeof(newer_calls) / sizeof(newer_calls[0]); i++) {
-		if (strcmp(newer_calls[i].name, name) != 0 || (newer_calls[i].only && newer_calls[i].only != abi->token))
-			continue;
-		return newer_calls[i].nr + abi->base;
-	}
-	return -1;
-}
-
-static int number_of(const struct abi *abi, const char *name)
-{
-	int nr = seccomp_syscall_resolve_name_arch(abi->token, name);
-	int newer = newer_number(abi, name);
-
-	if (nr >= 0 && newer >= 0 && nr != newer)
-		die("libseccomp has another number", name);
-	return nr >= 0 ? nr : newer;
-}
-
-static void add_call(const struct family *family, const char *name)
-{
-	struct call *call = &calls[n_calls];
-
 	for (size_t i = 0; i < n_calls; i++)
 		if (strcmp(calls[i].name, name) == 0)
-			return;
+			return &calls[i];
+	return NULL;
+}
+
+static struct call *add_call(const char *name)
+{
+	struct call *call = find_call(name);
+
+	if (call)
+		return call;
 	if (n_calls == MAX_CALLS || strlen(name) >= sizeof(call->name))
 		die("does not fit", name);
+	call = &calls[n_calls++];
 	(void)snprintf(call->name, sizeof(call->name), "%s", name);
 	for (size_t i = 0; i < MAX_ABIS; i++)
-		call->nrs[i] = family->abis[i].name ? number_of(&family->abis[i], name) : -1;
-	n_calls++;
+		call->nrs[i] = -1;
+	return call;
 }
 
 static int by_name(const void *a, const void *b)
@@ -109,7 +97,9 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct call *)a)->name, ((const struct call *)b)->name);
 }
 
-static void collect(const struct family *family)
+/* From numbers to names: the other way, libseccomp gives no number for calls that also have an old form behind
+ * socketcall(2) or ipc(2). */
+static void collect_known(const struct family *family)
 {
 	for (size_t i = 0; i < MAX_ABIS && family->abis[i].name; i++) {
 		const struct abi *abi = &family->abis[i];
@@ -118,13 +108,24 @@ static void collect(const struct family *family)
 			char *name = seccomp_syscall_resolve_num_arch(abi->token, nr);
 
 			if (name)
-				add_call(family, name);
+				add_call(name)->nrs[i] = nr;
 			free(name);
 		}
 	}
-	for (size_t i = 0; i < sizeof(newer_calls) / sizeof(newer_calls[0]); i++)
-		add_call(family, newer_calls[i].name);
-	qsort(calls, n_calls, sizeof(calls[0]), by_name);
+}
+
+static void collect_newer(const struct family *family)
+{
+	for (size_t k = 0; k < sizeof(newer_calls) / sizeof(newer_calls[0]); k++) {
+		struct call *call;
+
+		if (seccomp_syscall_resolve_name(newer_calls[k].name) != __NR_SCMP_ERROR)
+			continue;
+		call = add_call(newer_calls[k].name);
+		for (size_t i = 0; i < MAX_ABIS && family->abis[i].name; i++)
+			if (!newer_calls[k].only || newer_calls[k].only == family->abis[i].token)
+				call->nrs[i] = newer_calls[k].nr + family->abis[i].base;
+	}
 }
 
 /* A name that no architecture has is a slip of the pen. */
@@ -180,14 +181,14 @@ static void print_default(const struct family *family, size_t abi)
 		char *names = strdup(default_rows[row].names), *rest = NULL;
 
 		for (char *name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
-			int nr = number_of(&family->abis[abi], name);
+			const struct call *call = find_call(name);
 
 			check_spelling(name);
-			if (nr < 0)
+			if (!call || call->nrs[abi] < 0)
 				continue;
 			if (n == MAX_CALLS * 2)
 				die("does not fit", name);
-			entries[n++] = (struct entry){nr, row};
+			entries[n++] = (struct entry){call->nrs[abi], row};
 		}
 		free(names);
 	}
@@ -207,8 +208,10 @@ int main(int argc, char **argv)
 		if (strcmp(families[i].cpu, cpu) != 0)
 			continue;
 		printf("/* Written by seccomp_gen for %s. */\n", cpu);
+		collect_known(&families[i]);
+		collect_newer(&families[i]);
+		qsort(calls, n_calls, sizeof(calls[0]), by_name);
 		if (strcmp(what, "names") == 0) {
-			collect(&families[i]);
 			print_names(&families[i]);
 		} else {
 			for (size_t abi = 0; abi < MAX_ABIS; abi++)

@@ -16,6 +16,19 @@ static const char *const known_archs[] = {
 	"SCMP_ARCH_M68K",        "SCMP_ARCH_SH",       "SCMP_ARCH_SHEB",
 };
 
+static const struct {
+	const char *name;
+	uint8_t number;
+} by_socketcall[] = {
+	{"socket", 1},      {"bind", 2},        {"connect", 3},     {"listen", 4},   {"accept", 5},
+	{"getsockname", 6}, {"getpeername", 7}, {"socketpair", 8},  {"send", 9},     {"recv", 10},
+	{"sendto", 11},     {"recvfrom", 12},   {"shutdown", 13},   {"setsockopt", 14}, {"getsockopt", 15},
+	{"sendmsg", 16},    {"recvmsg", 17},    {"accept4", 18},    {"recvmmsg", 19}, {"sendmmsg", 20},
+}, by_ipc[] = {
+	{"semop", 1},   {"semget", 2},  {"semctl", 3},  {"semtimedop", 4}, {"msgsnd", 11}, {"msgrcv", 12},
+	{"msgget", 13}, {"msgctl", 14}, {"shmat", 21},  {"shmdt", 22},     {"shmget", 23}, {"shmctl", 24},
+};
+
 const struct seccomp_abi *seccomp_abi_at(size_t i)
 {
 	return i < N_ABIS ? &abis[i] : NULL;
@@ -45,6 +58,21 @@ const int32_t *seccomp_numbers_find(const char *name)
 			low = middle + 1;
 	}
 	return NULL;
+}
+
+uint32_t seccomp_multiplexed_find(const char *name, const int32_t **ret_nrs)
+{
+	for (size_t i = 0; i < sizeof(by_socketcall) / sizeof(by_socketcall[0]); i++)
+		if (text_is(by_socketcall[i].name, name)) {
+			*ret_nrs = seccomp_numbers_find("socketcall");
+			return *ret_nrs ? by_socketcall[i].number : 0;
+		}
+	for (size_t i = 0; i < sizeof(by_ipc) / sizeof(by_ipc[0]); i++)
+		if (text_is(by_ipc[i].name, name)) {
+			*ret_nrs = seccomp_numbers_find("ipc");
+			return *ret_nrs ? by_ipc[i].number : 0;
+		}
+	return 0;
 }
 
 const char *seccomp_name_find(size_t abi, uint32_t nr)

@@ -22,5 +22,8 @@ const struct seccomp_abi *seccomp_abi_at(size_t i);
 int seccomp_arch_is_known(const char *name);
 /* The numbers of a call in each ABI, -1 where it has none, or NULL when no ABI here knows it. */
 const int32_t *seccomp_numbers_find(const char *name);
+/* Old ABIs reach some calls through socketcall(2) or ipc(2), whose first argument says which one is meant: that number,
+ * and the numbers of socketcall or ipc in *ret_nrs; 0 when NAME is none of those calls. */
+uint32_t seccomp_multiplexed_find(const char *name, const int32_t **ret_nrs);
 /* The name of a number in an ABI, or NULL. */
 const char *seccomp_name_find(size_t abi, uint32_t nr);
