@@ -14,7 +14,7 @@ LAYERS = [
     ["base"],
     ["json", "sys", "opt"],
     ["spec"],
-    ["cgroup", "security", "bundle"],
+    ["cgroup", "security"],
     ["bundle", "plan"],
     ["launch"],
     ["runtime"],
