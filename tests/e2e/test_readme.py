@@ -44,9 +44,9 @@ def matches(expected, output):
 def run_page(lines, nook, space):
     """Runs the lines in one shell; returns what each printed."""
     mark = "=== next ==="
-    text = "exec 2>&1\n" + "".join(f"{line}\necho '{mark}'\n" for line in lines)
+    text = "exec 2>&1 </dev/null\n" + "".join(f"{line}\necho '{mark}'\n" for line in lines)
     path = f"{nook.build}:{nook.environment['PATH']}"
-    shell = subprocess.run(["sh"], input=text, stdout=subprocess.PIPE, cwd=space, text=True, timeout=TIMEOUT, check=False,
+    shell = subprocess.run(["sh", "-c", text], stdout=subprocess.PIPE, cwd=space, text=True, timeout=TIMEOUT, check=False,
                            env={**nook.environment, "PATH": path})
     return shell.stdout.split(f"{mark}\n")[:-1]
 
