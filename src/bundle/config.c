@@ -277,6 +277,13 @@ static const struct bind hooks_table[] = {
 	{0},
 };
 
+/* What is run after the start is kept by a runtime until then. */
+static const struct bind later_hooks_table[] = {
+	{HOOKS(HOOK_POSTSTART), "poststart", .table = hook_table},
+	{HOOKS(HOOK_POSTSTOP), "poststop", .table = hook_table},
+	{0},
+};
+
 static const struct bind root_table[] = {
 	{AT(struct spec_root, path), BIND_STRING, "path", .flags = BIND_REQUIRED},
 	{AT(struct spec_root, readonly), BIND_BOOL, "readonly"},
@@ -341,12 +348,14 @@ int config_load_process(int dir, const char *name, struct spec *s, struct nook_e
 	return 0;
 }
 
-int config_read_resources(int fd, const char *name, struct arena *a, struct spec_resources *r, struct nook_error *e)
+int config_load_hooks(int dir, const char *name, struct spec *s, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	return bind_load(dir, name, JSON_LIMIT, later_hooks_table, s, s->arena, STEP_STATE, e);
+}
 
-	TRY(json_read(fd, name, JSON_LIMIT, STEP_CONFIG, &root, e));
-	return bind_read(root, resources_table, r, a, NULL, STEP_CONFIG, e);
+int config_save_hooks(int dir, const char *name, const struct spec *s, struct nook_error *e)
+{
+	return bind_save(dir, name, later_hooks_table, s, JSON_PLAIN, 0600, FILE_NO_SYNC, e);
 }
 
 void config_text(const struct spec *s, enum json_style style, struct buf *text)
@@ -396,19 +405,37 @@ static int resolve_mounts(const char *bundle, struct spec *s, struct nook_error 
 	return 0;
 }
 
-/* Nodes made with mknod(2) can be opened only by the rules above; who has CAP_MKNOD may make any. */
-static void allow_mknod(struct spec *s)
+/* The devices that every container must be able to use, behind the rules that there are.  Who has CAP_MKNOD may make
+ * any node; to open it is another matter. */
+static void add_device_rules(struct arena *a, struct spec_resources *r)
 {
-	struct spec_resources *r = &s->resources;
-
-	*arena_push(s->arena, &r->devices, &r->n_devices) = (struct spec_device_rule){true, 'c', -1, -1, DEV_MKNOD};
-	*arena_push(s->arena, &r->devices, &r->n_devices) = (struct spec_device_rule){true, 'b', -1, -1, DEV_MKNOD};
+	if (!r->n_devices)
+		return;
+	*arena_push(a, &r->devices, &r->n_devices) = (struct spec_device_rule){true, 'c', -1, -1, DEV_MKNOD};
+	*arena_push(a, &r->devices, &r->n_devices) = (struct spec_device_rule){true, 'b', -1, -1, DEV_MKNOD};
+	spec_default_device_rules(a, r);
 }
 
 /* "1", "true", "yes": what annotations say for on. */
 static bool is_on(const char *value)
 {
 	return value && (text_is(value, "1") || text_is(value, "true") || text_is(value, "yes"));
+}
+
+/* "net.ipv4.conf.eth0/100.x" names a device with a dot in it: spelt as a path, so that nobody has to guess below. */
+static void respell_sysctls(struct spec *s)
+{
+	for (size_t i = 0; i < s->n_sysctls; i++) {
+		const char *key = s->sysctls[i].key;
+		char *path;
+
+		if (!strchr(key, '/') || key[strcspn(key, "./")] == '/')
+			continue;
+		path = arena_strdup(s->arena, key);
+		for (char *c = path; *c; c++)
+			*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+		s->sysctls[i].key = path;
+	}
 }
 
 /* What config-linux.md demands without a member for it, and what annotations ask for. */
@@ -420,10 +447,8 @@ static void add_demands(struct spec *s)
 	s->process.new_keyring = true;
 	s->process.user.keep_groups = is_on(spec_annotation(s, "run.oci.keep_original_groups"));
 	s->new_core_sched = is_on(spec_annotation(s, "run.nook.core_sched"));
-	if (s->resources.n_devices) {
-		allow_mknod(s);
-		spec_default_device_rules(s);
-	}
+	add_device_rules(s->arena, &s->resources);
+	respell_sysctls(s);
 }
 
 int config_load_bundle(const char *bundle, const char *file, struct spec *s, struct nook_error *e)
@@ -437,4 +462,14 @@ int config_load_bundle(const char *bundle, const char *file, struct spec *s, str
 	TRY(resolve_mounts(bundle, s, e));
 	add_demands(s);
 	return spec_check(s, e);
+}
+
+int config_read_resources(int fd, const char *name, struct arena *a, struct spec_resources *r, struct nook_error *e)
+{
+	AUTO(json_free) struct json_object *root = NULL;
+
+	TRY(json_read(fd, name, JSON_LIMIT, STEP_CONFIG, &root, e));
+	TRY(bind_read(root, resources_table, r, a, NULL, STEP_CONFIG, e));
+	add_device_rules(a, r);
+	return 0;
 }

@@ -23,5 +23,10 @@ void config_text(const struct spec *s, enum json_style style, struct buf *text);
 
 /* A file with the "process" object alone (exec --process): replaces S->process and says so in S->has_process. */
 int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e);
-/* A "linux.resources" object (update --resources) on top of R; FD is read to its end, NAME is for messages. */
+/* The hooks of poststart and poststop alone, kept in a container's state until their time comes. */
+int config_save_hooks(int dir, const char *name, const struct spec *s, struct nook_error *e);
+int config_load_hooks(int dir, const char *name, struct spec *s, struct nook_error *e);
+
+/* A "linux.resources" object (update --resources) on top of R; FD is read to its end, NAME is for messages.  Rules for
+ * devices, if any, are completed as those of a bundle. */
 int config_read_resources(int fd, const char *name, struct arena *a, struct spec_resources *r, struct nook_error *e);

@@ -133,12 +133,10 @@ static void mask_thermal(struct spec *s, const char ***list, size_t *n)
 	}
 }
 
-void spec_default_device_rules(struct spec *s)
+void spec_default_device_rules(struct arena *a, struct spec_resources *r)
 {
-	struct spec_resources *r = &s->resources;
-
 	for (size_t i = 0; i < sizeof(allowed_devices) / sizeof(allowed_devices[0]); i++)
-		*arena_push(s->arena, &r->devices, &r->n_devices) = allowed_devices[i];
+		*arena_push(a, &r->devices, &r->n_devices) = allowed_devices[i];
 }
 
 void spec_default_security(struct spec *s)
@@ -161,7 +159,7 @@ void spec_default_security(struct spec *s)
 	s->seccomp.source = SECCOMP_DEFAULT;
 	*arena_push(s->arena, &s->resources.devices, &s->resources.n_devices) =
 		(struct spec_device_rule){false, 'a', -1, -1, DEV_READ | DEV_WRITE | DEV_MKNOD};
-	spec_default_device_rules(s);
+	spec_default_device_rules(s->arena, &s->resources);
 }
 
 /* The caller's own score, which a child of it inherits. */

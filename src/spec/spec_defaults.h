@@ -32,4 +32,4 @@ extern const uint64_t spec_default_caps;
 /* The search path a container has without an image that says otherwise. */
 extern const char spec_default_path[];
 /* Appends the rules for the devices every container may use, behind what is there. */
-void spec_default_device_rules(struct spec *s);
+void spec_default_device_rules(struct arena *a, struct spec_resources *r);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * nook-oci: the command line that engines expect of an OCI runtime.  A command is one file (cmd_NAME.c): an options
+ * struct, its table, run(), and one `const struct oci_command`.  main.c parses, logs, and ends with the status.
+ */
+#pragma once
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "opt/opt.h"
+#include "runtime/container.h"
+
+#include <stdbool.h>
+
+/* What the global options say. */
+struct oci_globals {
+	const char *root, *log, *log_format, *log_level, *cgroup_manager, *rootless, *criu;
+	bool debug, systemd, version, help;
+};
+
+enum oci_manager { MANAGER_CGROUPFS, MANAGER_SYSTEMD, MANAGER_NONE };
+
+struct oci {
+	struct arena *arena; /* lives as long as the program */
+	const char *root;    /* where states are kept; absolute */
+	enum oci_manager manager;
+	struct oci_log *log;
+};
+
+struct oci_command {
+	const char *name, *usage, *summary;
+	const struct opt *options; /* ends with a zeroed row, or NULL */
+	size_t options_size;
+	enum opt_mode mode;
+	int min_args, max_args; /* max_args -1: any number */
+	/* The program's exit status, or -errno with E recorded. */
+	int (*run)(struct oci *o, void *options, int argc, char **argv, struct nook_error *e);
+};
+
+extern const struct oci_command *const oci_commands[]; /* NULL-terminated, sorted */
+extern const struct opt oci_global_options[];
+
+/* One line in the log with level "warning" or "debug". */
+void oci_warn(const struct oci *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void oci_debug(const struct oci *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The directory of states; opened (and made) at the first use. */
+int oci_store(struct oci *o, struct store_run **ret, struct nook_error *e);
+/* The container that has exactly this id.  -ENOENT: "container does not exist", the words that clients look for. */
+int oci_load(struct oci *o, struct store_run *r, const char *id, struct container *ret, struct nook_error *e);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "oci/sockets.h"
+
+#include "base/fd.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* The directory of PATH, and its last component in *ret_name. */
+static int open_parent(const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	size_t len = slash ? (size_t)(slash - path) : 0;
+
+	*ret_name = slash ? slash + 1 : path;
+	if (len >= sizeof(dir))
+		return -ENAMETOOLONG;
+	memcpy(dir, path, len);
+	dir[len] = 0;
+	int fd = open(!slash ? "." : len ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int oci_connect(const char *path, enum step_id step, struct nook_error *e)
+{
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *name;
+	auto_close int dir = open_parent(path, &name);
+	int len;
+
+	if (fd < 0)
+		return err_sys(e, step, path);
+	if (dir < 0)
+		return err_num(e, step, path, dir);
+	len = snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir, name);
+	if (len >= (int)sizeof(address.sun_path))
+		return err_num(e, step, path, ENAMETOOLONG);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_sys(e, step, path);
+	return take_fd(&fd);
+}
+
+int oci_send_fd(const char *path, int fd, const char *name, struct nook_error *e)
+{
+	auto_close int sock = TRY(oci_connect(path, STEP_CONSOLE, e));
+	struct iovec iov = {(void *)(uintptr_t)name, strlen(name)};
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *c = (struct cmsghdr *)control;
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	while (sendmsg(sock, &m, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return err_sys(e, STEP_CONSOLE, path);
+	return 0;
+}
+
+int oci_write_pid(const char *path, pid_t pid, struct nook_error *e)
+{
+	const char *name;
+	auto_close int dir = open_parent(path, &name);
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", (int)pid), r;
+
+	if (dir < 0)
+		return err_num(e, STEP_FILE, path, dir);
+	r = file_replace(dir, name, text, (size_t)len, 0644, FILE_NO_SYNC, NULL);
+	return r < 0 ? err_num(e, STEP_FILE, path, r) : 0;
+}

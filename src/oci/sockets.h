@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Descriptors handed to a caller over its unix socket, and the number it wants in a file. */
+#pragma once
+
+#include "base/error.h"
+
+#include <sys/types.h>
+
+/* A stream connection to PATH, which may be longer than a socket address can hold. */
+int oci_connect(const char *path, enum step_id step, struct nook_error *e);
+/* Connects to the socket PATH and sends FD with NAME as payload. */
+int oci_send_fd(const char *path, int fd, const char *name, struct nook_error *e);
+/* The pid as decimal digits; the file appears whole or not at all. */
+int oci_write_pid(const char *path, pid_t pid, struct nook_error *e);

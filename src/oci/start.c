@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The order of a creation: the bundle is read and judged; what will be made (groups) is written to the container's state
+ * as an intent; launch() makes it; the state then says who runs.  Whatever fails in between takes the intent back, and
+ * `delete --force` does the same for a runtime that was killed.
+ */
+#include "oci/start.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "bundle/config.h"
+#include "cgroup/cgroup.h"
+#include "oci/hooks.h"
+#include "oci/sockets.h"
+#include "oci/state.h"
+#include "plan/build.h"
+#include "runtime/store.h"
+#include "sys/pid.h"
+
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+/* Everything that is known before the container exists. */
+struct making {
+	struct oci *oci;
+	struct store_run *store;
+	const struct start_options *opts;
+	const char *id;
+	struct spec *spec;
+	struct container container;
+	struct cgroup_layout layout;
+	struct cgroup_want groups;
+	bool has_groups;
+	enum start_gate gate;
+	int dir; /* of the state, locked */
+};
+
+/* ---- from options to spec -------------------------------------------------------------------------------------------- */
+
+static int bundle_path(struct arena *a, const char *given, const char **ret, struct nook_error *e)
+{
+	auto_free char *path = realpath(given ? given : ".", NULL);
+
+	if (!path)
+		return err_sys(e, STEP_CONFIG, given ? given : ".");
+	*ret = arena_strdup(a, path);
+	return 0;
+}
+
+/* Sockets that were passed to the runtime by socket activation go on to the container. */
+static void pass_listen_fds(struct spec *s)
+{
+	const char *n = getenv("LISTEN_FDS");
+	const char **env = NULL;
+	size_t n_env = 0;
+	uint32_t count = 0;
+
+	if (!n || text_u32(n, &count) < 0 || !count || count > 1024)
+		return;
+	for (const char *const *p = s->process.env; p && *p; p++)
+		*arena_push(s->arena, &env, &n_env) = *p;
+	*arena_push(s->arena, &env, &n_env) = arena_printf(s->arena, "LISTEN_FDS=%u", count);
+	*arena_push(s->arena, &env, &n_env) = "LISTEN_PID=1";
+	(void)arena_push(s->arena, &env, &n_env);
+	s->process.env = env;
+	s->process.preserve_fds += count;
+}
+
+static int apply_options(struct making *m, struct nook_error *e)
+{
+	const struct start_options *opts = m->opts;
+	struct spec *s = m->spec;
+
+	if (!s->has_process)
+		return err_why(e, STEP_CONFIG, "process", EINVAL, "missing");
+	if (opts->preserve_fds.set && opts->preserve_fds.value > 1024)
+		return err_why(e, STEP_OPTION, "--preserve-fds", ERANGE, "is above 1024");
+	s->no_pivot = opts->no_pivot;
+	s->process.new_keyring = !opts->no_new_keyring;
+	s->process.keyring_name = arena_printf(s->arena, "_ses.%s", m->id);
+	s->process.preserve_fds = (unsigned)opts->preserve_fds.value;
+	pass_listen_fds(s);
+	if (s->process.terminal && !opts->console_socket && (m->gate == START_GATED || opts->detach))
+		return err_why(e, STEP_CONSOLE, "process.terminal", EINVAL,
+			"needs --console-socket, because nobody stays to hold the terminal");
+	return 0;
+}
+
+/* ---- the intent ------------------------------------------------------------------------------------------------------- */
+
+static int plan_groups(struct making *m, struct nook_error *e)
+{
+	const char *path = m->spec->cgroup_path;
+	struct container *c = &m->container;
+
+	if (m->oci->manager == MANAGER_NONE)
+		return 0;
+	if (!path || !*path)
+		path = container_cgroup_path(m->store, m->id, m->oci->arena);
+	TRY(cgroup_layout_read(m->oci->arena, AT_FDCWD, &m->layout, e));
+	TRY(cgroup_want(m->oci->arena, &m->layout, &m->spec->resources, path, &m->groups, e));
+	m->has_groups = true;
+	for (const char **note = m->groups.notes; note && *note; note++)
+		oci_warn(m->oci, "%s", *note);
+	for (size_t i = 0; i < m->groups.n_dirs; i++)
+		*arena_push(m->oci->arena, &c->cgroups, &c->n_cgroups) = m->groups.dirs[i].path;
+	return 0;
+}
+
+static const char *joined(struct arena *a, const char *const *words)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0};
+
+	for (; words && *words; words++)
+		buf_addf(&text, "%s%s", text.len ? " " : "", *words);
+	return arena_strdup(a, buf_text(&text));
+}
+
+static int now_ns(int64_t *ret)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	*ret = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	return 0;
+}
+
+static int write_intent(struct making *m, const char *bundle, struct nook_error *e)
+{
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct container *c = &m->container;
+
+	c->id = m->id;
+	c->bundle = bundle;
+	c->command = joined(m->oci->arena, m->spec->process.argv);
+	c->oci_version = m->spec->oci_version;
+	c->rootfs = m->spec->root.path;
+	c->annotations = m->spec->annotations;
+	c->n_annotations = m->spec->n_annotations;
+	c->creating = true;
+	c->exit_status = -1;
+	c->supervisor = getpid();
+	(void)pid_start_time(proc, c->supervisor, &c->supervisor_start);
+	(void)now_ns(&c->created_ns);
+	m->dir = container_create(m->store, c, e);
+	if (m->dir == -EEXIST)
+		return err_why(e, STEP_CONTAINER, m->id, EEXIST, "a container with this id exists already");
+	if (m->dir < 0)
+		return m->dir;
+	if (m->spec->n_hooks[HOOK_POSTSTART] || m->spec->n_hooks[HOOK_POSTSTOP])
+		return config_save_hooks(m->dir, OCI_HOOKS_FILE, m->spec, e);
+	return 0;
+}
+
+/* ---- the start -------------------------------------------------------------------------------------------------------- */
+
+static int launch_plan(struct making *m, struct launched *ret, struct nook_error *e)
+{
+	struct arena *a = m->oci->arena;
+	struct plan_host host = {0};
+	struct plan_result built = {0};
+	struct plan_request q = {
+		.spec = m->spec,
+		.host = &host,
+		.cgroups = m->has_groups ? &m->groups : NULL,
+		.hook_state = oci_hook_state(a, &m->container, CONTAINER_CREATING, 0),
+	};
+	int r;
+
+	TRY(plan_host_probe(&host, e));
+	host.cgroups = m->has_groups ? &m->layout : NULL;
+	if (m->gate == START_GATED) {
+		q.gate_dir = arena_printf(a, "%s/" STORE_CONTAINERS "/%s", m->store->path, m->id);
+		q.gate_name = START_GATE;
+	}
+	TRY(plan_build(a, &q, &built, e));
+	for (const char **note = built.notes; note && *note; note++)
+		oci_warn(m->oci, "%s", *note);
+	r = launch(built.plan, NULL, ret, e);
+	plan_free(built.plan);
+	return r;
+}
+
+/* What the caller asked to hear about the new process. */
+static int tell_caller(const struct making *m, const struct launched *l, struct nook_error *e)
+{
+	if (l->console >= 0 && m->opts->console_socket)
+		TRY(oci_send_fd(m->opts->console_socket, l->console, "/dev/ptmx", e));
+	if (m->opts->pidfd_socket)
+		TRY(oci_send_fd(m->opts->pidfd_socket, l->pidfd, "pidfd", e));
+	if (m->opts->pid_file)
+		TRY(oci_write_pid(m->opts->pid_file, l->pid, e));
+	return 0;
+}
+
+static int finish(struct making *m, const struct launched *l, struct nook_error *e)
+{
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct container *c = &m->container;
+	int r = pid_start_time(proc, l->pid, &c->pid_start);
+
+	/* Already gone: a zombie until the caller reaps it, so this is a failure of /proc. */
+	if (r < 0)
+		return err_num(e, STEP_PROC, "stat", r);
+	c->pid = l->pid;
+	c->creating = false;
+	if (m->gate == START_AT_ONCE)
+		(void)now_ns(&c->started_ns);
+	if (m->gate == START_GATED || m->opts->detach) {
+		c->supervisor = 0;
+		c->supervisor_start = 0;
+	}
+	TRY(container_save(m->dir, c, e));
+	return tell_caller(m, l, e);
+}
+
+static int make(struct making *m, struct launched *l, struct nook_error *e)
+{
+	TRY(launch_plan(m, l, e));
+	return finish(m, l, e);
+}
+
+/* A start that failed leaves nothing; poststop hooks run as after any end. */
+static void take_back(struct making *m, struct launched *l)
+{
+	if (l->pidfd >= 0) {
+		(void)pid_signal(l->pidfd, SIGKILL, NULL);
+		(void)pid_reap(l->pidfd, NULL);
+	}
+	launched_done(l);
+	close_fd(&m->dir);
+	(void)container_remove(m->store, &m->container, REMOVE_FORCE, NULL);
+	oci_hooks_run_all(m->oci, m->spec->hooks[HOOK_POSTSTOP], m->spec->n_hooks[HOOK_POSTSTOP],
+		oci_hook_state(m->oci->arena, &m->container, CONTAINER_STOPPED, 0));
+}
+
+int oci_start(struct oci *o, struct store_run *r, const struct start_options *opts, const char *id, enum start_gate gate,
+	struct started *ret, struct nook_error *e)
+{
+	AUTO(spec_free) struct spec *spec = spec_new();
+	struct making m = {
+		.oci = o, .store = r, .opts = opts, .id = id, .spec = spec, .gate = gate, .dir = -EBADF};
+	struct launched l = LAUNCHED_INIT;
+	const char *bundle;
+	int n;
+
+	TRY(container_id_check(id, e));
+	TRY(bundle_path(o->arena, opts->bundle, &bundle, e));
+	TRY(config_load_bundle(bundle, opts->config, spec, e));
+	TRY(apply_options(&m, e));
+	TRY(plan_groups(&m, e));
+	if (!opts->detach && gate == START_AT_ONCE && !opts->no_subreaper)
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	n = write_intent(&m, bundle, e);
+	if (n < 0 && m.dir < 0)
+		return n;
+	if (n == 0)
+		n = make(&m, &l, e);
+	if (n < 0) {
+		take_back(&m, &l);
+		return n;
+	}
+	close_fd(&m.dir);
+	*ret = (struct started){m.container, l, take_ptr(&spec)};
+	return 0;
+}
+
+void started_done(struct started *s)
+{
+	launched_done(&s->process);
+	spec_free(s->spec);
+}
