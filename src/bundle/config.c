@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "bundle/tables.h"
+#include "security/seccomp_profile.h"
 #include "spec/mount_words.h"
 #include "spec/spec_defaults.h"
 
@@ -299,6 +300,7 @@ static const struct bind linux_table[] = {
 	{AT(struct spec, ns), BIND_CUSTOM, "namespaces", .custom = &namespaces_custom},
 	{LIST(struct spec, devices, n_devices), BIND_ARRAY, "devices", .table = device_table},
 	{LIST(struct spec, net_devices, n_net_devices), BIND_OBJECTS, "netDevices", .table = net_device_table},
+	{AT(struct spec, seccomp), BIND_CUSTOM, "seccomp", .custom = &seccomp_profile_bind},
 	{AT(struct spec, root.propagation), BIND_WORD, "rootfsPropagation", .words = propagation_words},
 	{AT(struct spec, masked), BIND_STRINGS, "maskedPaths"},
 	{AT(struct spec, readonly), BIND_STRINGS, "readonlyPaths"},

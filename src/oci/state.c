@@ -5,6 +5,7 @@
 #include "json/bind.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 struct state {
