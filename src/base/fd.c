@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 
-#include <dirent.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,73 +154,6 @@ int dir_make(const char *path, mode_t mode, struct nook_error *e)
 	}
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? err_sys(e, STEP_FILE, path) : fd;
-}
-
-/* Deeper trees than this are an attack on the stack of descriptors, not data. */
-enum { TREE_DEPTH_MAX = 2048 };
-
-static int remove_below(int dir, dev_t device, int depth, struct nook_error *e)
-{
-	DIR *stream = fdopendir(dir);
-	struct dirent *entry;
-	int r = 0;
-
-	if (!stream) {
-		r = err_sys(e, STEP_FILE, "directory");
-		(void)close(dir);
-		return r;
-	}
-	while (r >= 0 && (entry = readdir(stream))) {
-		const char *name = entry->d_name;
-		struct stat st;
-
-		if (!strcmp(name, ".") || !strcmp(name, ".."))
-			continue;
-		if (unlinkat(dirfd(stream), name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR && errno != EPERM) {
-			r = err_sys(e, STEP_FILE, name);
-			break;
-		}
-		int below = openat(dirfd(stream), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-		if (below < 0 || fstat(below, &st) < 0) {
-			r = err_sys(e, STEP_FILE, name);
-			if (below >= 0)
-				(void)close(below);
-		} else if (st.st_dev != device || depth >= TREE_DEPTH_MAX) {
-			r = err_num(e, STEP_FILE, name, st.st_dev != device ? EXDEV : ELOOP);
-			(void)close(below);
-		} else {
-			r = remove_below(below, device, depth + 1, e);
-			if (r >= 0 && unlinkat(dirfd(stream), name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-				r = err_sys(e, STEP_FILE, name);
-		}
-	}
-	(void)closedir(stream);
-	return r;
-}
-
-int tree_remove(int dir, const char *name, struct nook_error *e)
-{
-	struct stat st;
-	int fd;
-
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return err_sys(e, STEP_FILE, name);
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, STEP_FILE, name);
-	if (fstat(fd, &st) < 0) {
-		(void)close(fd);
-		return err_sys(e, STEP_FILE, name);
-	}
-	TRY(remove_below(fd, st.st_dev, 0, e));
-	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_sys(e, STEP_FILE, name);
-	return 0;
 }
 
 int fds_cloexec_from(unsigned first, struct nook_error *e)

@@ -28,7 +28,9 @@ int file_lock(int dir, const char *name, struct nook_error *e);
 int file_trylock(int dir, const char *name, struct nook_error *e);
 /* mkdir -p: each missing component with MODE; returns an O_PATH descriptor of the last. For names that only we control. */
 int dir_make(const char *path, mode_t mode, struct nook_error *e);
-/* Removes what is below DIR/NAME and NAME itself, never crossing into another mount or through a link. */
+/* Removes what is below DIR/NAME and NAME itself, however deep, never through a link and never into another mount (also
+ * not one that shows the same file system): -EXDEV or -EBUSY when there is one.  Directories without rights for their
+ * owner are given them first.  Absent is fine. (tree.c) */
 int tree_remove(int dir, const char *name, struct nook_error *e);
 /* Marks every descriptor from FIRST on close-on-exec (close_range(2)). */
 int fds_cloexec_from(unsigned first, struct nook_error *e);

@@ -7,13 +7,27 @@
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
 extern const struct command cmd_help;
+extern const struct command cmd_inspect;
+extern const struct command cmd_kill;
 extern const struct command cmd_man;
 extern const struct command cmd_ns;
+extern const struct command cmd_ps;
+extern const struct command cmd_rm;
+extern const struct command cmd_system;
+extern const struct command cmd_top;
+extern const struct command cmd_wait;
 
 const struct command *const commands[] = {
 	&cmd_ns,
 	&cmd_completion,
 	&cmd_help,
+	&cmd_inspect,
+	&cmd_kill,
+	&cmd_ps,
+	&cmd_rm,
+	&cmd_system,
+	&cmd_top,
+	&cmd_wait,
 	/* Not listed in help. */
 	&cmd_complete,
 	&cmd_man,

@@ -320,6 +320,27 @@ int idrange_release(int run, const char *id, uint32_t base, struct nook_error *e
 	return 0;
 }
 
+bool idrange_is_stale(int run, uint32_t base)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "ids/%u", base);
+	return faccessat(run, name, F_OK, 0) < 0 && errno == ENOENT && faccessat(run, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int idrange_sweep(int run, uint32_t base, struct nook_error *e)
+{
+	auto_close int lock = TRY(file_lock(run, "ids.lock", e));
+	char name[32];
+
+	if (!idrange_is_stale(run, base))
+		return 0;
+	(void)snprintf(name, sizeof(name), "ids/%u", base);
+	if (unlinkat(run, name, 0) < 0 && errno != ENOENT)
+		return err_sys(e, STEP_IDRANGE, name);
+	return 1;
+}
+
 /* ---- an ordinary user --------------------------------------------------------------------------------------------- */
 
 /* {0 -> OWN, 1.. -> RANGES}, leaving out what would map a host id twice, which the kernel refuses. */

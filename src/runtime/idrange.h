@@ -18,6 +18,8 @@
 #include "base/error.h"
 #include "spec/spec.h"
 
+#include <stdbool.h>
+
 enum { IDRANGE_SIZE = 65536 };
 
 enum idrange_kind {
@@ -40,6 +42,9 @@ struct idrange {
 int idrange_choose(int run, const char *id, struct arena *a, struct idrange *ret, struct nook_error *e);
 /* Gives BASE back if RUN/ids says that it belongs to ID; otherwise, and for base 0, does nothing. */
 int idrange_release(int run, const char *id, uint32_t base, struct nook_error *e);
+/* Is RUN/ids/BASE there although its container is gone?  The second takes it away then, and returns 1 when it did. */
+bool idrange_is_stale(int run, uint32_t base);
+int idrange_sweep(int run, uint32_t base, struct nook_error *e);
 
 /* The parts of idrange_choose(), over any directory that holds subuid, subgid, passwd and group. */
 struct idrange_files {

@@ -79,16 +79,13 @@ static void remove_empty(struct cgroup *g)
 	g->n = kept;
 }
 
-static int remove_cgroups(const struct container *c, struct cgroup *g, struct nook_error *e)
+static int remove_cgroups(struct cgroup *g, struct nook_error *e)
 {
-	int r;
-
 	remove_empty(g);
 	if (!g->n)
 		return 0;
 	TRY(cgroup_signal(g, SIGKILL, e));
-	r = cgroup_remove(g, e);
-	return r == -ETIMEDOUT || r == -EBUSY ? stuck(c, g, e) : r;
+	return cgroup_remove(g, e);
 }
 
 /* ---- the id range -------------------------------------------------------------------------------------------------- */
@@ -131,7 +128,7 @@ static int undo(struct store_run *r, const struct container *c, struct arena *a,
 
 	container_cgroup(c, a, &g);
 	TRY(kill_init(c, &g, e));
-	TRY(remove_cgroups(c, &g, e));
+	TRY(remove_cgroups(&g, e));
 	for (size_t i = 0; i < c->n_paths; i++)
 		TRY(mounts_tree_remove(c->paths[i], e));
 	return release_range(r, c, e);
@@ -149,22 +146,31 @@ static int check_idle(const struct container *c, struct nook_error *e)
 	               container_status_names[status]);
 }
 
-/* Who holds the lock is creating or removing it.  By force, a creator is killed; a remover is waited for. */
-static int lock_anyhow(struct store_run *r, const struct container *c, enum remove_mode mode, struct nook_error *e)
+/* By force, what still works on a start is killed: its creator, or what that one left when it died. */
+static int stop_start(const struct container *c, struct arena *a, struct nook_error *e)
+{
+	struct container creator = {.id = c->id, .pid = c->supervisor, .pid_start = c->supervisor_start};
+	auto_close int pidfd = container_pidfd(&creator, NULL);
+	struct cgroup g;
+
+	if (pidfd >= 0)
+		(void)pid_signal(pidfd, SIGKILL, NULL); /* it may just end */
+	container_cgroup(c, a, &g);
+	return g.n ? cgroup_signal(&g, SIGKILL, e) : 0;
+}
+
+/* Who holds the lock is creating the container or removing it.  A remover is waited for. */
+static int lock_anyhow(struct store_run *r, const struct container *c, enum remove_mode mode, struct arena *a, struct nook_error *e)
 {
 	int dir = container_trylock(r, c->id, e);
 
 	if (dir != -EWOULDBLOCK)
 		return dir;
-	if (c->creating && c->supervisor != getpid() && container_is_supervised(c)) {
-		struct container creator = {.id = c->id, .pid = c->supervisor, .pid_start = c->supervisor_start};
-
-		if (mode == REMOVE_STOPPED)
-			return check_idle(c, e);
-		auto_close int pidfd = container_pidfd(&creator, NULL);
-
-		if (pidfd >= 0)
-			(void)pid_signal(pidfd, SIGKILL, NULL); /* it may just end */
+	if (c->creating && c->supervisor != getpid()) {
+		if (mode == REMOVE_FORCE)
+			TRY(stop_start(c, a, e));
+		else
+			TRY(check_idle(c, e));
 	}
 	return container_lock(r, c->id, e);
 }
@@ -182,7 +188,7 @@ static void refresh(int dir, const struct container *c, struct arena *a, struct 
 int container_remove(struct store_run *r, const struct container *c, enum remove_mode mode, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
-	auto_close int dir = lock_anyhow(r, c, mode, e);
+	auto_close int dir = lock_anyhow(r, c, mode, a, e);
 	struct container now;
 
 	if (dir < 0)

@@ -2,6 +2,7 @@
 #include "runtime/store.h"
 
 #include "base/fd.h"
+#include "runtime/mounts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,9 +128,11 @@ int store_entry_remove(struct store_run *r, const char *id, int dir, struct nook
 		return err_sys(e, STEP_STATE, id);
 	if (unlinkat(r->fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != ENOTEMPTY)
+	if (errno != ENOTEMPTY && errno != EBUSY)
 		return err_sys(e, STEP_STATE, path);
-	return tree_remove(r->fd, path, e);
+	auto_free char *full = xasprintf("%s/%s", r->path, path);
+
+	return mounts_tree_remove(full, e);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */

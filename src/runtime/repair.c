@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "runtime/repair.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "cgroup/cgroup.h"
+#include "runtime/idrange.h"
+#include "runtime/store.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+const char *const stale_names[STALE_KINDS] = {
+	[STALE_START] = "start",    [STALE_CONTAINER] = "container", [STALE_NAME] = "name",
+	[STALE_RANGE] = "id range", [STALE_CGROUP] = "cgroup",       [STALE_FILE] = "file",
+};
+
+struct sweep {
+	struct store_run *run;
+	struct arena *arena;
+	bool clears;
+	struct stale *found;
+	size_t n;
+};
+
+static struct stale *note(struct sweep *s, enum stale_kind kind, const char *object, const char *about)
+{
+	struct stale *f = arena_push(s->arena, &s->found, &s->n);
+
+	*f = (struct stale){.kind = kind, .object = arena_strdup(s->arena, object), .about = about};
+	return f;
+}
+
+/* Calls visit() for each name in RUN/DIR; an absent directory has none. */
+static int each_name(struct sweep *s, const char *dir, int (*visit)(struct sweep *s, int fd, const char *name),
+                     struct nook_error *e)
+{
+	int fd = openat(s->run->fd, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!stream)
+		return errno == ENOENT ? 0 : err_sys(e, STEP_STATE, dir);
+	while ((entry = readdir(stream)))
+		if (!text_is(entry->d_name, ".") && !text_is(entry->d_name, ".."))
+			(void)visit(s, dirfd(stream), entry->d_name);
+	(void)closedir(stream);
+	return 0;
+}
+
+/* ---- containers -------------------------------------------------------------------------------------------------- */
+
+static bool is_temporary(const char *name)
+{
+	return text_after(name, "." STORE_STATE ".") != NULL;
+}
+
+/* Files that a killed save left.  Only who holds the lock saves, and that is us. */
+static void sweep_files(struct sweep *s, int dir, const char *id)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	while (stream && (entry = readdir(stream))) {
+		struct stale *f;
+
+		if (!is_temporary(entry->d_name))
+			continue;
+		f = note(s, STALE_FILE, arena_printf(s->arena, "%s/%s", id, entry->d_name), "a state that was being written");
+		if (s->clears && unlinkat(dir, entry->d_name, 0) < 0 && errno != ENOENT)
+			f->result = err_sys(&f->error, STEP_STATE, entry->d_name);
+	}
+	if (stream)
+		(void)closedir(stream);
+}
+
+enum verdict { LEAVE, UNDO, FINISH };
+
+/* Judged while the lock is held: nobody is creating or removing it. */
+static enum verdict judge(const struct container *c, const char **about)
+{
+	enum container_status status = container_status(c);
+
+	if (c->damage[0])
+		*about = c->damage;
+	else if (c->creating)
+		*about = "its start was cut off";
+	else
+		*about = "it has ended and nobody cleared up";
+	if (status != CONTAINER_STOPPED)
+		return LEAVE;
+	if (c->creating)
+		return UNDO;
+	/* Without a supervisor it is finished, or an OCI container whose caller deletes it. */
+	if (!c->supervisor || container_is_supervised(c))
+		return LEAVE;
+	return c->auto_remove ? UNDO : FINISH;
+}
+
+static int sweep_container(struct sweep *s, int containers, const char *id)
+{
+	const char *about = NULL;
+	struct container c;
+	struct stale *f;
+	enum verdict verdict;
+	int dir;
+
+	if (container_id_check(id, NULL) < 0)
+		return 0;
+	dir = container_trylock(s->run, id, NULL);
+	if (dir < 0)
+		return 0;
+	if (state_load(dir, STORE_STATE, id, s->arena, &c) < 0)
+		c = (struct container){.id = arena_strdup(s->arena, id), .creating = true, .damage = "it has no state"};
+	verdict = judge(&c, &about);
+	if (verdict != UNDO)
+		sweep_files(s, dir, id);
+	(void)close(dir);
+	if (verdict == LEAVE)
+		return 0;
+	f = note(s, c.creating ? STALE_START : STALE_CONTAINER, id, about);
+	if (s->clears)
+		f->result = verdict == UNDO ? container_remove(s->run, &c, REMOVE_STOPPED, &f->error)
+		                            : container_finish(s->run, &c, &f->error);
+	return 0;
+}
+
+/* ---- names and ranges ---------------------------------------------------------------------------------------------- */
+
+static int sweep_name(struct sweep *s, int names, const char *name)
+{
+	struct nook_error e = NOOK_ERROR_INIT;
+	int r = container_id_check(name, NULL) < 0 ? 0 : store_name_sweep(s->run, name, s->clears ? STALE_REMOVE : STALE_LOOK, &e);
+	struct stale *f;
+
+	if (!r)
+		return 0;
+	f = note(s, STALE_NAME, name, "it leads to no container");
+	if (r < 0) {
+		f->result = r;
+		f->error = e;
+	}
+	return 0;
+}
+
+static int sweep_range(struct sweep *s, int ids, const char *name)
+{
+	struct stale *f;
+	uint32_t base = 0;
+
+	if (text_u32(name, &base) < 0 || !idrange_is_stale(s->run->fd, base))
+		return 0;
+	f = note(s, STALE_RANGE, name, "it belongs to no container");
+	if (s->clears) {
+		int r = idrange_sweep(s->run->fd, base, &f->error);
+
+		f->result = r < 0 ? r : 0;
+	}
+	return 0;
+}
+
+/* ---- groups ------------------------------------------------------------------------------------------------------- */
+
+/* The id in "nook-ID" or "nook-ID@TAG" when the group is of this run directory. */
+static bool group_is_ours(struct sweep *s, const char *name, char *id)
+{
+	const char *rest = text_after(name, "nook-");
+	size_t len = rest ? strcspn(rest, "@") : 0;
+
+	if (!len || len > CONTAINER_ID_MAX)
+		return false;
+	memcpy(id, rest, len);
+	id[len] = 0;
+	return container_id_check(id, NULL) == 0 && text_is(name, container_cgroup_path(s->run, id, s->arena));
+}
+
+static void sweep_group(struct sweep *s, const char *parent, const char *name)
+{
+	char id[CONTAINER_ID_MAX + 1];
+	const char *path;
+	struct stale *f;
+	struct stat st;
+	pid_t *pids;
+	int n;
+
+	/* The group was seen before its container is looked for: a start makes the directory first, a removal removes it
+	 * last, so a group without one is nobody's. */
+	if (!group_is_ours(s, name, id) ||
+	    fstatat(s->run->fd, arena_printf(s->arena, STORE_CONTAINERS "/%s", id), &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
+	path = arena_printf(s->arena, "%s/%s", parent, name);
+	const struct cgroup g = {.dirs = &path, .n = 1};
+
+	n = cgroup_pids(s->arena, &g, &pids, NULL);
+	if (n > 0) {
+		/* Killing by name alone is not for us: it may be another mount namespace's run directory of this path. */
+		f = note(s, STALE_CGROUP, path, "it belongs to no container, but has processes in it");
+		f->result = err_fmt(&f->error, STEP_CGROUP, path, EBUSY, "%d processes are in it, process %d first; nothing was done", n,
+		                    (int)pids[0]);
+		return;
+	}
+	f = note(s, STALE_CGROUP, path, "it belongs to no container");
+	if (s->clears)
+		f->result = cgroup_remove(&g, &f->error);
+}
+
+static void sweep_groups_in(struct sweep *s, const char *parent)
+{
+	DIR *stream = parent ? opendir(parent) : NULL;
+	struct dirent *entry;
+
+	while (stream && (entry = readdir(stream)))
+		if (entry->d_type == DT_DIR)
+			sweep_group(s, parent, entry->d_name);
+	if (stream)
+		(void)closedir(stream);
+}
+
+static int sweep_groups(struct sweep *s, struct nook_error *e)
+{
+	struct cgroup_layout layout = {0};
+
+	TRY(cgroup_layout_read(s->arena, AT_FDCWD, &layout, e));
+	/* Groups are made at the top, or in the nearest group above the caller's own that was delegated to it. */
+	for (size_t i = 0; i < layout.n; i++) {
+		const char *top = layout.h[i].mount, *self = layout.h[i].self;
+		char *dir = self ? arena_strdup(s->arena, self) : NULL;
+
+		while (dir && strlen(dir) > strlen(top)) {
+			sweep_groups_in(s, dir);
+			*strrchr(dir, '/') = 0;
+		}
+		sweep_groups_in(s, top);
+	}
+	return 0;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------------------------- */
+
+static int sweep_all(struct sweep *s, struct stale **ret, size_t *ret_n, struct nook_error *e)
+{
+	TRY(each_name(s, STORE_CONTAINERS, sweep_container, e));
+	TRY(each_name(s, STORE_NAMES, sweep_name, e));
+	TRY(each_name(s, "ids", sweep_range, e));
+	TRY(sweep_groups(s, e));
+	*ret = s->found;
+	*ret_n = s->n;
+	return 0;
+}
+
+int runtime_check(struct store_run *r, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e)
+{
+	return sweep_all(&(struct sweep){.run = r, .arena = a}, ret, ret_n, e);
+}
+
+int runtime_repair(struct store_run *r, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e)
+{
+	return sweep_all(&(struct sweep){.run = r, .arena = a, .clears = true}, ret, ret_n, e);
+}
