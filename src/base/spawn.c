@@ -77,9 +77,9 @@ static int pump(int pidfd, int *in, int *outfd, const struct spawn *s, struct bu
 
 	for (;;) {
 		struct pollfd p[] = {{pidfd, POLLIN, 0}, {*outfd, POLLIN, 0}, {*in, POLLOUT, 0}};
-		int64_t left = end - now_ms();
+		int64_t left = s->timeout_ms < 0 ? -1 : end - now_ms();
 
-		if (left <= 0)
+		if (left <= 0 && s->timeout_ms >= 0)
 			return -ETIMEDOUT;
 		if (poll(p, 3, (int)left) < 0 && errno != EINTR)
 			return -errno;
@@ -131,7 +131,7 @@ int spawn_run(const struct spawn *s, struct buf *out, struct nook_error *e)
 	char path[PATH_MAX];
 	pid_t pid = 0;
 
-	r = program_find(s->argv[0], path, sizeof(path));
+	r = program_find(s->path ? s->path : s->argv[0], path, sizeof(path));
 	if (r < 0)
 		return err_num(e, STEP_SPAWN, s->argv[0], r);
 	if ((s->input && pipe2(in, O_CLOEXEC) < 0) || (out && pipe2(outp, O_CLOEXEC) < 0)) {

@@ -6,11 +6,12 @@
 #include "base/error.h"
 
 struct spawn {
-	const char *const *argv;  /* argv[0] is the program's name or absolute path */
+	const char *path;         /* the program; NULL: argv[0], looked up on a fixed path unless it has a slash */
+	const char *const *argv;
 	const char *const *envp;  /* NULL: PATH only */
 	const char *input;        /* written to its stdin, NULL for /dev/null */
 	size_t input_len;
-	int timeout_ms;           /* 0: 30 s */
+	int timeout_ms;           /* 0: 30 s; -1: none */
 	int cwd;                  /* directory descriptor, or AT_FDCWD (0 means AT_FDCWD) */
 	int stdout_fd;            /* where its output goes when > 0; otherwise collected in OUT */
 };
