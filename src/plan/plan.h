@@ -39,9 +39,12 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1 };
 
 /* The kinds of steps: enumerator, word, what it does and why (for --explain), error step. */
 #define STEP_KINDS(X)                                                                                                             \
+	X(DO_GATE, "gate", STEP_STATE, "a socket at which the container waits for its start")                                         \
 	X(DO_OPEN_TREE, "open", STEP_SOURCE, "take a private copy of a mount while the host is still in sight")                       \
 	X(DO_DEV_TREE, "dev", STEP_DEVICE, "build a fresh /dev in a tmpfs that is attached nowhere yet")                              \
 	X(DO_CGROUP_DIR, "cgroup", STEP_CGROUP, "make the container's own group in this hierarchy")                                   \
+	X(DO_CGROUP_OPEN, "open cgroup", STEP_CGROUP, "hold an existing group")                                                       \
+	X(DO_CGROUP_DOOR, "cgroup door", STEP_CGROUP, "open the file by which the first process will join")                           \
 	X(DO_CGROUP_WRITE, "limit", STEP_LIMIT, "set a limit before anything runs under it")                                          \
 	X(DO_CGROUP_BPF, "cgroup bpf", STEP_DEVICES, "attach a BPF program to the group")                                             \
 	X(DO_OPEN_NS, "open ns", STEP_NAMESPACE, "hold an existing namespace")                                                        \
@@ -56,7 +59,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1 };
 	X(DO_TIME, "time", STEP_NAMESPACE, "shift the clocks of the new time namespace")                                              \
 	X(DO_IDMAP, "id map", STEP_IDMAP, "say which host ids stand behind the container's ids")                                      \
 	X(DO_IDMAP_MOUNT, "idmap mount", STEP_ATTR, "map the ids of a mount, so that files keep their owners and nothing is chowned") \
-	X(DO_CGROUP_JOIN, "join cgroup", STEP_CGROUP, "move the container into its group")                                            \
+	X(DO_CGROUP_JOIN, "join cgroup", STEP_CGROUP, "join the group itself, before it has threads: the kernel need not wait for anybody then")                                            \
 	X(DO_OOM_SCORE, "oom score", STEP_PROC, "tell the kernel whom to kill first when memory is out")                              \
 	X(DO_RLIMIT, "rlimit", STEP_RLIMIT, "resource limits of each process")                                                        \
 	X(DO_NET_DEVICE, "net device", STEP_NET, "move a network device into the container")                                          \
@@ -119,6 +122,12 @@ enum {
 	PATH_REAL_DIR = 16,   /* the target must be a real directory of the root itself (/proc, /sys, /dev) */
 	PATH_COPYUP = 32,     /* DO_MOUNT: fill the new tmpfs from what was there */
 	PATH_ROOT = 64,       /* DO_OPEN_TREE: the source is the container's root: must be a directory */
+	OVERLAY_USERXATTR = 128, /* DO_ROOT_OVERLAY: in a user namespace, overlay marks are user.* attributes */
+	DEVICE_BIND = 512,    /* DO_DEVICE: bind the node that object names instead of making one */
+	SESSION_TERMINAL = 1024, /* DO_SESSION: the container's terminal becomes the controlling one and stdio */
+	CWD_AGAIN = 2048,     /* DO_CWD: only if the first try, with root's rights, was denied */
+	CAPS_BOUNDING_ONLY = 4096, /* DO_CAPS: before the ids change */
+	PIVOT_NONE = 256,     /* DO_PIVOT: move and chroot(2), for an initramfs */
 };
 
 struct step {
@@ -139,13 +148,15 @@ struct step {
 			uint32_t sb_flags;
 			struct refs lowers;   /* DO_ROOT_OVERLAY: array of int16_t slots, topmost first */
 			int16_t upper_slot;   /* SLOT_NONE: a fresh tmpfs of the size in params */
-			int16_t maps_slot;    /* unused: SLOT_NONE */
+			struct refs nodes;    /* DO_DEV_TREE: array of struct plan_node */
+			struct refs links;    /* DO_DEV_TREE: strings: name, text, name, text */
+			struct refs dirs;     /* DO_DEV_TREE: strings */
 		} mount;
 		struct {
-			struct ref dir, file, value;
-			uint16_t hierarchy;   /* for --explain */
-			uint16_t attach_type; /* DO_CGROUP_BPF */
-			uint16_t prog_type;
+			struct ref dir, mount, prepare; /* DO_CGROUP_DIR: struct cgroup_dir; DO_CGROUP_OPEN: dir */
+			struct ref file, value;         /* DO_CGROUP_WRITE */
+			uint32_t attach_type, prog_type; /* DO_CGROUP_BPF */
+			int16_t door_slot;              /* DO_CGROUP_DOOR makes it, DO_CGROUP_JOIN uses it as slot */
 			struct refs insns;    /* array of struct bpf_insn */
 		} cgroup;
 		struct {
@@ -166,7 +177,7 @@ struct step {
 			uint64_t soft, hard;
 		} rlimit;
 		struct {
-			uint32_t type, mode, uid, gid; /* type: S_IFCHR ... */
+			uint32_t type, mode, uid, gid; /* type: S_IFCHR ...; 0: whatever the host's node is */
 			uint32_t major, minor;
 			struct ref target;
 		} device;
@@ -174,9 +185,13 @@ struct step {
 			struct ref base;    /* "/proc", "/sys" or "/" */
 			struct refs paths;  /* relative to base */
 		} mask;
-		struct {
+		struct {                /* DO_SYSCTL, DO_SYMLINK (name, text), DO_HOSTNAME, DO_CWD, DO_KEYRING, ... */
 			struct ref key, value;
 		} pair;
+		struct {
+			uint32_t mode;
+			struct refs nodes;  /* array of unsigned long */
+		} policy;
 		struct {
 			int64_t number;
 			bool clamp;
@@ -219,8 +234,7 @@ struct step {
 		struct {
 			struct refs argv, env;
 			struct refs candidates; /* paths to try in turn */
-			uint32_t search;        /* candidates come from PATH: EACCES and ENOENT go on to the next */
-			uint32_t init;          /* the reaper stays pid 1 */
+			struct refs argv_room, env_room; /* arrays of pointers for the walker to fill: argv.n + 1, env.n + 2 */
 		} exec;
 		struct {
 			struct ref path;
@@ -234,13 +248,6 @@ struct step {
 			uint32_t uid;          /* owner of the terminal */
 			uint32_t bind_console;
 		} console;
-		struct {                   /* DO_DEV_TREE */
-			uint32_t uid, gid;
-			uint64_t size;
-			struct refs nodes;     /* array of struct plan_node */
-			struct refs links;     /* strings: name, text, name, text */
-			struct refs dirs;      /* strings */
-		} dev;
 	};
 };
 
@@ -250,7 +257,7 @@ struct plan_node {
 	uint32_t major, minor, uid, gid;
 };
 
-enum gate_kind { GATE_NONE, GATE_FIFO };
+enum gate_kind { GATE_NONE, GATE_SOCKET };
 
 struct plan {
 	uint32_t size;        /* of the whole, bytes */
@@ -261,9 +268,9 @@ struct plan {
 	uint32_t gate;        /* enum gate_kind */
 	uint32_t terminal;
 	int32_t cgroup_slot;  /* CLONE_INTO_CGROUP, or SLOT_NONE */
-	int32_t gate_slot;
+	int32_t gate_slot;    /* GATE_SOCKET: the listening socket that DO_GATE made */
 	uint32_t die_with_parent;
-	uint32_t reserved;
+	uint32_t init;        /* nook's reaper stays pid 1 */
 	struct step steps[];
 };
 
@@ -306,6 +313,8 @@ struct refs plan_add_array(struct plan_builder *b, const void *items, size_t n, 
 /* A zeroed step of this kind in this stage, at the end of the stage.  Valid until the next plan_add_step(). */
 struct step *plan_add_step(struct plan_builder *b, enum stage stage, enum step_kind kind, struct ref object);
 int plan_add_slot(struct plan_builder *b);
+/* How many more plan_add_slot() may give out. */
+int plan_slots_left(const struct plan_builder *b);
 /* Header fields (clone_flags, gate, ...) are set here before sealing. */
 struct plan *plan_builder_header(struct plan_builder *b);
 /* The finished plan: steps ordered by stage, one block of memory that the caller frees with plan_free(). */

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/build.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "plan/compile.h"
+
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+int plan_host_probe(struct plan_host *ret, struct nook_error *e)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[2] = {{0}, {0}};
+	struct plan_host h = {.euid = geteuid(), .egid = getegid()};
+	struct utsname uts;
+	char map[64] = "";
+	unsigned major = 0, minor = 0;
+	auto_close int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	bool first;
+
+	if (uname(&uts) < 0 || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
+		return err_sys(e, STEP_CONFIG, "kernel release");
+	if (fd < 0 || fd_read(fd, map, sizeof(map) - 1) < 0)
+		return err_sys(e, STEP_PROC, "/proc/self/uid_map");
+	if (syscall(SYS_capget, &header, caps) < 0)
+		return err_sys(e, STEP_CAPS, NULL);
+	h.kernel = major << 16 | minor << 8;
+	/* Only the initial user namespace maps all ids to themselves. */
+	first = strstr(map, "4294967295") != NULL;
+	h.privileged = caps[0].effective & (1U << CAP_SYS_ADMIN);
+	h.can_mknod = first && h.privileged && (caps[0].effective & (1U << CAP_MKNOD));
+	*ret = h;
+	return 0;
+}
+
+void build_note(struct build *b, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	*arena_push(b->arena, &b->result->notes, &b->result->n_notes) = arena_strdup(b->arena, text);
+	free(text);
+}
+
+struct step *build_step(struct build *b, enum stage stage, enum step_kind kind, const char *object)
+{
+	return plan_add_step(b->out, stage, kind, plan_add_str(b->out, object));
+}
+
+uint32_t build_host_id(const struct spec_idmap *maps, size_t n, uint32_t inside)
+{
+	for (size_t i = 0; i < n; i++)
+		if (inside >= maps[i].inside && inside - maps[i].inside < maps[i].count)
+			return maps[i].outside + (inside - maps[i].inside);
+	return n ? UINT32_MAX : inside;
+}
+
+/* ---- namespaces ---------------------------------------------------------------------------------------------------- */
+
+/* Entering the user namespace last keeps the caller's rights for entering the others; a caller without rights has them
+ * only in the user namespace, so it goes there first. */
+static void join_order(const struct plan_host *h, enum ns_kind *order)
+{
+	size_t n = 0;
+
+	if (!h->privileged)
+		order[n++] = NS_USER;
+	for (int kind = 0; kind < NS_COUNT; kind++)
+		if (kind != NS_USER && kind != NS_MNT)
+			order[n++] = (enum ns_kind)kind;
+	order[n++] = NS_MNT;
+	if (h->privileged)
+		order[n++] = NS_USER;
+}
+
+static void build_joins(struct build *b)
+{
+	enum ns_kind order[NS_COUNT];
+
+	join_order(b->host, order);
+	for (int i = 0; i < NS_COUNT; i++) {
+		const struct spec_ns *ns = &b->spec->ns[order[i]];
+		struct step *s;
+		int slot;
+
+		if (ns->mode != NS_PATH)
+			continue;
+		slot = plan_add_slot(b->out);
+		build_step(b, STAGE_PREPARE, DO_OPEN_NS, ns->path)->slot = (int16_t)slot;
+		s = build_step(b, STAGE_JOIN, DO_JOIN_NS, ns->path);
+		s->slot = (int16_t)slot;
+		s->ns.flags = ns_flags[order[i]];
+	}
+}
+
+static struct ref map_text(struct build *b, const struct spec_idmap *maps, size_t n)
+{
+	struct buf text = {0};
+	struct ref r;
+
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&text, "%u %u %u\n", maps[i].inside, maps[i].outside, maps[i].count);
+	r = plan_add_str(b->out, buf_text(&text));
+	buf_done(&text);
+	return r;
+}
+
+static void build_namespaces(struct build *b)
+{
+	const struct spec *spec = b->spec;
+	struct plan *header = plan_builder_header(b->out);
+	struct step *s;
+
+	for (int kind = 0; kind < NS_COUNT; kind++)
+		if (spec->ns[kind].mode == NS_PRIVATE && kind != NS_CGROUP && kind != NS_TIME)
+			header->clone_flags |= ns_flags[kind];
+	build_joins(b);
+	if (b->new_userns) {
+		s = build_step(b, STAGE_ADOPT, DO_IDMAP, NULL);
+		s->idmap.uid_map = map_text(b, spec->uid_maps, spec->n_uid_maps);
+		s->idmap.gid_map = map_text(b, spec->gid_maps, spec->n_gid_maps);
+		s->idmap.deny_setgroups = b->request->deny_setgroups;
+		s->idmap.helper = b->request->idmap_helper;
+	} else if (spec->ns[NS_MNT].mode == NS_PRIVATE) {
+		/* A new user namespace makes all mounts slaves by itself. */
+		build_step(b, STAGE_EARLY, DO_PROPAGATION, "/")->mount.propagation =
+			spec->root.propagation & (MS_SHARED | MS_SLAVE) ? MS_REC | MS_SLAVE : MS_REC | MS_PRIVATE;
+	}
+	if (spec->ns[NS_UTS].mode == NS_PRIVATE && spec->hostname) {
+		s = build_step(b, STAGE_EARLY, DO_HOSTNAME, spec->hostname);
+		s->pair.key = s->object;
+	}
+	if (spec->ns[NS_UTS].mode == NS_PRIVATE && spec->domainname) {
+		s = build_step(b, STAGE_EARLY, DO_DOMAINNAME, spec->domainname);
+		s->pair.key = s->object;
+	}
+	if (spec->ns[NS_NET].mode == NS_PRIVATE && spec->net_loopback_up)
+		build_step(b, STAGE_EARLY, DO_LOOPBACK, "lo");
+	if (spec->ns[NS_TIME].mode == NS_PRIVATE) {
+		s = build_step(b, STAGE_EARLY, DO_TIME, NULL);
+		s->time.set[0] = spec->time_monotonic.set;
+		s->time.secs[0] = spec->time_monotonic.secs;
+		s->time.nsecs[0] = spec->time_monotonic.nanosecs;
+		s->time.set[1] = spec->time_boottime.set;
+		s->time.secs[1] = spec->time_boottime.secs;
+		s->time.nsecs[1] = spec->time_boottime.nanosecs;
+	}
+	if (spec->process.new_keyring) {
+		s = build_step(b, STAGE_EARLY, DO_KEYRING, spec->process.keyring_name);
+		s->pair.key = s->object;
+	}
+	if (b->userns)
+		build_step(b, STAGE_BUILD, DO_BECOME_ROOT, NULL);
+}
+
+/* ---- hooks --------------------------------------------------------------------------------------------------------- */
+
+static void build_hook(struct build *b, enum stage stage, enum hook_kind kind)
+{
+	for (size_t i = 0; i < b->spec->n_hooks[kind]; i++) {
+		const struct spec_hook *h = &b->spec->hooks[kind][i];
+		struct step *s = build_step(b, stage, DO_HOOK, h->path);
+
+		s->hook.path = s->object;
+		s->hook.argv = plan_add_strs(b->out, h->args);
+		s->hook.env = plan_add_strs(b->out, h->env);
+		s->hook.state = plan_add_str(b->out, b->request->hook_state);
+		s->hook.timeout_ms = h->timeout.set ? h->timeout.value * 1000 : 0;
+		s->hook.kind = kind;
+	}
+}
+
+static void build_gate(struct build *b)
+{
+	struct plan *header = plan_builder_header(b->out);
+	struct step *s;
+
+	if (!b->request->gate_dir)
+		return;
+	header->gate = GATE_SOCKET;
+	header->gate_slot = plan_add_slot(b->out);
+	s = build_step(b, STAGE_PREPARE, DO_GATE, b->request->gate_name);
+	s->slot = (int16_t)header->gate_slot;
+	s->pair.key = plan_add_str(b->out, b->request->gate_dir);
+	s->pair.value = s->object;
+}
+
+/* Through the container's own /proc, before parts of it become read-only. */
+static void build_sysctls(struct build *b)
+{
+	const struct spec *spec = b->spec;
+
+	for (size_t i = 0; i < spec->n_sysctls; i++) {
+		char *path = arena_printf(b->arena, "sys/%s", spec->sysctls[i].key);
+
+		/* "net.ipv4.ip_forward" or with slashes; a name with a slash in it keeps its dots (net/ipv4/conf/eth0.1/...). */
+		for (char *c = strchr(path + 4, '/') ? path + strlen(path) : path + 4; *c; c++)
+			if (*c == '.')
+				*c = '/';
+		struct step *s = build_step(b, STAGE_BUILD, DO_SYSCTL, path);
+		s->pair.key = s->object;
+		s->pair.value = plan_add_str(b->out, spec->sysctls[i].value);
+	}
+}
+
+static void build_enter(struct build *b)
+{
+	const struct spec *spec = b->spec;
+	struct step *s;
+
+	if (spec->ns[NS_MNT].mode != NS_PRIVATE)
+		return;
+	s = build_step(b, STAGE_ENTER, DO_PIVOT, "/");
+	if (spec->no_pivot)
+		s->flags |= PIVOT_NONE;
+	if (spec->root.propagation)
+		build_step(b, STAGE_ENTER, DO_ROOT_PROPAGATION, "/")->mount.propagation = (uint32_t)spec->root.propagation;
+	if (spec->root.readonly)
+		build_step(b, STAGE_ENTER, DO_ROOT_READONLY, "/");
+}
+
+static int build_all(struct build *b, struct nook_error *e)
+{
+	struct plan *header = plan_builder_header(b->out);
+
+	TRY(build_cgroup(b, e));
+	build_namespaces(b);
+	TRY(build_limits(b, e));
+	if (b->spec->ns[NS_MNT].mode == NS_PRIVATE) {
+		TRY(build_root(b, e));
+		TRY(build_mounts(b, e));
+		TRY(build_devices(b, e));
+		build_sysctls(b);
+		build_masks(b);
+	}
+	build_hook(b, STAGE_HOOKS, HOOK_PRESTART);
+	build_hook(b, STAGE_HOOKS, HOOK_CREATE_RUNTIME);
+	build_enter(b);
+	build_gate(b);
+	header->init = b->spec->process.init;
+	header->terminal = b->spec->process.terminal;
+	return build_final(b, e);
+}
+
+int plan_build(struct arena *a, const struct plan_request *q, struct plan_result *ret, struct nook_error *e)
+{
+	AUTO(plan_builder_free) struct plan_builder *out = plan_builder_new();
+	const struct spec_ns *user = &q->spec->ns[NS_USER];
+	struct plan_result result = {0};
+	struct build b = {
+		.arena = a,
+		.out = out,
+		.spec = q->spec,
+		.host = q->host,
+		.request = q,
+		.result = &result,
+		.userns = user->mode != NS_HOST,
+		.new_userns = user->mode == NS_PRIVATE,
+		/* Who has no rights over its mounts gets them in the child's namespaces only. */
+		.open = q->host->privileged ? STAGE_PREPARE : STAGE_EARLY,
+	};
+
+	TRY(build_all(&b, e));
+	result.plan = plan_builder_seal(out);
+	*ret = result;
+	return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The compiler from a spec to a plan.  Everything that depends on the machine is in struct plan_host, so that the same
+ * spec and the same host always give the same plan, whatever machine the tests run on.
+ */
+#pragma once
+
+#include "cgroup/cgroup.h"
+#include "plan/plan.h"
+#include "spec/spec.h"
+
+struct plan_host {
+	bool privileged;      /* CAP_SYS_ADMIN in the user namespace that owns the mounts: may copy mounts before clone(2) */
+	bool can_mknod;       /* nodes of the initial user namespace can be made */
+	unsigned kernel;      /* major << 16 | minor << 8 */
+	uint32_t euid, egid;
+	const struct cgroup_layout *cgroups; /* NULL: the container gets no group */
+};
+/* Asks the kernel: few calls, nothing cached. */
+int plan_host_probe(struct plan_host *ret, struct nook_error *e);
+
+struct plan_request {
+	const struct spec *spec;
+	const struct plan_host *host;
+	const struct cgroup_want *cgroups; /* what cgroup_want() said; NULL: no groups */
+	bool idmap_helper;       /* maps are written by newuidmap(1) */
+	bool deny_setgroups;     /* a single-id map without rights */
+	const char *gate_dir;    /* directory of the gate socket, or NULL: no gate */
+	const char *gate_name;
+	const char *hook_state;  /* state document for hooks, with %PID% */
+};
+
+struct plan_result {
+	struct plan *plan;      /* the caller's, plan_free() */
+	const char **notes;     /* what is not enforced here, NULL-terminated; from ARENA */
+	size_t n_notes;
+};
+
+int plan_build(struct arena *a, const struct plan_request *q, struct plan_result *ret, struct nook_error *e);
+
+/* A plan that enters the namespaces of a running process and runs P there. */
+struct plan_join {
+	const struct spec *spec;  /* process, seccomp, landlock; ns[] tells which kinds differ from the caller's */
+	pid_t pid;
+	uint64_t flags;           /* CLONE_NEW* to enter */
+	bool userns;              /* one of them is a user namespace: become its root first */
+	const char *const *cgroups; /* directories to join, NULL-terminated */
+	bool terminal;
+};
+int plan_build_join(struct arena *a, const struct plan_host *h, const struct plan_join *j, struct plan **ret,
+                    struct nook_error *e);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/compile.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+static bool has_limit_of_pids(const struct cgroup_want *want)
+{
+	for (size_t i = 0; i < want->n_writes; i++)
+		if (!strcmp(want->writes[i].file, "pids.max"))
+			return true;
+	return false;
+}
+
+/* Without a pids group the kernel's limit of processes per user counts in a new user namespace alone. */
+static void limit_by_nproc(struct build *b)
+{
+	const struct opt_i64 *limit = &b->spec->resources.pids_limit;
+	struct step *s;
+
+	if (!limit->set || limit->value <= 0 || !b->new_userns)
+		return;
+	s = build_step(b, STAGE_ADOPT, DO_RLIMIT, "nproc");
+	s->rlimit.resource = RLIMIT_NPROC;
+	s->rlimit.soft = s->rlimit.hard = (uint64_t)limit->value;
+	s->rlimit.clamp = true;
+}
+
+static void build_join_group(struct build *b, int slot, const char *path)
+{
+	struct step *s = build_step(b, STAGE_PREPARE, DO_CGROUP_DOOR, path);
+	int door = plan_add_slot(b->out);
+
+	s->slot = (int16_t)slot;
+	s->cgroup.door_slot = (int16_t)door;
+	build_step(b, STAGE_EARLY, DO_CGROUP_JOIN, path)->slot = (int16_t)door;
+}
+
+static void build_cgroup_ns(struct build *b)
+{
+	if (b->spec->ns[NS_CGROUP].mode == NS_PRIVATE)
+		build_step(b, STAGE_EARLY, DO_CGROUP_NS, NULL);
+}
+
+int build_cgroup(struct build *b, struct nook_error *e)
+{
+	const struct cgroup_want *want = b->request->cgroups;
+	int slots[CGROUP_HIERARCHIES_MAX];
+
+	if (!want) {
+		limit_by_nproc(b);
+		build_cgroup_ns(b);
+		return 0;
+	}
+	for (size_t i = 0; i < want->n_dirs; i++) {
+		const struct cgroup_dir *d = &want->dirs[i];
+		struct step *s = build_step(b, STAGE_PREPARE, DO_CGROUP_DIR, d->path);
+
+		slots[i] = plan_add_slot(b->out);
+		s->slot = (int16_t)slots[i];
+		s->cgroup.dir = s->object;
+		s->cgroup.mount = plan_add_str(b->out, d->mount);
+		s->cgroup.prepare = plan_add_str(b->out, d->prepare);
+	}
+	for (size_t i = 0; i < want->n_writes; i++) {
+		const struct cgroup_write *w = &want->writes[i];
+		struct step *s = build_step(b, STAGE_PREPARE, DO_CGROUP_WRITE, want->dirs[w->dir].path);
+
+		s->slot = (int16_t)slots[w->dir];
+		s->flags = w->optional ? PATH_OPTIONAL : 0;
+		s->cgroup.file = plan_add_str(b->out, w->file);
+		s->cgroup.value = plan_add_str(b->out, w->value);
+	}
+	for (size_t i = 0; i < want->n_bpf; i++) {
+		const struct cgroup_bpf *f = &want->bpf[i];
+		struct refs insns = plan_add_array(b->out, f->insns, f->n_insns, 8);
+		struct step *s = build_step(b, STAGE_PREPARE, DO_CGROUP_BPF, f->what);
+
+		s->slot = (int16_t)slots[f->dir];
+		s->cgroup.prog_type = f->prog_type;
+		s->cgroup.attach_type = f->attach_type;
+		s->cgroup.insns = insns;
+	}
+	for (size_t i = 0; i < want->n_dirs; i++) {
+		if ((int)i == want->into)
+			plan_builder_header(b->out)->cgroup_slot = slots[i];
+		else
+			build_join_group(b, slots[i], want->dirs[i].path);
+	}
+	build_cgroup_ns(b);
+	b->cgroup_view = want->n_dirs > 0;
+	for (size_t i = 0; i < want->n_notes; i++)
+		build_note(b, "%s", want->notes[i]);
+	if (!has_limit_of_pids(want))
+		limit_by_nproc(b);
+	(void)e;
+	return 0;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The process: limits, identity, rights, filters, exec. */
+#include "plan/compile.h"
+
+#include "base/text.h"
+#include "security/seccomp.h"
+#include "sys/rlimits.h"
+
+#include <linux/seccomp.h>
+#include <stdio.h>
+
+static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+int build_limits(struct build *b, struct nook_error *e)
+{
+	const struct spec_process *p = &b->spec->process;
+	struct step *s;
+
+	(void)e;
+	if (p->oom_score_adj.set) {
+		s = build_step(b, STAGE_ADOPT, DO_OOM_SCORE, "oom_score_adj");
+		s->value.number = p->oom_score_adj.value;
+		s->value.clamp = p->oom_score_adj_clamp;
+	}
+	for (size_t i = 0; i < p->n_rlimits; i++) {
+		s = build_step(b, STAGE_ADOPT, DO_RLIMIT, rlimit_name(p->rlimits[i].resource));
+		s->rlimit.resource = p->rlimits[i].resource;
+		s->rlimit.soft = p->rlimits[i].soft;
+		s->rlimit.hard = p->rlimits[i].hard;
+		s->rlimit.clamp = p->rlimits[i].clamp;
+	}
+	if (p->die_with_parent)
+		build_step(b, STAGE_BUILD, DO_PARENT_DEATH, NULL);
+	return 0;
+}
+
+static void build_sched(struct build *b)
+{
+	const struct spec_process *p = &b->spec->process;
+	struct step *s;
+
+	if (p->scheduler.set || p->nice.set || p->ioprio.set) {
+		s = build_step(b, STAGE_FINAL, DO_SCHED, NULL);
+		s->sched.has_policy = p->scheduler.set;
+		s->sched.policy = p->scheduler.policy;
+		s->sched.priority = p->scheduler.priority;
+		s->sched.flags = p->scheduler.flags;
+		s->sched.runtime = p->scheduler.runtime;
+		s->sched.deadline = p->scheduler.deadline;
+		s->sched.period = p->scheduler.period;
+		s->sched.has_nice = p->nice.set;
+		s->sched.nice = p->scheduler.set ? p->scheduler.nice : (int32_t)p->nice.value;
+		s->sched.has_ioprio = p->ioprio.set;
+		s->sched.ioprio = (int32_t)p->ioprio.value;
+	}
+	if (b->spec->personality.set)
+		build_step(b, STAGE_FINAL, DO_PERSONALITY, NULL)->value.number = (int64_t)b->spec->personality.value;
+	if (b->spec->new_core_sched)
+		build_step(b, STAGE_FINAL, DO_CORE_SCHED, NULL);
+}
+
+static int build_seccomp(struct build *b, struct nook_error *e)
+{
+	const struct spec_seccomp *spec = &b->spec->seccomp;
+	struct sock_filter *filter = NULL;
+	size_t n = 0;
+	struct refs refs;
+	struct step *s;
+
+	TRY(seccomp_compile(b->arena, spec, b->spec->process.caps[CAPS_BOUNDING], &filter, &n, e));
+	if (!n)
+		return 0;
+	refs = plan_add_array(b->out, filter, n, sizeof(*filter));
+	s = build_step(b, STAGE_FINAL, DO_SECCOMP, NULL);
+	s->seccomp.filter = refs;
+	s->seccomp.flags = spec->flags | (spec->listener_path ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0);
+	s->seccomp.listener = plan_add_str(b->out, spec->listener_path);
+	s->seccomp.metadata = plan_add_str(b->out, spec->listener_metadata);
+	return 0;
+}
+
+static void build_user(struct build *b, bool has_home)
+{
+	const struct spec_user *u = &b->spec->process.user;
+	struct refs groups = plan_add_array(b->out, u->groups, u->n_groups, sizeof(uint32_t));
+	struct refs names = plan_add_strs(b->out, u->group_names);
+	const char *who = u->name ? u->name : arena_printf(b->arena, "%u:%u", u->uid, u->gid);
+	struct step *s;
+
+	s = build_step(b, STAGE_FINAL, DO_USER, who);
+	s->user.name = u->name ? s->object : (struct ref){0};
+	s->user.uid = u->uid;
+	s->user.gid = u->gid;
+	s->user.groups = groups;
+	s->user.group_names = names;
+	s->user.set_home = !has_home;
+}
+
+static void build_set_ids(struct build *b)
+{
+	const struct spec_user *u = &b->spec->process.user;
+	struct step *s = build_step(b, STAGE_FINAL, DO_SET_IDS,
+		u->name ? u->name : arena_printf(b->arena, "%u:%u", u->uid, u->gid));
+
+	s->user.deny_groups = b->request && b->request->deny_setgroups;
+	s->user.keep_groups = u->keep_groups;
+}
+
+static void build_caps(struct build *b)
+{
+	const struct spec_process *p = &b->spec->process;
+	struct step *s;
+
+	if (!p->has_caps)
+		return;
+	s = build_step(b, STAGE_FINAL, DO_CAPS, NULL);
+	for (int i = 0; i < CAPS_SETS; i++)
+		s->caps.sets[i] = p->caps[i];
+}
+
+/* ---- exec ---------------------------------------------------------------------------------------------------------- */
+
+static const char *env_find(const char *const *env, const char *name)
+{
+	size_t len = strlen(name);
+	const char *found = NULL;
+
+	for (; env && *env; env++)
+		if (!strncmp(*env, name, len) && (*env)[len] == '=')
+			found = *env + len + 1;
+	return found;
+}
+
+/* The last of equal names wins, in the place of the first. */
+static const char *const *env_unique(struct arena *a, const char *const *env)
+{
+	const char **list = NULL;
+	size_t n = 0;
+
+	for (; env && *env; env++) {
+		size_t len = strcspn(*env, "="), i = 0;
+
+		while (i < n && (strncmp(list[i], *env, len) || list[i][len] != '='))
+			i++;
+		if (i < n)
+			list[i] = *env;
+		else
+			*arena_push(a, &list, &n) = *env;
+	}
+	(void)arena_push(a, &list, &n);
+	return list;
+}
+
+static struct refs candidates(struct build *b, const char *command, const char *path)
+{
+	const char **list = NULL;
+	size_t n = 0;
+
+	if (strchr(command, '/')) {
+		*arena_push(b->arena, &list, &n) = command;
+		path = "";
+	}
+	while (*path) {
+		size_t len = strcspn(path, ":");
+
+		*arena_push(b->arena, &list, &n) =
+			len ? arena_printf(b->arena, "%.*s/%s", (int)len, path, command) : arena_printf(b->arena, "./%s", command);
+		path += len + (path[len] == ':');
+	}
+	(void)arena_push(b->arena, &list, &n);
+	return plan_add_strs(b->out, list);
+}
+
+static void build_exec(struct build *b, const char *const *env)
+{
+	const struct spec_process *p = &b->spec->process;
+	const char *path = env_find(env, "PATH");
+	struct refs places = candidates(b, p->argv[0], path ? path : default_path);
+	struct refs argv = plan_add_strs(b->out, p->argv), list = plan_add_strs(b->out, env);
+	struct refs argv_room, env_room;
+	struct step *s;
+	void *zeros = arena_alloc(b->arena, (argv.n + list.n + 4) * sizeof(char *));
+
+	argv_room = plan_add_array(b->out, zeros, argv.n + 1, sizeof(char *));
+	env_room = plan_add_array(b->out, zeros, list.n + 2, sizeof(char *));
+	s = build_step(b, STAGE_FINAL, DO_EXEC, p->argv[0]);
+	s->exec.argv = argv;
+	s->exec.env = list;
+	s->exec.candidates = places;
+	s->exec.argv_room = argv_room;
+	s->exec.env_room = env_room;
+}
+
+static void build_cwd(struct build *b, unsigned flags)
+{
+	struct step *s = build_step(b, STAGE_FINAL, DO_CWD, b->spec->process.cwd ? b->spec->process.cwd : "/");
+
+	s->pair.key = s->object;
+	s->flags = (uint16_t)flags;
+}
+
+int build_final(struct build *b, struct nook_error *e)
+{
+	const struct spec_process *p = &b->spec->process;
+	const char *const *env = env_unique(b->arena, p->env);
+	const char *home = env_find(env, "HOME");
+	bool has_cwd = p->cwd && !text_is(p->cwd, "/");
+	struct step *s;
+
+	if (!p->argv || !p->argv[0] || !p->argv[0][0])
+		return err_why(e, STEP_EXEC, "process.args", EINVAL, "no command was given");
+	build_user(b, home && *home);
+	build_step(b, STAGE_FINAL, DO_SESSION, NULL)->flags = p->terminal ? SESSION_TERMINAL : 0;
+	if (has_cwd)
+		build_cwd(b, 0);
+	build_sched(b);
+	TRY(build_security(b, e));
+	/* Without no_new_privs loading a filter takes CAP_SYS_ADMIN, so it is loaded while that is still there. */
+	if (!p->no_new_privs)
+		TRY(build_seccomp(b, e));
+	if (p->has_caps) {
+		s = build_step(b, STAGE_FINAL, DO_CAPS, NULL);
+		s->flags = CAPS_BOUNDING_ONLY;
+		s->caps.sets[CAPS_BOUNDING] = p->caps[CAPS_BOUNDING];
+	}
+	build_set_ids(b);
+	if (has_cwd)
+		build_cwd(b, CWD_AGAIN);
+	build_caps(b);
+	if (p->die_with_parent)
+		build_step(b, STAGE_FINAL, DO_PARENT_DEATH, NULL);
+	build_step(b, STAGE_FINAL, DO_UMASK, NULL)->value.number = p->user.has_umask ? p->user.umask : 022;
+	if (p->no_new_privs)
+		build_step(b, STAGE_FINAL, DO_NO_NEW_PRIVS, NULL);
+	TRY(build_landlock(b, e));
+	s = build_step(b, STAGE_FINAL, DO_FDS, NULL);
+	s->fds.preserve = p->preserve_fds;
+	if (p->no_new_privs)
+		TRY(build_seccomp(b, e));
+	build_exec(b, env);
+	return 0;
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The file system: root, mounts, /dev, masks. */
+#include "plan/compile.h"
+
+#include "base/text.h"
+#include "spec/spec_defaults.h"
+
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+enum { TMPFS_USER_XATTR = 6 << 16 | 6 << 8 }; /* kernel 6.6: tmpfs has user.* attributes, which overlay marks need */
+
+struct refs build_params(struct build *b, const char *data, const char *extra_key, const char *extra_value)
+{
+	struct buf pairs = {0};
+	struct refs r;
+	size_t n = 0;
+
+	while (data && *data) {
+		size_t len = strcspn(data, ",");
+		const char *equals = memchr(data, '=', len);
+		size_t key = equals ? (size_t)(equals - data) : len;
+
+		if (len) {
+			buf_add(&pairs, data, key);
+			buf_addc(&pairs, 0);
+			if (equals)
+				buf_add(&pairs, equals + 1, len - key - 1);
+			buf_addc(&pairs, 0);
+			n += 2;
+		}
+		data += len + (data[len] == ',');
+	}
+	for (; extra_key; extra_key = NULL) {
+		buf_add(&pairs, extra_key, strlen(extra_key) + 1);
+		buf_add(&pairs, extra_value, strlen(extra_value) + 1);
+		n += 2;
+	}
+	r = plan_add_array(b->out, buf_text(&pairs), pairs.len, 1);
+	r.n = (uint32_t)n;
+	buf_done(&pairs);
+	return r;
+}
+
+static void attributes(const struct spec_mount *m, struct step *s)
+{
+	s->mount.attr_set = m->words.set;
+	s->mount.attr_clear = m->words.clear;
+	s->mount.rec_attr_set = m->words.rec_set;
+	s->mount.rec_attr_clear = m->words.rec_clear;
+	s->mount.propagation = (uint32_t)m->words.propagation;
+}
+
+static const struct {
+	uint32_t flag;
+	const char *word;
+} superblock_words[] = {
+	{MS_RDONLY, "ro"},           {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"},
+	{MS_LAZYTIME, "lazytime"}, {MS_MANDLOCK, "mand"},   {MS_I_VERSION, "iversion"},
+};
+
+void build_mount_params(struct build *b, const struct spec_mount *m, struct step *s)
+{
+	const char *data = m->data ? m->data : "";
+
+	for (size_t i = 0; i < sizeof(superblock_words) / sizeof(superblock_words[0]); i++)
+		if (m->words.sb_flags & superblock_words[i].flag)
+			data = arena_printf(b->arena, "%s%s%s", data, *data ? "," : "", superblock_words[i].word);
+	s->mount.params = build_params(b, data, NULL, NULL);
+	attributes(m, s);
+}
+
+/* ---- sources ------------------------------------------------------------------------------------------------------- */
+
+static bool maps_sources(const struct build *b)
+{
+	return b->spec->idmap_sources && b->new_userns && b->host->privileged;
+}
+
+/* Opens a source and maps its ids when the container has others; returns the slot. */
+static int open_source(struct build *b, const char *path, unsigned flags, bool idmap)
+{
+	int slot = plan_add_slot(b->out);
+	struct step *s = build_step(b, b->open, DO_OPEN_TREE, path);
+
+	s->slot = (int16_t)slot;
+	s->flags = (uint16_t)flags;
+	s->mount.source = s->object;
+	if (idmap) {
+		s = build_step(b, STAGE_ADOPT, DO_IDMAP_MOUNT, path);
+		s->slot = (int16_t)slot;
+		s->flags = (uint16_t)(flags & PATH_RECURSIVE);
+	}
+	return slot;
+}
+
+/* ---- root ---------------------------------------------------------------------------------------------------------- */
+
+static int build_overlay(struct build *b, struct nook_error *e)
+{
+	const struct spec_root *root = &b->spec->root;
+	int16_t lowers[64];
+	size_t n = 0;
+	struct step *s;
+	int upper = SLOT_NONE;
+
+	lowers[n++] = (int16_t)open_source(b, root->path, PATH_ROOT, maps_sources(b));
+	for (const char *const *l = root->lowers; l && *l; l++) {
+		if (n == sizeof(lowers) / sizeof(lowers[0]))
+			return err_num(e, STEP_ROOT, *l, E2BIG);
+		lowers[n++] = (int16_t)open_source(b, *l, PATH_ROOT, maps_sources(b));
+	}
+	if (root->upper)
+		upper = open_source(b, root->upper, PATH_ROOT, maps_sources(b));
+	else if (b->userns && b->host->kernel < TMPFS_USER_XATTR)
+		build_note(b, "this kernel's tmpfs keeps no user.* attributes: a directory removed from a lower layer cannot be made again");
+	s = build_step(b, STAGE_BUILD, DO_ROOT_OVERLAY, root->path);
+	s->flags = b->userns ? OVERLAY_USERXATTR : 0;
+	s->mount.lowers = plan_add_array(b->out, lowers, n, sizeof(lowers[0]));
+	s->mount.upper_slot = (int16_t)upper;
+	s->mount.params = root->upper_bytes
+		? build_params(b, spec_tmpfs_options(b->arena, "", root->upper_bytes), "mode", "0755")
+		: build_params(b, NULL, "mode", "0755");
+	return 0;
+}
+
+int build_root(struct build *b, struct nook_error *e)
+{
+	const struct spec_root *root = &b->spec->root;
+	struct step *s;
+	int slot;
+
+	switch (root->kind) {
+	case ROOT_OVERLAY:
+		return build_overlay(b, e);
+	case ROOT_TMPFS:
+		s = build_step(b, STAGE_BUILD, DO_ROOT_TMPFS, "/");
+		s->mount.params = build_params(b, root->upper_bytes ? spec_tmpfs_options(b->arena, "", root->upper_bytes) : NULL, "mode", "0755");
+		s->mount.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+		return 0;
+	case ROOT_DIR:
+		break;
+	}
+	slot = open_source(b, root->path, PATH_ROOT | PATH_RECURSIVE, maps_sources(b));
+	s = build_step(b, STAGE_BUILD, DO_ROOT_ATTACH, root->path);
+	s->slot = (int16_t)slot;
+	s->mount.propagation = root->propagation ? 0 : MS_REC | MS_PRIVATE;
+	return 0;
+}
+
+/* ---- /dev ---------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	uint32_t minor, major;
+} standard_nodes[] = {
+	{"null", 3, 1}, {"zero", 5, 1}, {"full", 7, 1}, {"random", 8, 1}, {"urandom", 9, 1}, {"tty", 0, 5},
+};
+
+static const char *const standard_links[] = {
+	"fd", "/proc/self/fd", "stdin", "/proc/self/fd/0", "stdout", "/proc/self/fd/1", "stderr", "/proc/self/fd/2",
+	"ptmx", "pts/ptmx", "core", "/proc/kcore", NULL,
+};
+enum { LINKS_WITHOUT_CORE = 10 };
+
+static const char *const standard_dirs[] = {"pts", "shm", "mqueue", NULL};
+
+/* With the right to make nodes: one tmpfs, filled while it is attached nowhere. */
+static void dev_detached(struct build *b, const struct spec_mount *m)
+{
+	struct plan_node nodes[sizeof(standard_nodes) / sizeof(standard_nodes[0])] = {0};
+	uint32_t uid = build_host_id(b->spec->uid_maps, b->new_userns ? b->spec->n_uid_maps : 0, 0);
+	uint32_t gid = build_host_id(b->spec->gid_maps, b->new_userns ? b->spec->n_gid_maps : 0, 0);
+	const char *links[LINKS_WITHOUT_CORE + 1] = {NULL};
+	struct step *s = build_step(b, STAGE_PREPARE, DO_DEV_TREE, m->target);
+	int slot = plan_add_slot(b->out);
+
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		(void)snprintf(nodes[i].name, sizeof(nodes[i].name), "%s", standard_nodes[i].name);
+		nodes[i].mode = S_IFCHR | 0666;
+		nodes[i].major = standard_nodes[i].major;
+		nodes[i].minor = standard_nodes[i].minor;
+		nodes[i].uid = uid;
+		nodes[i].gid = gid;
+	}
+	memcpy(links, standard_links, LINKS_WITHOUT_CORE * sizeof(links[0]));
+	s->slot = (int16_t)slot;
+	s->mount.attr_set = m->words.set;
+	s->mount.params = build_params(b,
+		arena_printf(b->arena, "%s%suid=%u,gid=%u", m->data ? m->data : "", m->data ? "," : "", uid, gid), NULL, NULL);
+	s->mount.nodes = plan_add_array(b->out, nodes, sizeof(nodes) / sizeof(nodes[0]), sizeof(nodes[0]));
+	s->mount.links = plan_add_strs(b->out, links);
+	s->mount.dirs = plan_add_strs(b->out, standard_dirs);
+	s = build_step(b, STAGE_BUILD, DO_BIND, m->target);
+	s->slot = (int16_t)slot;
+	s->flags = PATH_IS_DIR | PATH_REAL_DIR;
+	s->mount.target = s->object;
+}
+
+/* Without: a tmpfs of the user namespace, into which the host's nodes are bound. */
+static void dev_bound(struct build *b, const struct spec_mount *m)
+{
+	struct step *s = build_step(b, STAGE_BUILD, DO_MOUNT, m->target);
+
+	s->flags = PATH_IS_DIR | PATH_REAL_DIR;
+	s->mount.target = s->object;
+	s->mount.fstype = plan_add_str(b->out, "tmpfs");
+	build_mount_params(b, m, s);
+	for (size_t i = 0; i < sizeof(standard_nodes) / sizeof(standard_nodes[0]); i++) {
+		s = build_step(b, STAGE_BUILD, DO_DEVICE, arena_printf(b->arena, "/dev/%s", standard_nodes[i].name));
+		s->flags = DEVICE_BIND;
+		s->device.target = s->object;
+		s->device.type = S_IFCHR;
+		s->device.major = standard_nodes[i].major;
+		s->device.minor = standard_nodes[i].minor;
+	}
+	for (size_t i = 0; i < LINKS_WITHOUT_CORE; i += 2) {
+		s = build_step(b, STAGE_BUILD, DO_SYMLINK, arena_printf(b->arena, "/dev/%s", standard_links[i]));
+		s->pair.key = s->object;
+		s->pair.value = plan_add_str(b->out, standard_links[i + 1]);
+	}
+}
+
+int build_dev(struct build *b, const struct spec_mount *m, struct nook_error *e)
+{
+	(void)e;
+	if (b->host->can_mknod)
+		dev_detached(b, m);
+	else
+		dev_bound(b, m);
+	return 0;
+}
+
+int build_devices(struct build *b, struct nook_error *e)
+{
+	const struct spec *spec = b->spec;
+
+	for (size_t i = 0; i < spec->n_devices; i++) {
+		const struct spec_device *d = &spec->devices[i];
+		bool bind = d->type != 'p' && (b->userns || !b->host->can_mknod || d->source);
+		const char *source = d->source ? d->source : d->path;
+		struct step *s;
+
+		s = build_step(b, STAGE_BUILD, DO_DEVICE, bind ? source : d->path);
+		s->flags = bind ? DEVICE_BIND : 0;
+		s->device.target = plan_add_str(b->out, d->path);
+		s->device.type = d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : d->type ? S_IFCHR : 0;
+		s->device.major = (uint32_t)d->major;
+		s->device.minor = (uint32_t)d->minor;
+		s->device.mode = d->has_mode ? d->mode & 07777 : 0666;
+		s->device.uid = d->uid;
+		s->device.gid = d->gid;
+	}
+	if (spec->process.terminal) {
+		struct step *s = build_step(b, STAGE_BUILD, DO_CONSOLE, "/dev/console");
+
+		s->console.rows = spec->process.rows;
+		s->console.columns = spec->process.columns;
+		s->console.uid = spec->process.user.name ? 0 : spec->process.user.uid;
+		s->console.bind_console = true;
+	}
+	(void)e;
+	return 0;
+}
+
+/* ---- mounts -------------------------------------------------------------------------------------------------------- */
+
+/* File systems that show a namespace can be mounted only by who owns it; else the caller's own is shown. */
+static const struct {
+	const char *type;
+	enum ns_kind shows;
+	const char *host;
+} namespace_types[] = {
+	{"proc", NS_PID, "/proc"},
+	{"sysfs", NS_NET, "/sys"},
+	{"mqueue", NS_IPC, "/dev/mqueue"},
+};
+
+static const char *bound_instead(const struct build *b, const char *type)
+{
+	for (size_t i = 0; i < sizeof(namespace_types) / sizeof(namespace_types[0]); i++)
+		if (text_is(namespace_types[i].type, type) && b->userns && b->spec->ns[namespace_types[i].shows].mode != NS_PRIVATE)
+			return namespace_types[i].host;
+	return NULL;
+}
+
+static bool is_real_dir_target(const char *target)
+{
+	return text_is(target, "/proc") || text_is(target, "/sys") || text_is(target, "/dev");
+}
+
+static void build_bind(struct build *b, const struct spec_mount *m, const char *source, bool recursive, bool idmap)
+{
+	unsigned flags = (recursive ? PATH_RECURSIVE : 0) | (m->words.src_nofollow ? PATH_NOFOLLOW : 0) |
+		(m->words.if_exists ? PATH_OPTIONAL : 0);
+	int slot = open_source(b, source, flags, idmap);
+	struct step *s = build_step(b, STAGE_BUILD, DO_BIND, m->target);
+
+	s->slot = (int16_t)slot;
+	s->flags = (uint16_t)(flags | (is_real_dir_target(m->target) ? PATH_REAL_DIR : 0));
+	s->mount.target = s->object;
+	s->mount.source = plan_add_str(b->out, source);
+	attributes(m, s);
+	if (!s->mount.propagation)
+		s->mount.propagation = MS_PRIVATE | (recursive ? MS_REC : 0);
+	if (is_real_dir_target(m->target) && m->type)
+		s->mount.fstype = plan_add_str(b->out, m->type);
+}
+
+static void build_fs(struct build *b, const struct spec_mount *m, const char *target, const char *type)
+{
+	struct step *s = build_step(b, STAGE_BUILD, DO_MOUNT, target);
+
+	s->flags = PATH_IS_DIR | (is_real_dir_target(target) ? PATH_REAL_DIR : 0) | (m->words.tmpcopyup ? PATH_COPYUP : 0);
+	s->mount.target = s->object;
+	s->mount.fstype = plan_add_str(b->out, type);
+	s->mount.source = plan_add_str(b->out, m->source ? m->source : type);
+	build_mount_params(b, m, s);
+}
+
+/* "memory" or "cpu,cpuacct": the option words of a v1 hierarchy. */
+static const char *controllers_of(struct build *b, const struct cgroup_hierarchy *h)
+{
+	const char *text = "";
+
+	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
+		if (h->controllers & (1U << c))
+			text = arena_printf(b->arena, "%s%s%s", text, *text ? "," : "", cgroup_names[c]);
+	return text;
+}
+
+/* The container's own groups, each hierarchy under its usual name; one v2 hierarchy alone is the directory itself. */
+static void build_cgroup_view(struct build *b, const struct spec_mount *m)
+{
+	const struct cgroup_want *want = b->request->cgroups;
+	const struct cgroup_layout *layout = b->host->cgroups;
+	struct spec_mount top = {.data = "mode=0755,size=64k,nr_inodes=64", .words.set = m->words.set & ~(uint64_t)MOUNT_ATTR_RDONLY};
+	struct spec_mount each = {.words = m->words};
+
+	if (want->n_dirs == 1 && want->dirs[0].v2) {
+		build_fs(b, &each, m->target, "cgroup2");
+		return;
+	}
+	build_fs(b, &top, m->target, "tmpfs");
+	for (size_t i = 0; i < want->n_dirs; i++) {
+		for (size_t h = 0; h < layout->n; h++) {
+			const char *name = strrchr(layout->h[h].mount, '/');
+
+			/* The longest mount that the group lies below, by its own name. */
+			if (!name || !text_is(want->dirs[i].mount, layout->h[h].mount))
+				continue;
+			each.data = want->dirs[i].v2 ? NULL : controllers_of(b, &layout->h[h]);
+			build_fs(b, &each, arena_printf(b->arena, "%s%s", m->target, name), want->dirs[i].v2 ? "cgroup2" : "cgroup");
+			break;
+		}
+	}
+}
+
+static int build_mount(struct build *b, const struct spec_mount *m, struct nook_error *e)
+{
+	bool is_bind = m->words.bind || m->words.rbind || (m->type && text_is(m->type, "bind"));
+	const char *instead;
+	struct step *s;
+
+	if (plan_slots_left(b->out) < 8)
+		return err_num(e, STEP_MOUNT, m->target, E2BIG);
+	if (m->words.copy_symlink) {
+		s = build_step(b, STAGE_BUILD, DO_COPY_LINK, m->target);
+		s->mount.target = s->object;
+		s->mount.source = plan_add_str(b->out, m->source);
+		return 0;
+	}
+	if (is_bind) {
+		bool idmap = m->words.idmap || m->words.ridmap || (maps_sources(b) && !m->words.noidmap);
+
+		if ((m->words.idmap || m->words.ridmap) && !(b->new_userns && b->host->privileged))
+			return err_why(e, STEP_ATTR, m->target, EPERM, "idmap needs a new user namespace and CAP_SYS_ADMIN");
+		build_bind(b, m, m->source, m->words.rbind, idmap);
+		return 0;
+	}
+	if (!m->type || !*m->type)
+		return err_why(e, STEP_MOUNT, m->target, EINVAL, "it has no type and is no bind");
+	if (text_is(m->type, "cgroup")) {
+		if (b->spec->ns[NS_CGROUP].mode == NS_HOST)
+			build_bind(b, m, "/sys/fs/cgroup", true, false);
+		else if (b->cgroup_view)
+			build_cgroup_view(b, m);
+		return 0;
+	}
+	instead = bound_instead(b, m->type);
+	if (instead)
+		build_bind(b, m, instead, true, false);
+	else if (text_is(m->target, "/dev") && text_is(m->type, "tmpfs") && b->spec->default_devices)
+		TRY(build_dev(b, m, e));
+	else
+		build_fs(b, m, m->target, m->type);
+	return 0;
+}
+
+int build_mounts(struct build *b, struct nook_error *e)
+{
+	for (size_t i = 0; i < b->spec->n_mounts; i++)
+		TRY(build_mount(b, &b->spec->mounts[i], e));
+	return 0;
+}
+
+/* ---- masks --------------------------------------------------------------------------------------------------------- */
+
+/* Paths below BASE, relative to it, in one step; with BASE "/" those that are below neither /proc nor /sys. */
+static void mask_below(struct build *b, enum step_kind kind, const char *const *paths, const char *base)
+{
+	const char **list = NULL;
+	size_t n = 0;
+	struct step *s;
+	struct refs refs;
+
+	for (const char *const *p = paths; p && *p; p++) {
+		const char *in_proc = text_after(*p, "/proc/"), *in_sys = text_after(*p, "/sys/");
+		const char *rest = text_is(base, "/proc") ? in_proc : text_is(base, "/sys") ? in_sys : in_proc || in_sys ? NULL : *p;
+
+		if (rest)
+			*arena_push(b->arena, &list, &n) = rest;
+	}
+	if (!n)
+		return;
+	(void)arena_push(b->arena, &list, &n);
+	refs = plan_add_strs(b->out, list);
+	s = build_step(b, STAGE_BUILD, kind, base);
+	s->mask.base = s->object;
+	s->mask.paths = refs;
+}
+
+void build_masks(struct build *b)
+{
+	static const char *const bases[] = {"/proc", "/sys", "/"};
+
+	for (size_t i = 0; i < 3; i++) {
+		/* Read-only first: a mask below a read-only directory must not be covered by it. */
+		mask_below(b, DO_READONLY, b->spec->readonly, bases[i]);
+		mask_below(b, DO_MASK, b->spec->masked, bases[i]);
+	}
+}

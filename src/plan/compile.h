@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the parts of the compiler (build*.c) share. */
+#pragma once
+
+#include "plan/build.h"
+
+struct build {
+	struct arena *arena;
+	struct plan_builder *out;
+	const struct spec *spec;
+	const struct plan_host *host;
+	const struct plan_request *request;
+	struct plan_result *result;
+	bool userns;      /* a new or joined user namespace */
+	bool new_userns;
+	enum stage open;  /* the stage in which sources can be opened */
+	bool cgroup_view; /* groups exist, a view of them can be mounted */
+};
+
+void build_note(struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A step whose object is a string. */
+struct step *build_step(struct build *b, enum stage stage, enum step_kind kind, const char *object);
+
+int build_cgroup(struct build *b, struct nook_error *e);
+int build_root(struct build *b, struct nook_error *e);
+int build_mounts(struct build *b, struct nook_error *e);
+int build_devices(struct build *b, struct nook_error *e);
+/* The /dev of the container, when M is its standard mount. */
+int build_dev(struct build *b, const struct spec_mount *m, struct nook_error *e);
+void build_masks(struct build *b);
+/* DO_MOUNT's members from a spec_mount: parameters, attributes. */
+void build_mount_params(struct build *b, const struct spec_mount *m, struct step *s);
+/* Splits "a=b,c" into key, value pairs. */
+struct refs build_params(struct build *b, const char *data, const char *extra_key, const char *extra_value);
+int build_limits(struct build *b, struct nook_error *e);
+int build_security(struct build *b, struct nook_error *e);
+int build_landlock(struct build *b, struct nook_error *e);
+int build_final(struct build *b, struct nook_error *e);
+/* The host id behind a container's id, or the id itself without maps. */
+uint32_t build_host_id(const struct spec_idmap *maps, size_t n, uint32_t inside);
