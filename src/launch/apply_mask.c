@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Masks and read-only paths.  A file is covered by the host's /dev/null, whose device number is checked, never by the
+ * container's; a directory by one empty read-only tmpfs that all of them share.
+ */
+#include "launch/apply_mount.h"
+
+#include "sys/inroot.h"
+
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* Where the paths of a step start: a file system mounted by us, in which the kernel alone makes names, or the root. */
+static int base_of(const struct walk *w, const char *base)
+{
+	if (!strcmp(base, "/proc") && w->proc >= 0)
+		return w->proc;
+	if (!strcmp(base, "/sys") && w->sys >= 0)
+		return w->sys;
+	return -EBADF;
+}
+
+static int null_open(struct walk *w, struct nook_error *e)
+{
+	struct stat st;
+
+	if (w->host_null >= 0)
+		return 0;
+	w->host_null = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (w->host_null < 0 || fstat(w->host_null, &st) < 0)
+		return err_sys(e, STEP_MASK, "/dev/null");
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return err_why(e, STEP_MASK, "/dev/null", ENODEV, "the host's is not the null device");
+	return 0;
+}
+
+/* A detached mount that covers a file. */
+static int null_clone(struct walk *w, struct nook_error *e)
+{
+	int fd = open_tree(w->host_null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	return fd < 0 ? err_sys(e, STEP_MASK, "/dev/null") : fd;
+}
+
+/* A detached mount that covers a directory: the first one is made, the others are clones of it once it is attached. */
+static int empty_clone(struct walk *w, struct nook_error *e)
+{
+	auto_close int fs = -EBADF;
+	int fd;
+
+	if (w->mask_dir >= 0) {
+		fd = open_tree(w->mask_dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		return fd < 0 ? err_sys(e, STEP_MASK, "tmpfs") : fd;
+	}
+	fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "nook-mask", 0) < 0 ||
+		fsconfig(fs, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
+		fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "2", 0) < 0 ||
+		fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+		fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return err_sys(e, STEP_MASK, "tmpfs");
+	fd = fsmount(fs, FSMOUNT_CLOEXEC,
+		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return fd < 0 ? err_sys(e, STEP_MASK, "tmpfs") : fd;
+}
+
+/* Attaches COVER over base/path: 0, or -errno unrecorded.  base -EBADF: looked up below the container's root. */
+static int cover(struct walk *w, int cover_fd, int base, const char *path)
+{
+	auto_close int at = -EBADF;
+
+	if (base >= 0)
+		return move_mount(cover_fd, "", base, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+	at = inroot_open_raw(w->root, path, O_PATH | O_CLOEXEC, 0);
+	if (at < 0)
+		return at;
+	return move_mount(cover_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+int apply_mask(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	int base = base_of(w, walk_str(w, s->mask.base));
+	const char *path = plan_at(w->plan, s->mask.paths.at);
+	auto_close int null = -EBADF;
+
+	TRY(null_open(w, e));
+	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path)) {
+		int r;
+
+		if (null < 0)
+			null = TRY(null_clone(w, e));
+		r = cover(w, null, base, path);
+		if (r == 0) {
+			close_fd(&null);
+		} else if (r == -EINVAL) {
+			/* move_mount(2): a file cannot be mounted on a directory. */
+			int empty = TRY(empty_clone(w, e));
+
+			r = cover(w, empty, base, path);
+			if (r == 0 && w->mask_dir < 0)
+				w->mask_dir = empty;
+			else
+				(void)close(empty);
+		}
+		/* What is not there needs no mask. */
+		if (r < 0 && r != -ENOENT)
+			return err_num(e, STEP_MASK, path, r);
+	}
+	return 0;
+}
+
+static int readonly_one(struct walk *w, int base, const char *path, struct nook_error *e)
+{
+	auto_close int at = base >= 0 ? -EBADF : inroot_open_raw(w->root, path, O_PATH | O_CLOEXEC, 0);
+	auto_close int mnt = -EBADF;
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+
+	if (base < 0 && at < 0)
+		return at == -ENOENT ? 0 : err_num(e, STEP_MASK, path, at);
+	mnt = base >= 0 ? open_tree(base, path, flags) : open_tree(at, "", flags | AT_EMPTY_PATH);
+	if (mnt < 0)
+		return errno == ENOENT ? 0 : err_sys(e, STEP_MASK, path);
+	TRY(set_attr(mnt, MOUNT_ATTR_RDONLY, 0, 0, AT_RECURSIVE, path, e));
+	if (base >= 0 ? move_mount(mnt, "", base, path, MOVE_MOUNT_F_EMPTY_PATH) < 0
+		      : move_mount(mnt, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return err_sys(e, STEP_MASK, path);
+	return 0;
+}
+
+int apply_readonly(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	int base = base_of(w, walk_str(w, s->mask.base));
+	const char *path = plan_at(w->plan, s->mask.paths.at);
+
+	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path))
+		TRY(readonly_one(w, base, path, e));
+	return 0;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* File systems and binds, with the new mount API: detached, complete, then attached to a descriptor below the root. */
+#include "launch/apply_mount.h"
+
+#include "sys/inroot.h"
+
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+int fs_refused(int fs, enum step_id step, const char *object, struct nook_error *e)
+{
+	int errnum = errno;
+	char words[NOOK_DETAIL_MAX];
+	ssize_t n = read(fs, words, sizeof(words) - 1);
+	int r = err_num(e, step, object, errnum);
+
+	/* "e proc: Unknown parameter 'x'": the letter is the message's level. */
+	if (n > 2 && words[1] == ' ') {
+		words[n - (words[n - 1] == '\n')] = 0;
+		err_detail(e, words + 2);
+	}
+	return r;
+}
+
+int fs_make(const struct walk *w, const struct step *s, const char *fstype, struct nook_error *e)
+{
+	auto_close int fs = fsopen(fstype, FSOPEN_CLOEXEC);
+	const char *object = walk_str(w, s->object);
+	const char *key = plan_at(w->plan, s->mount.params.at);
+	unsigned attr = (unsigned)(s->mount.attr_set | s->mount.rec_attr_set);
+	int mnt;
+
+	if (fs < 0) {
+		int r = err_sys(e, (enum step_id)step_kinds[s->kind].error, object);
+
+		if (r == -ENODEV)
+			err_detail(e, "the kernel does not know this type of file system");
+		return r;
+	}
+	if (s->mount.source.at && fsconfig(fs, FSCONFIG_SET_STRING, "source", walk_str(w, s->mount.source), 0) < 0)
+		return fs_refused(fs, step_kinds[s->kind].error, object, e);
+	for (uint32_t i = 0; i < s->mount.params.n; i += 2) {
+		const char *value = plan_next(key);
+		int r = *value ? fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) : fsconfig(fs, FSCONFIG_SET_FLAG, key, NULL, 0);
+
+		if (r < 0)
+			return fs_refused(fs, step_kinds[s->kind].error, object, e);
+		key = plan_next(value);
+	}
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fs_refused(fs, step_kinds[s->kind].error, object, e);
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, attr);
+	return mnt < 0 ? fs_refused(fs, step_kinds[s->kind].error, object, e) : mnt;
+}
+
+int attach_to(int mnt, int target, enum step_id step, const char *object, struct nook_error *e)
+{
+	if (move_mount(mnt, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return err_sys(e, step, object);
+	return 0;
+}
+
+int set_attr(int mnt, uint64_t set, uint64_t clear, uint64_t propagation, unsigned flags, const char *object,
+	struct nook_error *e)
+{
+	struct mount_attr a = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+
+	/* The access time words are one field of several bits: whoever sets one clears the field. */
+	if ((set | clear) & MOUNT_ATTR__ATIME)
+		a.attr_clr |= MOUNT_ATTR__ATIME;
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH | flags, &a, sizeof(a)) < 0)
+		return err_sys(e, STEP_ATTR, object);
+	return 0;
+}
+
+int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *source = walk_str(w, s->mount.source);
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+	struct stat st;
+	int fd;
+
+	if (s->flags & PATH_RECURSIVE)
+		flags |= AT_RECURSIVE;
+	if (s->flags & PATH_NOFOLLOW)
+		flags |= AT_SYMLINK_NOFOLLOW;
+	fd = open_tree(AT_FDCWD, source, flags);
+	if (fd < 0 && errno == ENOENT && (s->flags & PATH_OPTIONAL))
+		return 0;
+	if (fd < 0)
+		return err_sys(e, STEP_SOURCE, source);
+	if ((s->flags & PATH_ROOT) && (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))) {
+		(void)close(fd);
+		return err_num(e, STEP_SOURCE, source, ENOTDIR);
+	}
+	w->slots[s->slot] = fd;
+	return 0;
+}
+
+int apply_idmap_mount(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP};
+	int mnt = walk_slot(w, s->slot);
+	const char *object = walk_str(w, s->object);
+
+	if (mnt < 0)
+		return 0;
+	if (w->child_userns < 0)
+		w->child_userns = openat(w->child_proc, "ns/user", O_RDONLY | O_CLOEXEC);
+	if (w->child_userns < 0)
+		return err_sys(e, STEP_ATTR, "ns/user");
+	a.userns_fd = (uint64_t)w->child_userns;
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH | (s->flags & PATH_RECURSIVE ? AT_RECURSIVE : 0), &a, sizeof(a)) < 0) {
+		int r = err_sys(e, STEP_ATTR, object);
+
+		if (r == -EINVAL)
+			err_detail(e, "its file system does not support idmapped mounts");
+		return r;
+	}
+	return 0;
+}
+
+int apply_propagation(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	/* Slave first: what the host mounts later may still arrive, nothing made here gets out. */
+	if (mount(NULL, "/", NULL, s->mount.propagation, NULL) < 0)
+		return err_sys(e, STEP_MOUNT, "/");
+	return 0;
+}
+
+static bool is_magic(int fd, uint32_t magic)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (uint32_t)fs.f_type == magic;
+}
+
+/* Remembers file systems that later steps work in. */
+static int remember(struct walk *w, const char *target, const char *fstype, int mnt, struct nook_error *e)
+{
+	if (!strcmp(fstype, "proc") && !strcmp(target, "/proc")) {
+		if (!is_magic(mnt, PROC_SUPER_MAGIC))
+			return err_num(e, STEP_PROC, target, EXDEV);
+		w->proc = mnt;
+	} else if (!strcmp(fstype, "sysfs") && !strcmp(target, "/sys")) {
+		w->sys = mnt;
+	} else if (!strcmp(fstype, "devpts") && w->pts < 0) {
+		w->pts = mnt;
+	} else if (!strcmp(target, "/dev")) {
+		w->dev = mnt;
+	}
+	return 0;
+}
+
+static int target_dir(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *target = walk_str(w, s->mount.target);
+
+	if (s->flags & PATH_REAL_DIR)
+		return inroot_real_dir(w->root, target, 0755, e);
+	return inroot_mkdirs(w->root, target, 0755, e);
+}
+
+int apply_mount(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *target = walk_str(w, s->mount.target);
+	const char *fstype = walk_str(w, s->mount.fstype);
+	int mnt = TRY(fs_make(w, s, fstype, e));
+	int at = target_dir(w, s, e);
+	int r = at < 0 ? at : 0;
+
+	if (r == 0 && (s->flags & PATH_COPYUP))
+		r = copy_up(at, mnt, target, e);
+	if (r == 0)
+		r = attach_to(mnt, at, STEP_MOUNT, target, e);
+	if (r == 0 && s->mount.propagation)
+		r = set_attr(mnt, 0, 0, s->mount.propagation & ~(uint64_t)MS_REC,
+			s->mount.propagation & MS_REC ? AT_RECURSIVE : 0, target, e);
+	if (at >= 0)
+		(void)close(at);
+	if (r == 0)
+		r = remember(w, target, fstype, mnt, e);
+	/* Kept open only when remembered: the rest would make the descriptor table grow. */
+	if (r < 0 || (mnt != w->proc && mnt != w->sys && mnt != w->pts && mnt != w->dev))
+		(void)close(mnt);
+	return r;
+}
+
+int apply_bind(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *target = walk_str(w, s->mount.target);
+	int mnt = walk_slot(w, s->slot);
+	uint64_t recursive, alone;
+	struct stat st;
+	int at, r;
+
+	if (mnt < 0)
+		return 0; /* an optional source that is not there */
+	if (fstat(mnt, &st) < 0)
+		return err_sys(e, STEP_MOUNT, target);
+	if (s->flags & PATH_REAL_DIR)
+		at = inroot_real_dir(w->root, target, 0755, e);
+	else if (S_ISDIR(st.st_mode))
+		at = inroot_mkdirs(w->root, target, 0755, e);
+	else
+		at = inroot_mkfile(w->root, target, 0644, e);
+	if (at < 0)
+		return at;
+	/* Attributes before attaching, so that the mount is never seen without them. */
+	recursive = s->mount.propagation & MS_REC ? s->mount.propagation & ~(uint64_t)MS_REC : 0;
+	r = set_attr(mnt, s->mount.rec_attr_set, s->mount.rec_attr_clear, recursive, AT_RECURSIVE, target, e);
+	alone = recursive ? 0 : s->mount.propagation;
+	if (r == 0 && (s->mount.attr_set | s->mount.attr_clear | alone))
+		r = set_attr(mnt, s->mount.attr_set, s->mount.attr_clear, alone, 0, target, e);
+	if (r == 0)
+		r = attach_to(mnt, at, STEP_MOUNT, target, e);
+	(void)close(at);
+	return r < 0 ? r : remember(w, target, walk_str(w, s->mount.fstype), mnt, e);
+}
+
+int apply_copy_link(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *source = walk_str(w, s->mount.source), *target = walk_str(w, s->mount.target);
+	char text[PATH_MAX], last[NAME_MAX + 1];
+	ssize_t n = readlink(source, text, sizeof(text) - 1);
+
+	if (n < 0)
+		return err_sys(e, STEP_SOURCE, source);
+	text[n] = 0;
+	auto_close int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
+
+	if (symlinkat(text, parent, last) < 0 && errno != EEXIST)
+		return err_sys(e, STEP_TARGET, target);
+	return 0;
+}

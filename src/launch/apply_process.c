@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the command inherits: session, keyring, limits, scheduling, working directory, descriptors; and the exec itself. */
+#include "launch/walk.h"
+
+#include "base/fd.h"
+#include "sys/inroot.h"
+#include "sys/procfd.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <linux/mempolicy.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+int apply_gate(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *dir = walk_str(w, s->pair.key), *name = walk_str(w, s->pair.value);
+	auto_close int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+
+	if (at < 0 || fd < 0)
+		return err_sys(e, STEP_STATE, dir);
+	if (gate_address(at, name, &address) < 0)
+		return err_num(e, STEP_STATE, name, ENAMETOOLONG);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
+		return err_sys(e, STEP_STATE, name);
+	w->slots[s->slot] = take_fd(&fd);
+	return 0;
+}
+
+int apply_session(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	/* EPERM: already the leader, which a freshly cloned process is not unless it is pid 1 of a new namespace. */
+	if (setsid() < 0 && errno != EPERM)
+		return err_sys(e, STEP_STDIO, "session");
+	if (s->flags & SESSION_TERMINAL) {
+		if (ioctl(w->terminal, TIOCSCTTY, 0) < 0)
+			return err_sys(e, STEP_STDIO, "controlling terminal");
+		for (int fd = 0; fd < 3; fd++)
+			if (dup3(w->terminal, fd, 0) < 0)
+				return err_sys(e, STEP_STDIO, "terminal");
+	}
+	return 0;
+}
+
+int apply_keyring(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *name = s->pair.key.at ? walk_str(w, s->pair.key) : NULL;
+
+	/* EDQUOT and ENOSYS: no keyring can be made here, and the caller's is unreachable through the filter anyway. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != EDQUOT && errno != ENOSYS && errno != EPERM)
+		return err_sys(e, STEP_KEYRING, name);
+	return 0;
+}
+
+int apply_parent_death(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return err_sys(e, STEP_SIGNAL, "parent death");
+	return 0;
+}
+
+/* ---- set by the parent on the child ------------------------------------------------------------------------------- */
+
+int apply_oom_score(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	auto_close int fd = openat(w->child_proc, "oom_score_adj", O_WRONLY | O_CLOEXEC);
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)s->value.number);
+
+	if (fd < 0 || write(fd, text, (size_t)n) < 0) {
+		if (s->value.clamp && (errno == EACCES || errno == EPERM))
+			return 0; /* a default; the value inherited from the caller stays */
+		return err_sys(e, STEP_PROC, "oom_score_adj");
+	}
+	return 0;
+}
+
+int apply_rlimit(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	struct rlimit64 limit = {s->rlimit.soft, s->rlimit.hard}, have;
+	pid_t pid = w->child; /* 0 in the child: itself */
+	unsigned resource = (unsigned)s->rlimit.resource;
+
+	if (syscall(SYS_prlimit64, pid, resource, &limit, NULL) == 0)
+		return 0;
+	if (errno == EPERM && s->rlimit.clamp && syscall(SYS_prlimit64, pid, resource, NULL, &have) == 0) {
+		limit.rlim_max = have.rlim_max;
+		if (limit.rlim_cur > limit.rlim_max)
+			limit.rlim_cur = limit.rlim_max;
+		if (syscall(SYS_prlimit64, pid, resource, &limit, NULL) == 0)
+			return 0;
+	}
+	return err_sys(e, STEP_RLIMIT, walk_str(w, s->object));
+}
+
+/* ---- scheduling ---------------------------------------------------------------------------------------------------- */
+
+enum { IOPRIO_WHO_PROCESS = 1 };
+
+/* sched_setattr(2): <linux/sched/types.h> cannot be had together with <sched.h>. */
+struct sched_attr {
+	uint32_t size;
+	uint32_t sched_policy;
+	uint64_t sched_flags;
+	int32_t sched_nice;
+	uint32_t sched_priority;
+	uint64_t sched_runtime, sched_deadline, sched_period;
+	uint32_t sched_util_min, sched_util_max;
+};
+
+int apply_sched(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	if (s->sched.has_policy) {
+		struct sched_attr a = {
+			.size = sizeof(a),
+			.sched_policy = s->sched.policy,
+			.sched_flags = s->sched.flags,
+			.sched_nice = s->sched.nice,
+			.sched_priority = s->sched.priority,
+			.sched_runtime = s->sched.runtime,
+			.sched_deadline = s->sched.deadline,
+			.sched_period = s->sched.period,
+		};
+
+		if (syscall(SYS_sched_setattr, 0, &a, 0U) < 0)
+			return err_sys(e, STEP_SCHED, walk_str(w, s->object));
+	} else if (s->sched.has_nice && setpriority(PRIO_PROCESS, 0, s->sched.nice) < 0) {
+		return err_sys(e, STEP_SCHED, "nice");
+	}
+	if (s->sched.has_ioprio && syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, s->sched.ioprio) < 0)
+		return err_sys(e, STEP_SCHED, "io priority");
+	return 0;
+}
+
+int apply_affinity(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	/* The mask was written out by the planner: key is its bytes as an array of unsigned long. */
+	const void *mask = plan_at(w->plan, s->mask.paths.at);
+
+	if (syscall(SYS_sched_setaffinity, w->child, (size_t)s->mask.paths.n * sizeof(unsigned long), mask) < 0)
+		return err_sys(e, STEP_SCHED, walk_str(w, s->object));
+	return 0;
+}
+
+int apply_personality(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	if (personality((unsigned long)s->value.number) < 0)
+		return err_sys(e, STEP_EXEC, "personality");
+	return 0;
+}
+
+int apply_mempolicy(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const unsigned long *nodes = plan_at(w->plan, s->policy.nodes.at);
+
+	if (syscall(SYS_set_mempolicy, s->policy.mode, s->policy.nodes.n ? nodes : NULL,
+		    s->policy.nodes.n ? (unsigned long)s->policy.nodes.n * 64 + 1 : 0) < 0)
+		return err_sys(e, STEP_MEMORY, "policy");
+	return 0;
+}
+
+int apply_core_sched(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	if (prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD_GROUP, 0) < 0)
+		return err_sys(e, STEP_SCHED, "core scheduling");
+	return 0;
+}
+
+int apply_sysctl(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *name = walk_str(w, s->pair.key); /* "sys/net/ipv4/ip_forward" */
+
+	if (w->proc < 0)
+		return err_why(e, STEP_SYSCTL, name, ENOENT, "the container has no /proc");
+	return procfd_write(w->proc, name, walk_str(w, s->pair.value), STEP_SYSCTL, e);
+}
+
+int apply_umask(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	(void)umask((mode_t)s->value.number);
+	return 0;
+}
+
+/* ---- working directory --------------------------------------------------------------------------------------------- */
+
+static int cwd_check(const char *path, struct nook_error *e)
+{
+	char where[PATH_MAX];
+
+	/* "(unreachable)/...": a directory outside the root, reached through a descriptor (CVE-2024-21626). */
+	if (syscall(SYS_getcwd, where, sizeof(where)) < 0 || where[0] != '/')
+		return err_why(e, STEP_CWD, path, EXDEV, "it is outside the container's root");
+	return 0;
+}
+
+int apply_cwd(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *path = walk_str(w, s->pair.key);
+
+	if (s->flags & CWD_AGAIN && !w->cwd_later)
+		return 0;
+	if (chdir(path) == 0)
+		return cwd_check(path, e);
+	if (errno == ENOENT && !(s->flags & CWD_AGAIN)) {
+		auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		auto_close int made = TRY(inroot_mkdirs(root, path, 0755, e));
+
+		if (fchdir(made) < 0)
+			return err_sys(e, STEP_CWD, path);
+		return cwd_check(path, e);
+	}
+	/* A directory that only the user may enter (0700, or on a file system that denies root): once more as the user. */
+	if (errno == EACCES && !(s->flags & CWD_AGAIN)) {
+		w->cwd_later = true;
+		return 0;
+	}
+	return err_sys(e, STEP_CWD, path);
+}
+
+/* ---- the end -------------------------------------------------------------------------------------------------------- */
+
+int apply_fds(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	unsigned first = 3 + s->fds.preserve;
+
+	for (unsigned fd = 3; fd < first; fd++)
+		if (fcntl((int)fd, F_SETFD, 0) < 0)
+			return err_sys(e, STEP_FDS, walk_str(w, s->object));
+	return fds_cloexec_from(first, e);
+}
+
+/* Fills a vector of pointers into the plan's strings. */
+static void vector_fill(const struct plan *p, struct refs r, char **to)
+{
+	const char *at = plan_at(p, r.at);
+
+	for (uint32_t i = 0; i < r.n; i++, at = plan_next(at))
+		to[i] = (char *)(uintptr_t)at;
+	to[r.n] = NULL;
+}
+
+/* Which failure tells more when several places were tried: "not permitted" beats "not found". */
+static int worse(int old, int new)
+{
+	return !old || old == ENOENT || old == ENOTDIR ? new : old;
+}
+
+int apply_exec(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const struct plan *p = w->plan;
+	/* The vectors were reserved by the planner behind the plan's strings; this copy of the memory is ours alone. */
+	char **argv = (char **)(uintptr_t)plan_at(p, s->exec.argv_room.at);
+	char **env = (char **)(uintptr_t)plan_at(p, s->exec.env_room.at);
+	const char *path = plan_at(p, s->exec.candidates.at);
+	int errnum = 0;
+
+	vector_fill(p, s->exec.argv, argv);
+	vector_fill(p, s->exec.env, env);
+	if (w->home[0]) {
+		env[s->exec.env.n] = w->home;
+		env[s->exec.env.n + 1] = NULL;
+	}
+	for (uint32_t i = 0; i < s->exec.candidates.n; i++, path = plan_next(path)) {
+		(void)execve(path, argv, env);
+		errnum = worse(errnum, errno);
+		if (errno != ENOENT && errno != EACCES && errno != ENOTDIR)
+			break;
+	}
+	return err_num(e, STEP_EXEC, argv[0], errnum ? errnum : ENOENT);
+}

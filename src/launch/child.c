@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The child's side of a start: see launch.c for the order.  From here to execve(2) nothing allocates, formats or touches
+ * stdio; all strings and descriptors were made by the parent.
+ */
+#include "launch/child.h"
+
+#include "launch/reaper.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* Signals that shells, nohup and language runtimes commonly leave ignored; clone3 has reset only those with handlers. */
+static const int ignored_by_callers[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ, SIGUSR1, SIGUSR2};
+
+static void signals_reset(void)
+{
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ignored_by_callers) / sizeof(ignored_by_callers[0]); i++)
+		(void)signal(ignored_by_callers[i], SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int wait_go(struct walk *w, struct nook_error *e)
+{
+	int r = wire_wait_go(w->wire);
+
+	return r < 0 ? err_num(e, STEP_WIRE, "parent", r) : 0;
+}
+
+/* Waits at the gate; from then on the one who opened it hears what happens. */
+static int gate_wait(struct walk *w, struct nook_error *e)
+{
+	int listener = walk_slot(w, w->plan->gate_slot);
+	int r = wire_send(w->wire, WIRE_READY, 0);
+	int fd;
+
+	if (r < 0)
+		return err_num(e, STEP_WIRE, "parent", r);
+	close_fd(&w->wire);
+	do
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return err_sys(e, STEP_WIRE, "gate");
+	w->wire = fd;
+	r = wire_send(fd, WIRE_READY, 0);
+	return r < 0 ? err_num(e, STEP_WIRE, "gate", r) : 0;
+}
+
+static bool has_hooks(const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].stage == STAGE_HOOKS)
+			return true;
+	return false;
+}
+
+static int child_build(struct walk *w, struct nook_error *e)
+{
+	TRY(walk_stage(w, STAGE_EARLY, e));
+	TRY(wait_go(w, e));
+	TRY(walk_stage(w, STAGE_BUILD, e));
+	if (has_hooks(w->plan)) {
+		int r = wire_send(w->wire, WIRE_HOOKS, 0);
+
+		if (r < 0)
+			return err_num(e, STEP_WIRE, "parent", r);
+		TRY(wait_go(w, e));
+	}
+	TRY(walk_stage(w, STAGE_ENTER, e));
+	if (w->plan->gate == GATE_SOCKET)
+		TRY(gate_wait(w, e));
+	return 0;
+}
+
+static _Noreturn void fail(struct walk *w, const struct nook_error *e, int code)
+{
+	(void)wire_send_error(w->wire, e, code);
+	_exit(125);
+}
+
+_Noreturn void child_run(struct walk *w)
+{
+	struct nook_error e = NOOK_ERROR_INIT;
+	int r;
+
+	signals_reset();
+	r = child_build(w, &e);
+	if (r < 0)
+		fail(w, &e, r);
+	if (w->plan->init)
+		reaper_split(w); /* returns in the command's process; pid 1 stays inside */
+	r = walk_stage(w, STAGE_FINAL, &e);
+	fail(w, &e, r < 0 ? r : -EINVAL);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The parent's side of a start.
+ *
+ *   parent                          child
+ *   PREPARE
+ *   clone3 ------------------------> EARLY
+ *   ADOPT (id maps, cgroups)         waits
+ *   WIRE_GO -----------------------> BUILD
+ *                      <------------ WIRE_HOOKS (only when the plan has hooks)
+ *   HOOKS, WIRE_GO ----------------> ENTER
+ *                      <------------ WIRE_READY (only with a gate)
+ *   end of file        <------------ FINAL, execve
+ *
+ * A plan that joins namespaces has a process in between: it walks JOIN, clones the real child with CLONE_PARENT, says
+ * who that is and ends.  A failure anywhere is one WIRE_ERROR record; the parent then kills and reaps what it started.
+ */
+#include "launch/launch.h"
+
+#include "launch/child.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+void launched_done(struct launched *l)
+{
+	close_fd(&l->pidfd);
+	close_fd(&l->console);
+	close_fd(&l->notify);
+}
+
+static bool has_stage(const struct plan *p, enum stage stage)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].stage == stage)
+			return true;
+	return false;
+}
+
+static pid_t clone_with(uint64_t flags, int cgroup, int *pidfd)
+{
+	struct clone_args a = {
+		.flags = flags | CLONE_CLEAR_SIGHAND,
+		.exit_signal = SIGCHLD,
+	};
+	long pid;
+
+	if (pidfd) {
+		a.flags |= CLONE_PIDFD;
+		a.pidfd = (uintptr_t)pidfd;
+	}
+	if (cgroup >= 0) {
+		a.flags |= CLONE_INTO_CGROUP;
+		a.cgroup = (uint64_t)cgroup;
+	}
+	pid = syscall(SYS_clone3, &a, sizeof(a));
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+/* The process in between: enters the namespaces, makes the real child a child of our parent, says who it is. */
+static _Noreturn void join_run(struct walk *w)
+{
+	struct nook_error e = NOOK_ERROR_INIT;
+	int r;
+	pid_t pid;
+
+	/* What lives in the namespaces that are about to be entered must not look into this process. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	r = walk_stage(w, STAGE_JOIN, &e);
+	if (r == 0) {
+		pid = clone_with(w->plan->clone_flags | CLONE_PARENT, -EBADF, NULL);
+		if (pid == 0)
+			child_run(w);
+		r = pid < 0 ? err_num(&e, STEP_CLONE, NULL, pid) : wire_send(w->wire, WIRE_CHILD, pid);
+	}
+	if (r < 0)
+		(void)wire_send_error(w->wire, &e, r);
+	_exit(r < 0 ? 125 : 0);
+}
+
+static void reap(pid_t pid)
+{
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static int from_wire(const struct wire_record *r, struct nook_error *e)
+{
+	if (e)
+		*e = r->error;
+	return r->number < 0 ? r->number : -EIO;
+}
+
+/* Starts the first process; *ret_pid is its pid. */
+static int clone_first(struct walk *w, int wire, struct launched *l, struct nook_error *e)
+{
+	const struct plan *p = w->plan;
+	int cgroup = walk_slot(w, p->cgroup_slot);
+	bool joins = has_stage(p, STAGE_JOIN);
+	struct wire_record record;
+	int passed, r;
+	pid_t pid;
+
+	pid = clone_with(joins ? 0 : p->clone_flags, cgroup, joins ? NULL : &l->pidfd);
+	if (pid < 0)
+		return err_num(e, STEP_CLONE, NULL, pid);
+	if (pid == 0) {
+		(void)close(wire);
+		if (joins)
+			join_run(w);
+		child_run(w);
+	}
+	if (!joins) {
+		l->pid = pid;
+		return 0;
+	}
+	close_fd(&w->wire);
+	r = wire_receive(wire, &record, &passed);
+	reap(pid);
+	if (r <= 0)
+		return err_num(e, STEP_WIRE, "join", r ? r : -EPIPE);
+	if (record.kind == WIRE_ERROR)
+		return from_wire(&record, e);
+	l->pid = record.number;
+	/* Our own child, not yet waited for: the number cannot have been taken by another process. */
+	l->pidfd = (int)syscall(SYS_pidfd_open, l->pid, 0);
+	return l->pidfd < 0 ? err_sys(e, STEP_CLONE, "pidfd") : 0;
+}
+
+/* Serves the child until the command runs, the gate is reached, or something failed. */
+static int serve(struct walk *w, int wire, struct launched *l, struct nook_error *e)
+{
+	for (;;) {
+		struct wire_record record;
+		int passed;
+		int r = wire_receive(wire, &record, &passed);
+
+		if (r < 0)
+			return err_num(e, STEP_WIRE, NULL, r);
+		if (r == 0)
+			return 0;
+		switch ((enum wire_kind)record.kind) {
+		case WIRE_ERROR:
+			return from_wire(&record, e);
+		case WIRE_CONSOLE:
+			close_fd(&l->console);
+			l->console = take_fd(&passed);
+			break;
+		case WIRE_NOTIFY:
+			close_fd(&l->notify);
+			l->notify = take_fd(&passed);
+			break;
+		case WIRE_HOOKS:
+			TRY(walk_stage(w, STAGE_HOOKS, e));
+			r = wire_send(wire, WIRE_GO, 0);
+			if (r < 0 && r != -EPIPE)
+				return err_num(e, STEP_WIRE, NULL, r);
+			break;
+		case WIRE_READY:
+			return 0;
+		default:
+			close_fd(&passed);
+			return err_num(e, STEP_WIRE, NULL, EPROTO);
+		}
+	}
+}
+
+static int launch_cloned(struct walk *w, int wire, const struct launch_hooks *hooks, struct launched *l, struct nook_error *e)
+{
+	char path[32];
+	int r;
+
+	if (hooks && hooks->born)
+		TRY(hooks->born(hooks->data, l->pid, l->pidfd, e));
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)l->pid);
+	w->child = l->pid;
+	w->child_proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (w->child_proc < 0)
+		return err_sys(e, STEP_PROC, path);
+	r = walk_stage(w, STAGE_ADOPT, e);
+	if (r < 0) {
+		struct wire_record record;
+
+		/* When the child failed first, its own words explain more than what that led to here. */
+		if (recv(wire, &record, sizeof(record), MSG_DONTWAIT) == sizeof(record) && record.kind == WIRE_ERROR)
+			return from_wire(&record, e);
+		return r;
+	}
+	r = wire_send(wire, WIRE_GO, 0);
+	if (r < 0 && r != -EPIPE)
+		return err_num(e, STEP_WIRE, NULL, r);
+	return serve(w, wire, l, e);
+}
+
+static void kill_and_reap(struct launched *l)
+{
+	if (l->pid <= 0)
+		return;
+	if (l->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+	reap(l->pid);
+	l->pid = 0;
+}
+
+int launch(const struct plan *p, const struct launch_hooks *hooks, struct launched *ret, struct nook_error *e)
+{
+	struct launched l = LAUNCHED_INIT;
+	struct walk w;
+	int pair[2], r;
+
+	walk_init(&w, p);
+	r = walk_stage(&w, STAGE_PREPARE, e);
+	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		r = err_sys(e, STEP_WIRE, NULL);
+	if (r < 0) {
+		walk_done(&w);
+		return r;
+	}
+	w.wire = pair[1];
+	r = clone_first(&w, pair[0], &l, e);
+	close_fd(&w.wire);
+	if (r == 0)
+		r = launch_cloned(&w, pair[0], hooks, &l, e);
+	close_fd(&pair[0]);
+	walk_done(&w);
+	if (r < 0) {
+		kill_and_reap(&l);
+		launched_done(&l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+int gate_address(int dir, const char *name, struct sockaddr_un *ret)
+{
+	/* sun_path holds 107 bytes, paths may be longer: go through the directory's descriptor. */
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	return snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir, name) < (int)sizeof(ret->sun_path)
+	               ? 0
+	               : -ENAMETOOLONG;
+}
+
+int launch_go(int dir, const char *name, struct nook_error *e)
+{
+	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct wire_record record;
+	struct sockaddr_un address;
+	int passed, r;
+
+	if (fd < 0)
+		return err_sys(e, STEP_WIRE, name);
+	r = gate_address(dir, name, &address);
+	if (r < 0)
+		return err_num(e, STEP_WIRE, name, r);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return errno == ECONNREFUSED || errno == ENOENT
+		               ? err_why(e, STEP_CONTAINER, NULL, ESRCH, "it is not waiting to be started")
+		               : err_sys(e, STEP_WIRE, name);
+	/* The one whose connection is accepted hears READY; whoever came second hears the end of file. */
+	r = wire_receive(fd, &record, &passed);
+	if (r < 0)
+		return err_num(e, STEP_WIRE, name, r);
+	if (r == 0 || record.kind != WIRE_READY)
+		return err_why(e, STEP_CONTAINER, NULL, EALREADY, "it has been started already or has ended");
+	r = wire_receive(fd, &record, &passed);
+	if (r < 0)
+		return err_num(e, STEP_WIRE, name, r);
+	return r == 1 && record.kind == WIRE_ERROR ? from_wire(&record, e) : 0;
+}

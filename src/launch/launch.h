@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * launch() is the only way in which nook starts a process: it walks a plan in the parent, clones, and lets the child
+ * walk the rest.  run = launch without a gate; create = launch with a gate before exec; exec = a plan that joins
+ * namespaces instead of making them; a box = a plan without a state directory.
+ */
+#pragma once
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "plan/plan.h"
+
+#include <sys/types.h>
+
+struct launched {
+	pid_t pid;    /* the first process, in the caller's pid namespace */
+	int pidfd;
+	int console;  /* master side of its terminal, or -EBADF */
+	int notify;   /* seccomp listener to be passed to an agent, or -EBADF */
+};
+
+#define LAUNCHED_INIT {0, -EBADF, -EBADF, -EBADF}
+void launched_done(struct launched *l);
+
+/* Called once the first process exists and has run nothing of the container yet, so that its pid can be written down. */
+struct launch_hooks {
+	int (*born)(void *data, pid_t pid, int pidfd, struct nook_error *e);
+	void *data;
+};
+
+/* Returns when the command runs (execve(2) succeeded), or with a gate when only the gate is left.  On failure the record
+ * names the step, no process is left, and every descriptor is closed; cgroup directories are the caller's to remove. */
+int launch(const struct plan *p, const struct launch_hooks *hooks, struct launched *ret, struct nook_error *e);
+
+/* Opens the gate (a socket DIR/NAME) at which launch() left a container waiting.  Returns 0 when execve(2) succeeded. */
+int launch_go(int dir, const char *name, struct nook_error *e);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "launch/reaper.h"
+
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* Nothing of the container may look into pid 1 or steer it: no descriptors, no rights, not dumpable. */
+static void harden(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)prctl(PR_SET_NAME, "nook-init", 0, 0, 0);
+	(void)syscall(SYS_close_range, 0U, ~0U, 0U);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)syscall(SYS_capset, &header, none);
+}
+
+/* Signals that the kernel sends about pid 1 itself are not for the command. */
+static bool is_forwarded(int sig)
+{
+	return sig != SIGCHLD && sig != SIGSEGV && sig != SIGBUS && sig != SIGILL && sig != SIGFPE && sig != SIGABRT &&
+	       sig != SIGTRAP && sig != SIGSYS;
+}
+
+static _Noreturn void end_with(int status)
+{
+	if (!WIFSIGNALED(status))
+		_exit(WEXITSTATUS(status));
+	/* pid 1 cannot die of most signals, so the number travels in the exit status, as shells do it. */
+	_exit(128 + WTERMSIG(status));
+}
+
+static _Noreturn void reaper_loop(pid_t command)
+{
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	for (;;) {
+		siginfo_t info;
+		int sig = sigwaitinfo(&all, &info);
+		int status;
+		pid_t pid;
+
+		if (sig < 0)
+			continue;
+		if (is_forwarded(sig))
+			(void)kill(command, sig);
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			if (pid == command)
+				end_with(status);
+	}
+}
+
+void reaper_split(struct walk *w)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	/* Blocked before the fork, so that no signal is lost in between; the command's mask is restored. */
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		(void)sigprocmask(SIG_SETMASK, &before, NULL);
+		return;
+	}
+	if (pid < 0) {
+		struct nook_error e = NOOK_ERROR_INIT;
+
+		(void)wire_send_error(w->wire, &e, err_sys(&e, STEP_CLONE, "init"));
+		_exit(125);
+	}
+	harden();
+	reaper_loop(pid);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "launch/walk.h"
+
+static const apply_fn apply_table[DO_COUNT] = {
+	[DO_GATE] = apply_gate,
+	[DO_OPEN_TREE] = apply_open_tree,
+	[DO_DEV_TREE] = apply_dev_tree,
+	[DO_CGROUP_DIR] = apply_cgroup_dir,
+	[DO_CGROUP_OPEN] = apply_cgroup_open,
+	[DO_CGROUP_DOOR] = apply_cgroup_door,
+	[DO_CGROUP_WRITE] = apply_cgroup_write,
+	[DO_CGROUP_BPF] = apply_cgroup_bpf,
+	[DO_OPEN_NS] = apply_open_ns,
+	[DO_JOIN_NS] = apply_join_ns,
+	[DO_SESSION] = apply_session,
+	[DO_KEYRING] = apply_keyring,
+	[DO_PARENT_DEATH] = apply_parent_death,
+	[DO_PROPAGATION] = apply_propagation,
+	[DO_HOSTNAME] = apply_hostname,
+	[DO_DOMAINNAME] = apply_domainname,
+	[DO_LOOPBACK] = apply_loopback,
+	[DO_TIME] = apply_time,
+	[DO_IDMAP] = apply_idmap,
+	[DO_IDMAP_MOUNT] = apply_idmap_mount,
+	[DO_CGROUP_JOIN] = apply_cgroup_join,
+	[DO_OOM_SCORE] = apply_oom_score,
+	[DO_RLIMIT] = apply_rlimit,
+	[DO_HOOK] = apply_hook,
+	[DO_BECOME_ROOT] = apply_become_root,
+	[DO_CGROUP_NS] = apply_cgroup_ns,
+	[DO_ROOT_ATTACH] = apply_root_attach,
+	[DO_ROOT_OVERLAY] = apply_root_overlay,
+	[DO_ROOT_TMPFS] = apply_root_tmpfs,
+	[DO_MOUNT] = apply_mount,
+	[DO_BIND] = apply_bind,
+	[DO_COPY_LINK] = apply_copy_link,
+	[DO_SYMLINK] = apply_symlink,
+	[DO_DEVICE] = apply_device,
+	[DO_CONSOLE] = apply_console,
+	[DO_MASK] = apply_mask,
+	[DO_READONLY] = apply_readonly,
+	[DO_PIVOT] = apply_pivot,
+	[DO_ROOT_READONLY] = apply_root_readonly,
+	[DO_ROOT_PROPAGATION] = apply_root_propagation,
+	[DO_SYSCTL] = apply_sysctl,
+	[DO_USER] = apply_user,
+	[DO_SCHED] = apply_sched,
+	[DO_AFFINITY] = apply_affinity,
+	[DO_PERSONALITY] = apply_personality,
+	[DO_MEMPOLICY] = apply_mempolicy,
+	[DO_CORE_SCHED] = apply_core_sched,
+	[DO_CWD] = apply_cwd,
+	[DO_SET_IDS] = apply_set_ids,
+	[DO_CAPS] = apply_caps,
+	[DO_NO_NEW_PRIVS] = apply_no_new_privs,
+	[DO_LSM] = apply_lsm,
+	[DO_LANDLOCK] = apply_landlock,
+	[DO_UMASK] = apply_umask,
+	[DO_FDS] = apply_fds,
+	[DO_SECCOMP] = apply_seccomp,
+	[DO_EXEC] = apply_exec,
+};
+
+void walk_init(struct walk *w, const struct plan *p)
+{
+	*w = (struct walk){
+		.plan = p,
+		.child_proc = -EBADF,
+		.child_userns = -EBADF,
+		.wire = -EBADF,
+		.root = -EBADF,
+		.proc = -EBADF,
+		.sys = -EBADF,
+		.dev = -EBADF,
+		.pts = -EBADF,
+		.host_null = -EBADF,
+		.mask_dir = -EBADF,
+		.terminal = -EBADF,
+	};
+	for (int i = 0; i < PLAN_SLOTS; i++)
+		w->slots[i] = -EBADF;
+}
+
+void walk_done(struct walk *w)
+{
+	for (int i = 0; i < PLAN_SLOTS; i++)
+		close_fd(&w->slots[i]);
+	close_fd(&w->child_proc);
+	close_fd(&w->child_userns);
+}
+
+int walk_stage(struct walk *w, enum stage stage, struct nook_error *e)
+{
+	const struct plan *p = w->plan;
+
+	while (w->at < p->n_steps && p->steps[w->at].stage < stage)
+		w->at++;
+	for (; w->at < p->n_steps && p->steps[w->at].stage == stage; w->at++) {
+		const struct step *s = &p->steps[w->at];
+		int r = apply_table[s->kind](w, s, e);
+
+		if (r < 0) {
+			if (e)
+				e->rule = (int)w->at + 1;
+			return r;
+		}
+	}
+	return 0;
+}
