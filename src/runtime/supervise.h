@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Attached life: forward signals, relay the terminal, wait for the end. */
+#pragma once
+
+#include "base/error.h"
+#include "launch/launch.h"
+
+#include <signal.h>
+
+/* Blocks the signals that supervise() forwards, so that none is lost between launch and waiting; BEFORE gets the old mask. */
+void supervise_begin(sigset_t *before);
+/* Waits until the first process has ended: its exit status, 128 + n for a signal, or -errno.  L is reaped. */
+int supervise(struct launched *l, struct nook_error *e);
