@@ -16,8 +16,10 @@ extern const struct command cmd_rm;
 extern const struct command cmd_system;
 extern const struct command cmd_top;
 extern const struct command cmd_wait;
+extern const struct command cmd_run;
 
 const struct command *const commands[] = {
+	&cmd_run,
 	&cmd_ns,
 	&cmd_completion,
 	&cmd_help,

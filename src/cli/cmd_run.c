@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/run_options.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "cgroup/cgroup.h"
+#include "launch/launch.h"
+#include "plan/build.h"
+#include "plan/plan.h"
+#include "runtime/container.h"
+#include "runtime/supervise.h"
+#include "spec/spec_defaults.h"
+#include "runtime/idrange.h"
+#include "sys/pid.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* What one start holds; everything by scope or arena. */
+struct run {
+	struct cli *cli;
+	const struct run_options *options;
+	struct run_source source;
+	struct spec *spec;
+	struct container state;
+	struct plan_host host;
+	struct cgroup_layout layout;
+	struct cgroup_want want;
+	struct idrange range;
+	struct plan_result result;
+	struct store_run *store;
+	int dir; /* the locked state directory, or -EBADF */
+};
+
+enum { EXIT_NOOK = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static const char *joined(struct arena *a, const char *const *argv)
+{
+	struct buf text = {0};
+	const char *copy;
+
+	for (; *argv; argv++)
+		buf_addf(&text, "%s%s", text.len ? " " : "", *argv);
+	copy = arena_strdup(a, buf_text(&text));
+	buf_done(&text);
+	return copy;
+}
+
+static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
+{
+	struct spec *s = r->spec;
+
+	spec_defaults(s);
+	TRY(run_namespaces(r->cli, r->options, s, e));
+	TRY(run_process(r->cli, r->options, argv, argc, s, e));
+	TRY(run_root(r->cli, r->options, &r->source, s, e));
+	TRY(run_mounts(r->cli, r->options, s, e));
+	TRY(run_limits(r->cli, r->options, s, e));
+	return run_security(r->cli, r->options, s, e);
+}
+
+/* The groups that the limits need, so that the intent can name them. */
+static int run_cgroups(struct run *r, const char *id, struct nook_error *e)
+{
+	struct arena *a = r->cli->arena;
+	const char *parent = r->options->cgroup_parent;
+	const char *path = container_cgroup_path(r->store, id, a);
+
+	TRY(cgroup_layout_read(a, AT_FDCWD, &r->layout, e));
+	r->host.cgroups = &r->layout;
+	if (parent)
+		path = arena_printf(a, "%s/%s", parent, path);
+	TRY(cgroup_want(a, &r->layout, &r->spec->resources, path, &r->want, e));
+	for (size_t i = 0; i < r->want.n_dirs; i++)
+		*arena_push(a, &r->state.cgroups, &r->state.n_cgroups) = r->want.dirs[i].path;
+	return 0;
+}
+
+/* Ids of a private user namespace when no option gave them. */
+static int run_range(struct run *r, struct nook_error *e)
+{
+	struct spec *s = r->spec;
+
+	if (s->ns[NS_USER].mode != NS_PRIVATE || s->n_uid_maps)
+		return 0;
+	TRY(idrange_choose(runtime_fd(r->store), r->state.id, r->cli->arena, &r->range, e));
+	s->uid_maps = r->range.uid_maps;
+	s->n_uid_maps = r->range.n_uid_maps;
+	s->gid_maps = r->range.gid_maps;
+	s->n_gid_maps = r->range.n_gid_maps;
+	r->state.range_base = r->range.base;
+	return 0;
+}
+
+static int run_plan(struct run *r, struct nook_error *e)
+{
+	struct plan_request q = {
+		.spec = r->spec,
+		.host = &r->host,
+		.cgroups = &r->want,
+		.idmap_helper = r->range.helper,
+		.deny_setgroups = !r->range.helper && !r->host.privileged,
+	};
+
+	spec_defaults_finish(r->spec);
+	TRY(spec_check(r->spec, e));
+	TRY(plan_build(r->cli->arena, &q, &r->result, e));
+	for (const char **note = r->result.notes; note && *note; note++)
+		cli_note(r->cli, "%s", *note);
+	return 0;
+}
+
+static int start_time(pid_t pid, uint64_t *ret, struct nook_error *e)
+{
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = proc < 0 ? -errno : pid_start_time(proc, pid, ret);
+
+	return r < 0 ? err_num(e, STEP_PROC, "stat", r) : 0;
+}
+
+static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
+{
+	struct run *r = data;
+
+	(void)pidfd;
+	r->state.pid = pid;
+	TRY(start_time(pid, &r->state.pid_start, e));
+	r->state.started_ns = now_ns();
+	r->state.creating = false;
+	return container_save(r->dir, &r->state, e);
+}
+
+static int run_explain(struct run *r, struct nook_error *e)
+{
+	static const struct {
+		const char *word;
+		enum plan_format format;
+	} formats[] = {{"", PLAN_WHY}, {"why", PLAN_WHY}, {"text", PLAN_TEXT}, {"json", PLAN_JSON}};
+	struct buf text = {0};
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (!text_is(r->options->explain, formats[i].word))
+			continue;
+		plan_print(r->result.plan, formats[i].format, &text);
+		(void)fd_write(STDOUT_FILENO, buf_text(&text), text.len);
+		buf_done(&text);
+		return 0;
+	}
+	return err_why(e, STEP_OPTION, "--explain", EINVAL, "it is text, why or json");
+}
+
+/* docker's exit statuses for a command that could not be executed. */
+static int status_of(const struct nook_error *e, int code)
+{
+	if (e->step != STEP_EXEC)
+		return EXIT_NOOK;
+	return code == -ENOENT || code == -ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
+static int run_started(struct run *r, struct nook_error *e)
+{
+	struct launch_hooks hooks = {born, r};
+	struct launched l = LAUNCHED_INIT;
+	sigset_t before;
+	int code, status;
+
+	supervise_begin(&before);
+	code = launch(r->result.plan, &hooks, &l, e);
+	if (code < 0)
+		return code;
+	close_fd(&r->dir);
+	status = supervise(&l, e);
+	launched_done(&l);
+	return status;
+}
+
+/* The state directory exists from here on; whatever happens, it is undone or kept as the record of what happened. */
+static int run_created(struct run *r, struct nook_error *e)
+{
+	struct nook_error later = NOOK_ERROR_INIT;
+	int status = run_range(r, e), undone;
+
+	if (status >= 0)
+		status = run_plan(r, e);
+	if (status >= 0)
+		status = run_started(r, e);
+	plan_free(r->result.plan);
+	close_fd(&r->dir);
+	r->state.exit_status = status < 0 ? status_of(e, status) : status;
+	if (status < 0 || r->state.auto_remove)
+		undone = container_remove(r->store, &r->state, REMOVE_FORCE, &later);
+	else
+		undone = container_finish(r->store, &r->state, &later);
+	if (status < 0) {
+		cli_error(r->cli, e);
+		return r->state.exit_status;
+	}
+	if (undone < 0)
+		cli_error(r->cli, &later);
+	return status;
+}
+
+static int run_explained(struct run *r, struct nook_error *e)
+{
+	/* No state, no range is taken: a plan that is only read shows the first range there could be. */
+	static struct spec_idmap range = {0, 524288, IDRANGE_SIZE};
+	struct spec *s = r->spec;
+	int code;
+
+	if (s->ns[NS_USER].mode == NS_PRIVATE && !s->n_uid_maps) {
+		if (!r->host.privileged)
+			TRY(run_range(r, e));
+		else
+			s->uid_maps = s->gid_maps = &range, s->n_uid_maps = s->n_gid_maps = 1;
+	}
+	TRY(run_plan(r, e));
+	code = run_explain(r, e);
+	plan_free(r->result.plan);
+	return code;
+}
+
+static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
+{
+	AUTO(spec_free) struct spec *spec = spec_new();
+	AUTO(runtime_close) struct store_run *store = NULL;
+	struct run r = {.cli = c, .options = options, .spec = spec, .dir = -EBADF, .state.exit_status = -1};
+
+	TRY(run_source_parse(argv[0], &r.source, e));
+	TRY(plan_host_probe(&r.host, e));
+	TRY(run_spec(&r, argc - 1, argv + 1, e));
+	TRY(runtime_open(c->run, c->arena, &store, e));
+	r.store = store;
+	r.state.id = container_id_new(c->arena);
+	if (spec->ns[NS_UTS].mode == NS_PRIVATE && !spec->hostname)
+		spec->hostname = r.state.id;
+	TRY(run_cgroups(&r, r.state.id, e));
+	if (r.options->explain)
+		return run_explained(&r, e);
+	r.state.name = r.options->name;
+	r.state.source = r.source.text;
+	r.state.rootfs = r.spec->root.path;
+	r.state.command = joined(c->arena, spec->process.argv);
+	r.state.created_ns = now_ns();
+	r.state.creating = true;
+	r.state.auto_remove = r.options->rm;
+	r.state.supervisor = getpid();
+	TRY(start_time(r.state.supervisor, &r.state.supervisor_start, e));
+	r.dir = TRY(container_create(store, &r.state, e));
+	return run_created(&r, e);
+}
+
+const struct command cmd_run = {
+	.name = "run",
+	.usage = "[OPTIONS] SOURCE [--] [COMMAND [ARG...]]",
+	.summary = "run a command in a new container",
+	.options = run_table,
+	.options_size = sizeof(struct run_options),
+	.mode = OPT_SOURCE,
+	.min_args = 1,
+	.max_args = -1,
+	.run = run,
+	.details = "SOURCE is where the root file system comes from: host: (this system, read-only below a private writable "
+		   "layer), dir:PATH (a directory, used in place), or tar:FILE (unpacked for this container alone). The exit "
+		   "status is the command's, 128+n when signal n ended it, 125 when nook failed, 126 when the command cannot "
+		   "be executed, 127 when it is not found.",
+	.examples = "nook run host: sh\n"
+		    "nook run --rm -m 512m --cpus 0.5 -v $PWD:/work -w /work host: make\n"
+		    "nook run --explain host: true\n"
+		    "nook run dir:/srv/debian -- cat /etc/os-release",
+};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The options of `nook run` as rows and as a struct, and what turns them into a spec. */
+#pragma once
+
+#include "cli/command.h"
+#include "spec/spec.h"
+
+struct run_options {
+	/* container */
+	const char *name, *explain;
+	bool rm;
+	/* namespaces */
+	const char *pid, *uts, *ipc, *net, *cgroupns, *userns, *time;
+	struct opt_list uid_maps, gid_maps, time_offsets;
+	const char *hostname, *domainname;
+	/* process */
+	bool init, interactive, tty, no_tty;
+	const char *workdir, *user, *entrypoint;
+	struct opt_list env, env_files, ulimits, groups;
+	struct opt_i64 oom_score_adj, nice;
+	const char *umask;
+	struct opt_u64 preserve_fds;
+	/* file system */
+	const char *overlay;
+	bool read_only;
+	struct opt_list volumes, mounts, tmpfs, devices;
+	struct opt_i64 shm_size;
+	/* limits */
+	const char *cpus, *cpuset_cpus, *cpuset_mems, *cgroup_parent;
+	struct opt_u64 cpu_shares, cpu_weight, cpu_period, cpu_rt_period;
+	struct opt_i64 cpu_quota, cpu_burst, cpu_rt_runtime;
+	struct opt_i64 memory, memory_swap, memory_reservation;
+	struct opt_u64 memory_swappiness;
+	bool oom_kill_disable;
+	struct opt_i64 pids_limit;
+	struct opt_u64 blkio_weight;
+	struct opt_list blkio_weight_device, read_bps, write_bps, read_iops, write_iops;
+	struct opt_list device_rules, hugetlb, net_prio, rdma, misc, unified;
+	const char *net_classid;
+	bool perf_event;
+	/* security */
+	struct opt_list cap_add, cap_drop, security, sysctls, masks, unmasks;
+	bool privileged;
+	const char *landlock;
+	struct opt_list annotations;
+};
+
+extern const struct opt run_table[];
+
+/* Where the root file system comes from: "host:", "dir:PATH", "tar:FILE". */
+struct run_source {
+	enum { SOURCE_HOST, SOURCE_DIR, SOURCE_TAR } kind;
+	const char *text, *path;
+};
+int run_source_parse(const char *text, struct run_source *ret, struct nook_error *e);
+
+struct cli;
+/* Each part fills its part of the spec.  RUN resolves container:ID. */
+int run_namespaces(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
+int run_process(struct cli *c, const struct run_options *o, char **argv, int argc, struct spec *s, struct nook_error *e);
+int run_root(struct cli *c, const struct run_options *o, const struct run_source *source, struct spec *s, struct nook_error *e);
+int run_mounts(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
+int run_limits(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
+int run_security(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* nook run: the process. */
+#include "cli/run_options.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "sys/rlimits.h"
+
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+
+enum { ENV_FILE_MAX = 1 << 20 };
+
+struct env {
+	struct arena *arena;
+	const char **list;
+	size_t n;
+};
+
+static void env_add(struct env *env, const char *text)
+{
+	*arena_push(env->arena, &env->list, &env->n) = text;
+}
+
+static void env_set(struct env *env, const char *name, const char *value)
+{
+	env_add(env, arena_printf(env->arena, "%s=%s", name, value));
+}
+
+/* "NAME=VALUE", or "NAME" for the caller's value, which may be absent. */
+static int env_option(struct env *env, const char *option, const char *text, struct nook_error *e)
+{
+	const char *value;
+
+	if (!*text || *text == '=')
+		return err_fmt(e, STEP_OPTION, option, EINVAL, "\"%s\" has no name", text);
+	if (strchr(text, '=')) {
+		env_add(env, text);
+		return 0;
+	}
+	value = getenv(text);
+	if (value)
+		env_set(env, text, value);
+	return 0;
+}
+
+static int env_file(struct env *env, const char *path, struct nook_error *e)
+{
+	struct buf text = {0};
+	char *save = NULL, *copy;
+	int r = file_read(AT_FDCWD, path, ENV_FILE_MAX, &text, e);
+
+	copy = arena_strndup(env->arena, buf_text(&text), text.len);
+	buf_done(&text);
+	if (r < 0)
+		return r;
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		line += strspn(line, " \t");
+		if (*line && *line != '#')
+			TRY(env_option(env, path, line, e));
+	}
+	return 0;
+}
+
+static int environment(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e)
+{
+	struct env env = {.arena = c->arena};
+
+	for (const char *const *v = s->process.env; v && *v; v++)
+		env_add(&env, *v);
+	env_add(&env, "container=nook");
+	if (s->process.terminal) {
+		const char *term = getenv("TERM");
+
+		env_set(&env, "TERM", term && *term ? term : "xterm");
+	}
+	for (size_t i = 0; i < o->env_files.n; i++)
+		TRY(env_file(&env, o->env_files.items[i], e));
+	for (size_t i = 0; i < o->env.n; i++)
+		TRY(env_option(&env, "--env", o->env.items[i], e));
+	env_add(&env, NULL);
+	s->process.env = env.list;
+	return 0;
+}
+
+static int rlimit_value(const char *text, uint64_t *ret)
+{
+	if (text_is(text, "-1") || text_is(text, "unlimited")) {
+		*ret = RLIM64_INFINITY;
+		return 0;
+	}
+	return text_bytes(text, ret);
+}
+
+/* "nofile=1024" or "nofile=1024:4096". */
+static int ulimit_option(struct cli *c, struct spec_process *p, const char *text, struct nook_error *e)
+{
+	char *copy = arena_strdup(c->arena, text);
+	char *soft = strchr(copy, '='), *hard;
+	struct spec_rlimit limit = {0};
+	struct spec_rlimit *list = NULL;
+	size_t n = 0;
+
+	if (!soft)
+		return err_fmt(e, STEP_OPTION, "--ulimit", EINVAL, "\"%s\" is not NAME=SOFT[:HARD]", text);
+	*soft++ = 0;
+	hard = strchr(soft, ':');
+	if (hard)
+		*hard++ = 0;
+	limit.resource = rlimit_find(copy);
+	if (limit.resource < 0)
+		return err_fmt(e, STEP_OPTION, "--ulimit", EINVAL, "there is no limit \"%s\"", copy);
+	if (rlimit_value(soft, &limit.soft) < 0 || rlimit_value(hard ? hard : soft, &limit.hard) < 0)
+		return err_fmt(e, STEP_OPTION, "--ulimit", EINVAL, "\"%s\" is not a number", text);
+	if (limit.soft > limit.hard)
+		return err_fmt(e, STEP_OPTION, "--ulimit", EINVAL, "\"%s\": the soft limit is above the hard one", text);
+	for (size_t i = 0; i < p->n_rlimits; i++)
+		if (p->rlimits[i].resource != limit.resource)
+			*arena_push(c->arena, &list, &n) = p->rlimits[i];
+	*arena_push(c->arena, &list, &n) = limit;
+	p->rlimits = list;
+	p->n_rlimits = n;
+	return 0;
+}
+
+static void arguments(struct cli *c, const struct run_options *o, char **argv, int argc, struct spec_process *p)
+{
+	const char **list = NULL;
+	size_t n = 0;
+
+	if (o->entrypoint && *o->entrypoint)
+		*arena_push(c->arena, &list, &n) = o->entrypoint;
+	for (int i = 0; i < argc; i++)
+		*arena_push(c->arena, &list, &n) = argv[i];
+	if (!n)
+		*arena_push(c->arena, &list, &n) = "/bin/sh";
+	(void)arena_push(c->arena, &list, &n);
+	p->argv = list;
+}
+
+static int terminal(const struct run_options *o, struct spec_process *p, struct nook_error *e)
+{
+	struct winsize size;
+
+	if (o->tty && o->no_tty)
+		return err_why(e, STEP_OPTION, "--no-tty", EINVAL, "it contradicts --tty");
+	p->terminal = o->tty || (!o->no_tty && isatty(STDIN_FILENO));
+	if (p->terminal && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) {
+		p->rows = size.ws_row;
+		p->columns = size.ws_col;
+	}
+	return 0;
+}
+
+static int check_range(const char *option, const struct opt_i64 *v, int64_t min, int64_t max, struct nook_error *e)
+{
+	if (v->set && (v->value < min || v->value > max))
+		return err_fmt(e, STEP_OPTION, option, ERANGE, "%lld is not between %lld and %lld", (long long)v->value,
+			(long long)min, (long long)max);
+	return 0;
+}
+
+int run_process(struct cli *c, const struct run_options *o, char **argv, int argc, struct spec *s, struct nook_error *e)
+{
+	struct spec_process *p = &s->process;
+
+	arguments(c, o, argv, argc, p);
+	TRY(terminal(o, p, e));
+	TRY(environment(c, o, s, e));
+	if (o->workdir && *o->workdir != '/')
+		return err_fmt(e, STEP_OPTION, "--workdir", EINVAL, "\"%s\" is not absolute", o->workdir);
+	p->cwd = o->workdir;
+	p->user.name = o->user;
+	p->user.group_names = (const char *const *)o->groups.items;
+	for (size_t i = 0; i < o->ulimits.n; i++)
+		TRY(ulimit_option(c, p, o->ulimits.items[i], e));
+	TRY(check_range("--oom-score-adj", &o->oom_score_adj, -1000, 1000, e));
+	TRY(check_range("--nice", &o->nice, -20, 19, e));
+	if (o->oom_score_adj.set) {
+		p->oom_score_adj = o->oom_score_adj;
+		p->oom_score_adj_clamp = false;
+	}
+	p->nice = o->nice;
+	if (o->umask && text_mode(o->umask, &p->user.umask) < 0)
+		return err_fmt(e, STEP_OPTION, "--umask", EINVAL, "\"%s\" is not an octal mode", o->umask);
+	if (o->preserve_fds.set && o->preserve_fds.value > 4096)
+		return err_why(e, STEP_OPTION, "--preserve-fds", ERANGE, "at most 4096");
+	p->preserve_fds = (unsigned)o->preserve_fds.value;
+	p->init = o->init;
+	p->die_with_parent = true;
+	for (size_t i = 0; i < o->annotations.n; i++) {
+		const char *text = o->annotations.items[i], *equals = strchr(text, '=');
+
+		spec_pair_set(s->arena, &s->annotations, &s->n_annotations,
+			equals ? arena_strndup(c->arena, text, (size_t)(equals - text)) : text, equals ? equals + 1 : "");
+	}
+	return 0;
+}
