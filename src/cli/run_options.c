@@ -9,7 +9,7 @@ const struct opt run_table[] = {
 	{0, "explain", "text|why|json", OPT_OPTIONAL, AT(explain), "print the plan, each step in order, and start nothing"},
 	{0, "annotation", "KEY=VALUE", OPT_STRINGS, AT(annotations), "a note kept with the container"},
 
-	{0, "Process", NULL, OPT_SECTION, 0, NULL},
+	{0, NULL, NULL, OPT_SECTION, 0, "Process"},
 	{'i', "interactive", NULL, OPT_FLAG, AT(interactive), "keep stdin open (it always is; for docker's habits)"},
 	{'t', "tty", NULL, OPT_FLAG, AT(tty), "a terminal of its own (the default when stdin is one)"},
 	{'T', "no-tty", NULL, OPT_FLAG, AT(no_tty), "no terminal even when stdin is one"},
@@ -26,7 +26,7 @@ const struct opt run_table[] = {
 	{0, "umask", "MODE", OPT_STRING, AT(umask), "file creation mask, octal"},
 	{0, "preserve-fds", "N", OPT_U64, AT(preserve_fds), "pass descriptors 3 to 3+N-1"},
 
-	{0, "Namespaces (private, host, path:FILE or container:ID)", NULL, OPT_SECTION, 0, NULL},
+	{0, NULL, NULL, OPT_SECTION, 0, "Namespaces (private, host, path:FILE or container:ID)"},
 	{0, "pid", "MODE", OPT_STRING, AT(pid), "processes"},
 	{0, "uts", "MODE", OPT_STRING, AT(uts), "host and domain name"},
 	{0, "ipc", "MODE", OPT_STRING, AT(ipc), "System V IPC and POSIX message queues"},
@@ -41,16 +41,16 @@ const struct opt run_table[] = {
 	{0, "hostname", "NAME", OPT_STRING, AT(hostname), "host name; the container's id when absent"},
 	{0, "domainname", "NAME", OPT_STRING, AT(domainname), "NIS domain name"},
 
-	{0, "File system", NULL, OPT_SECTION, 0, NULL},
+	{0, NULL, NULL, OPT_SECTION, 0, "File system"},
 	{0, "read-only", NULL, OPT_FLAG, AT(read_only), "the root cannot be written"},
 	{0, "overlay", "keep:DIR", OPT_OPTIONAL, AT(overlay), "leave the root as it is; changes go to DIR, or away"},
-	{'v', "volume", "SRC:DST[:OPTIONS]", OPT_STRINGS, AT(volumes), "show a file or directory of the host: ro, rro, nosuid, nodev, noexec, rslave, noidmap, ..."},
+	{'v', "volume", "SRC:DST[:OPTIONS]", OPT_STRINGS, AT(volumes), "show a file or directory of the host: ro, rro, nosuid, nodev, noexec, rslave, noidmap and the like"},
 	{0, "mount", "type=T,src=S,dst=D,...", OPT_STRINGS, AT(mounts), "the same in docker's long form: bind, tmpfs, overlay"},
 	{0, "tmpfs", "DST[:OPTIONS]", OPT_STRINGS, AT(tmpfs), "an empty file system in memory"},
 	{0, "shm-size", "BYTES", OPT_BYTES, AT(shm_size), "size of /dev/shm (64m)"},
 	{0, "device", "HOST[:DST][:rwm]", OPT_STRINGS, AT(devices), "a device node of the host"},
 
-	{0, "Limits", NULL, OPT_SECTION, 0, NULL},
+	{0, NULL, NULL, OPT_SECTION, 0, "Limits"},
 	{'m', "memory", "BYTES", OPT_BYTES, AT(memory), "memory; no swap beside it unless --memory-swap says so"},
 	{0, "memory-swap", "BYTES", OPT_BYTES, AT(memory_swap), "memory and swap together, -1: any"},
 	{0, "memory-reservation", "BYTES", OPT_BYTES, AT(memory_reservation), "memory that is taken from it last"},
@@ -83,7 +83,7 @@ const struct opt run_table[] = {
 	{0, "perf-event", NULL, OPT_FLAG, AT(perf_event), "a perf_event group of its own (v1)"},
 	{0, "cgroup-parent", "PATH", OPT_STRING, AT(cgroup_parent), "make its group below this one"},
 
-	{0, "Security", NULL, OPT_SECTION, 0, NULL},
+	{0, NULL, NULL, OPT_SECTION, 0, "Security"},
 	{0, "cap-add", "CAP", OPT_STRINGS, AT(cap_add), "a capability more, or ALL"},
 	{0, "cap-drop", "CAP", OPT_STRINGS, AT(cap_drop), "a capability less, or ALL"},
 	{0, "security-opt", "OPTION", OPT_STRINGS, AT(security), "seccomp=FILE|unconfined, apparmor=PROFILE, label=LABEL, no-new-privileges=false, nesting, i386"},

@@ -128,6 +128,10 @@ int run_security(struct cli *c, const struct run_options *o, struct spec *s, str
 		s->masked = without(c->arena, s->masked, &o->unmasks, &o->masks);
 		s->readonly = without(c->arena, s->readonly, &o->unmasks, NULL);
 	}
+	/* With users of its own a container can make no device nodes, and those in trees of the host do not work (nodev), so
+	 * that rules say nothing more unless some were asked for. */
+	if (s->ns[NS_USER].mode == NS_PRIVATE && !o->devices.n && !o->device_rules.n)
+		s->resources.n_devices = 0;
 	if (o->landlock)
 		TRY(landlock_parse(c->arena, o->landlock, &s->landlock, e));
 	return sysctls(c, o, s, e);

@@ -23,8 +23,9 @@ int apply_root_attach(struct walk *w, const struct step *s, struct nook_error *e
 {
 	int mnt = walk_slot(w, s->slot);
 
-	if (s->mount.propagation)
-		TRY(set_attr(mnt, 0, 0, s->mount.propagation & ~(uint64_t)MS_REC, AT_RECURSIVE, walk_str(w, s->object), e));
+	if (s->mount.propagation || s->mount.rec_attr_set)
+		TRY(set_attr(mnt, s->mount.rec_attr_set, 0, s->mount.propagation & ~(uint64_t)MS_REC, AT_RECURSIVE,
+			walk_str(w, s->object), e));
 	TRY(root_attach(w, mnt, e));
 	w->slots[s->slot] = -EBADF;
 	return 0;

@@ -96,6 +96,13 @@ static int open_source(struct build *b, const char *path, unsigned flags, bool i
 	return slot;
 }
 
+/* A device node in a tree of the host's must not work for the container's root, who owns it through the maps: nodes come
+ * only from /dev.  A mount that says "dev" may have them. */
+static uint64_t no_nodes(const struct build *b, uint64_t cleared)
+{
+	return b->spec->idmap_sources && b->new_userns && !(cleared & MOUNT_ATTR_NODEV) ? MOUNT_ATTR_NODEV : 0;
+}
+
 /* ---- root ---------------------------------------------------------------------------------------------------------- */
 
 static int build_overlay(struct build *b, struct nook_error *e)
@@ -123,6 +130,7 @@ static int build_overlay(struct build *b, struct nook_error *e)
 	s->mount.params = root->upper_bytes
 		? build_params(b, spec_tmpfs_options(b->arena, "", root->upper_bytes), "mode", "0755")
 		: build_params(b, NULL, "mode", "0755");
+	s->mount.rec_attr_set = no_nodes(b, 0);
 	return 0;
 }
 
@@ -147,6 +155,7 @@ int build_root(struct build *b, struct nook_error *e)
 	s = build_step(b, STAGE_BUILD, DO_ROOT_ATTACH, root->path);
 	s->slot = (int16_t)slot;
 	s->mount.propagation = root->propagation ? 0 : MS_REC | MS_PRIVATE;
+	s->mount.rec_attr_set = no_nodes(b, 0);
 	return 0;
 }
 
@@ -303,6 +312,7 @@ static void build_bind(struct build *b, const struct spec_mount *m, const char *
 	s->mount.target = s->object;
 	s->mount.source = plan_add_str(b->out, source);
 	attributes(m, s);
+	s->mount.rec_attr_set |= no_nodes(b, m->words.clear | m->words.rec_clear);
 	if (!s->mount.propagation)
 		s->mount.propagation = MS_PRIVATE | (recursive ? MS_REC : 0);
 	if (is_real_dir_target(m->target) && m->type)
@@ -346,10 +356,10 @@ static void build_cgroup_view(struct build *b, const struct spec_mount *m)
 	build_fs(b, &top, m->target, "tmpfs");
 	for (size_t i = 0; i < want->n_dirs; i++) {
 		for (size_t h = 0; h < layout->n; h++) {
-			const char *name = strrchr(layout->h[h].mount, '/');
+			const char *mount = layout->h[h].mount, *name;
 
-			/* The longest mount that the group lies below, by its own name. */
-			if (!name || !text_is(want->dirs[i].mount, layout->h[h].mount))
+			/* A hierarchy that is mounted nowhere has no usual name. */
+			if (!mount || !text_is(want->dirs[i].mount, mount) || !(name = strrchr(mount, '/')))
 				continue;
 			each.data = want->dirs[i].v2 ? NULL : controllers_of(b, &layout->h[h]);
 			build_fs(b, &each, arena_printf(b->arena, "%s%s", m->target, name), want->dirs[i].v2 ? "cgroup2" : "cgroup");
