@@ -124,6 +124,10 @@ int cgroup_attach(const struct cgroup *c, pid_t pid, struct nook_error *e);
 /* Changes limits: only what is set in R; orders writes so that no step is refused (limit before memory + swap or after). */
 int cgroup_update(struct arena *a, const struct cgroup_layout *l, const struct cgroup *c, const struct spec_resources *r,
                   struct nook_error *e);
+/* The groups that the container has, and behind them those that these limits need in addition: to be remembered before
+ * cgroup_update() is called with them, which makes what is missing and moves the members in. */
+int cgroup_update_groups(struct arena *a, const struct cgroup_layout *l, const struct cgroup *c, const struct spec_resources *r,
+                         struct cgroup *ret, struct nook_error *e);
 /* Freezes or thaws and returns when the kernel says it is done (cgroup.events / freezer.state), or -ETIMEDOUT. */
 int cgroup_freeze(const struct cgroup *c, int timeout_ms, struct nook_error *e);
 int cgroup_thaw(const struct cgroup *c, struct nook_error *e);

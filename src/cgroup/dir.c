@@ -5,10 +5,12 @@
 #include "sys/mountapi.h"
 
 #include <linux/magic.h>
+#include <linux/membarrier.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
-enum { SMALL = 4096 };
+enum { SMALL = 4096, MOUNT_ROUNDS = 16 };
 
 ssize_t cgroup_read(int dir, const char *file, char *buf, size_t size)
 {
@@ -55,7 +57,13 @@ int cgroup_mount_unattached(const char *path, struct nook_error *e)
 		params[2 * n++ + 1] = value;
 		name = end + more;
 	}
-	return fs_mount_new("cgroup", params, n, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, STEP_CGROUP, path, e);
+	for (int round = 0;; round++) {
+		int top = fs_mount_new("cgroup", params, n, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, STEP_CGROUP, path, e);
+
+		/* While the kernel still ends the hierarchy that had these controllers before, it answers EBUSY. */
+		if (top != -EBUSY || round == MOUNT_ROUNDS || syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+			return top;
+	}
 }
 
 static int open_below(int dir, const char *name)
@@ -183,7 +191,9 @@ static int check_left_over(int dir, const char *path, struct nook_error *e)
 	return 0;
 }
 
-int cgroup_dir_make(const char *path, const char *mount, const char *prepare, struct nook_error *e)
+enum left_over { LEFT_OVER_JUDGE, LEFT_OVER_TAKE };
+
+static int make(const char *path, const char *mount, const char *prepare, enum left_over left_over, struct nook_error *e)
 {
 	bool is_cpuset = text_is(prepare, "cpuset");
 	const char *rest = "";
@@ -214,11 +224,21 @@ int cgroup_dir_make(const char *path, const char *mount, const char *prepare, st
 			return err_num(e, STEP_CGROUP, path, below);
 		if (is_cpuset)
 			TRY(fill_cpuset(dir, below, path, e));
-		if (existed && !rest[strspn(rest, "/")])
+		if (existed && left_over == LEFT_OVER_JUDGE && !rest[strspn(rest, "/")])
 			TRY(check_left_over(below, path, e));
 		close_fd(&dir);
 		dir = take_fd(&below);
 	}
+}
+
+int cgroup_dir_make(const char *path, const char *mount, const char *prepare, struct nook_error *e)
+{
+	return make(path, mount, prepare, LEFT_OVER_JUDGE, e);
+}
+
+int cgroup_dir_ensure(const char *path, const char *mount, const char *prepare, struct nook_error *e)
+{
+	return make(path, mount, prepare, LEFT_OVER_TAKE, e);
 }
 
 /* ---- limits and members --------------------------------------------------------------------------------------------- */

@@ -145,23 +145,20 @@ static int remove_waiting(int parent, const char *name, const char *path, int64_
 
 /* ---- hierarchies that nook mounted ---------------------------------------------------------------------------------- */
 
-/* How many groups, dying ones too, the kernel counts in the hierarchy of a controller, its top included. */
-static long groups_counted(const char *list)
+/* The hierarchy number of a controller and how many groups, dying ones too, it has with its top. */
+static int read_hierarchy(const char *list, long *ret_number, long *ret_groups)
 {
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	size_t len = strcspn(list, ",:");
 
-	if (file_read(AT_FDCWD, "/proc/cgroups", 64 * 1024, &text, NULL) < 0)
-		return -1;
+	TRY(file_read(AT_FDCWD, "/proc/cgroups", 64 * 1024, &text, NULL));
 	for (const char *p = buf_text(&text); *p;) {
-		long hierarchy, groups;
-
-		if (!strncmp(p, list, len) && sscanf(p + len, " %ld %ld", &hierarchy, &groups) == 2)
-			return groups;
+		if (!strncmp(p, list, len) && sscanf(p + len, " %ld %ld", ret_number, ret_groups) == 2)
+			return 0;
 		p += strcspn(p, "\n");
 		p += *p == '\n';
 	}
-	return -1;
+	return -ENOENT;
 }
 
 static int count_groups(int parent, const char *name, int dir, void *context)
@@ -172,18 +169,32 @@ static int count_groups(int parent, const char *name, int dir, void *context)
 	return 0;
 }
 
-/* Waits, bounded, until what was removed is gone, so that closing the last descriptor ends the hierarchy. */
-static void wait_released(int top, const char *path)
+static bool grace_period(void)
 {
-	long groups = 0;
-
-	if (cgroup_walk(top, count_groups, &groups) < 0 || groups)
-		return;
-	for (int round = 0; round < RELEASE_ROUNDS && groups_counted(path) > 1; round++)
-		if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
-			return;
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
 }
 
+/* Waits, bounded, until what was removed is gone, then closes the last descriptor and waits until the hierarchy is. */
+static void release(int *top, const char *path)
+{
+	long number = 0, groups = 0;
+
+	if (cgroup_walk(*top, count_groups, &groups) < 0 || groups) {
+		close_fd(top);
+		return;
+	}
+	for (int round = 0; round < RELEASE_ROUNDS; round++) {
+		if (read_hierarchy(path, &number, &groups) < 0 || number == 0)
+			break;
+		if (groups <= 1)
+			close_fd(top);
+		if (!grace_period())
+			break;
+	}
+	close_fd(top);
+}
+
+/* Removes the group and returns the descriptor of its hierarchy's top. */
 static int remove_unmounted(const char *path, int64_t end, struct nook_error *e)
 {
 	auto_close int top = TRY(cgroup_mount_unattached(path, e));
@@ -201,23 +212,30 @@ static int remove_unmounted(const char *path, int64_t end, struct nook_error *e)
 		if (unlinkat(top, name, AT_REMOVEDIR) < 0)
 			break;
 	}
-	wait_released(top, path);
-	return 0;
+	return take_fd(&top);
 }
 
 int cgroup_remove(const struct cgroup *c, struct nook_error *e)
 {
 	int64_t end = now_ms() + REMOVE_MS;
-	int result = 0;
+	AUTO(arena_free) struct arena *a = arena_new();
+	int *tops = arena_new_n(a, int, c->n ? c->n : 1), result = 0;
 
 	/* All of them are tried; the first error is kept. */
 	for (size_t i = 0; i < c->n; i++) {
 		const char *path = c->dirs[i];
-		int r = cgroup_unmounted_path(path) ? remove_unmounted(path, end, result ? NULL : e)
-		                                    : remove_waiting(AT_FDCWD, path, path, end, result ? NULL : e);
+		int r;
 
+		tops[i] = -EBADF;
+		if (cgroup_unmounted_path(path))
+			r = tops[i] = remove_unmounted(path, end, result ? NULL : e);
+		else
+			r = remove_waiting(AT_FDCWD, path, path, end, result ? NULL : e);
 		if (r < 0 && !result)
 			result = r;
 	}
+	for (size_t i = 0; i < c->n; i++)
+		if (tops[i] >= 0)
+			release(&tops[i], c->dirs[i]);
 	return result;
 }

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/devices.h"
+#include "cgroup/dir.h"
 #include "cgroup/limits.h"
 #include "cgroup/sockbpf.h"
 
@@ -31,6 +32,7 @@ struct wanting {
 	const struct cgroup_layout *l;
 	const struct spec_resources *r;
 	const char *path;
+	const struct cgroup *existing; /* the groups of a container that runs, or NULL */
 	struct cgroup_want *want;
 	unsigned asked, defaults;
 	const char *base[CGROUP_HIERARCHIES_MAX]; /* where groups are made; NULL: nowhere */
@@ -77,6 +79,18 @@ static unsigned given_below(struct wanting *w, const struct cgroup_hierarchy *h,
 	return read_controllers(w->arena, dir, "cgroup.controllers");
 }
 
+/* The group that the container has in this hierarchy, or NULL. */
+static const char *existing_in(const struct wanting *w, const struct cgroup_hierarchy *h)
+{
+	for (size_t i = 0; w->existing && i < w->existing->n; i++) {
+		const char *rest = text_after(w->existing->dirs[i], h->mount);
+
+		if (rest && text_is(rest, w->path))
+			return w->existing->dirs[i];
+	}
+	return NULL;
+}
+
 /* The group in which ours are made: the top if the caller may, else the nearest one above the caller's own that was
  * delegated to it, best one that can pass on all that is needed. */
 static void judge(struct wanting *w, int i, unsigned needed)
@@ -88,6 +102,14 @@ static void judge(struct wanting *w, int i, unsigned needed)
 	w->judged[i] = true;
 	if (!h->mount || h->readonly)
 		return;
+	if (existing_in(w, h)) {
+		char *parent = arena_strdup(w->arena, existing_in(w, h));
+
+		*strrchr(parent, '/') = 0;
+		w->base[i] = h->mount;
+		w->given[i] = h->v2 ? read_controllers(w->arena, parent, "cgroup.controllers") : h->controllers;
+		return;
+	}
 	if (may_write(w->arena, h->mount, NULL)) {
 		w->base[i] = h->mount;
 		w->given[i] = h->v2 ? given_below(w, h, h->mount, needed) : h->controllers;
@@ -342,33 +364,69 @@ static int check_path(const char *path, struct nook_error *e)
 	return *relative(path) ? 0 : err_why(e, STEP_CGROUP, path, EINVAL, "the top of the hierarchy cannot be a container's group");
 }
 
+static int want(struct wanting *w, struct cgroup_want *ret, struct nook_error *e)
+{
+	struct cgroup_want result = {.into = -1};
+
+	w->want = &result;
+	w->v2_dir = -1;
+	TRY(check_path(w->path, e));
+	limits_controllers(w->r, &w->asked, &w->defaults);
+	for (size_t i = 0; i < w->r->n_unified; i++) {
+		int c = cgroup_controller_find(w->r->unified[i].key, strcspn(w->r->unified[i].key, "."));
+
+		w->asked |= c >= 0 ? 1U << c : 0;
+	}
+	if (!w->existing)
+		w->defaults |= statistics | (w->l->v2 < 0 ? 1U << CGROUP_FREEZER : 0);
+	if (!devices_allow_all(w->r->devices, w->r->n_devices))
+		w->defaults |= 1U << CGROUP_DEVICES;
+	if (w->l->v2 >= 0)
+		judge(w, w->l->v2, w->asked | w->defaults);
+	TRY(place_controllers(w, e));
+	make_dirs(w);
+	TRY(device_rules(w, e));
+	TRY(write_limits(w, e));
+	TRY(write_unified(w, e));
+	TRY(socket_rules(w, e));
+	/* The list ends with NULL, which n_notes does not count. */
+	if (result.n_notes)
+		*arena_push(w->arena, &result.notes, &result.n_notes) = NULL;
+	result.n_notes -= result.n_notes ? 1 : 0;
+	*ret = result;
+	return 0;
+}
+
 int cgroup_want(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const char *path,
                 struct cgroup_want *ret, struct nook_error *e)
 {
-	struct cgroup_want want = {.into = -1};
-	struct wanting w = {.arena = a, .l = l, .r = r, .path = path, .want = &want, .v2_dir = -1};
+	struct wanting w = {.arena = a, .l = l, .r = r, .path = path};
 
-	TRY(check_path(path, e));
-	limits_controllers(r, &w.asked, &w.defaults);
-	for (size_t i = 0; i < r->n_unified; i++) {
-		int c = cgroup_controller_find(r->unified[i].key, strcspn(r->unified[i].key, "."));
+	return want(&w, ret, e);
+}
 
-		w.asked |= c >= 0 ? 1U << c : 0;
+/* "/nook-ID" of "/sys/fs/cgroup/pids/nook-ID". */
+static const char *path_in_hierarchy(const struct cgroup_layout *l, const char *dir)
+{
+	const char *best = cgroup_unmounted_path(dir);
+
+	for (size_t i = 0; i < l->n; i++) {
+		const char *rest = l->h[i].mount ? text_after(dir, l->h[i].mount) : NULL;
+
+		/* The longest mount wins: "/sys/fs/cgroup" may be one beside "/sys/fs/cgroup/unified". */
+		if (rest && *rest == '/' && (!best || strlen(rest) < strlen(best)))
+			best = rest;
 	}
-	w.defaults |= statistics | (l->v2 < 0 ? 1U << CGROUP_FREEZER : 0);
-	if (!devices_allow_all(r->devices, r->n_devices))
-		w.defaults |= 1U << CGROUP_DEVICES;
-	if (l->v2 >= 0)
-		judge(&w, l->v2, w.asked | w.defaults);
-	TRY(place_controllers(&w, e));
-	make_dirs(&w);
-	TRY(device_rules(&w, e));
-	TRY(write_limits(&w, e));
-	TRY(write_unified(&w, e));
-	TRY(socket_rules(&w, e));
-	if (want.n_notes)
-		*arena_push(a, &want.notes, &want.n_notes) = NULL;
-	want.n_notes -= want.n_notes ? 1 : 0;
-	*ret = want;
-	return 0;
+	return best;
+}
+
+int cgroup_want_more(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const struct cgroup *existing,
+                     struct cgroup_want *ret, struct nook_error *e)
+{
+	struct wanting w = {.arena = a, .l = l, .r = r, .existing = existing};
+
+	w.path = existing->n ? path_in_hierarchy(l, existing->dirs[0]) : NULL;
+	if (!w.path)
+		return err_why(e, STEP_CGROUP, existing->n ? existing->dirs[0] : "", ENOENT, "the container has no group here");
+	return want(&w, ret, e);
 }
