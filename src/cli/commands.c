@@ -6,6 +6,7 @@
 
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
+extern const struct command cmd_doctor;
 extern const struct command cmd_help;
 extern const struct command cmd_inspect;
 extern const struct command cmd_kill;
@@ -21,6 +22,7 @@ extern const struct command cmd_run;
 const struct command *const commands[] = {
 	&cmd_run,
 	&cmd_ns,
+	&cmd_doctor,
 	&cmd_completion,
 	&cmd_help,
 	&cmd_inspect,

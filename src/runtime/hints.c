@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "security/landlock.h"
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -123,7 +124,7 @@ static bool has_systemd(void)
 
 static bool has_no_landlock(void)
 {
-	return !file_has("/sys/kernel/security/lsm", "landlock");
+	return landlock_probe(NULL).abi == 0;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------------------- */
@@ -153,6 +154,7 @@ static const struct hint hints[] = {
 	{STEP_CLONE, EACCES, NULL, is_restricted_by_apparmor, APPARMOR_ADVICE},
 	{STEP_CLONE, EPERM, NULL, is_filtered, OUTER_SECCOMP_ADVICE},
 	{STEP_CLONE, ENOSYS, NULL, is_filtered, OUTER_SECCOMP_ADVICE},
+	{STEP_CLONE, EPERM, "user", NULL, "something denies user namespaces here: a security module, a seccomp filter, or a service's RestrictNamespaces="},
 	{STEP_CLONE, EPERM, NULL, is_not_root, "an ordinary user needs a user namespace of its own for the other namespaces: --userns auto"},
 	{STEP_CLONE, EPERM, NULL, NULL, "the caller lacks CAP_SYS_ADMIN over its user namespace; nook doctor tells what works here"},
 	{STEP_CLONE, ENOSPC, NULL, has_no_userns_left, "user namespaces are switched off here: sysctl -w user.max_user_namespaces=15000"},
@@ -186,7 +188,7 @@ static const struct hint hints[] = {
 	{STEP_SPAWN, ENOENT, "mkfs.ext4", NULL, "install the package e2fsprogs"},
 
 	/* File systems. */
-	{STEP_MOUNT, EPERM, "proc", has_masked_proc, "/proc is masked by the container around this one: start that one with --security-opt nesting (docker: systempaths=unconfined)"},
+	{STEP_MOUNT, EPERM, "proc", has_masked_proc, "something is mounted over parts of /proc, as container engines do: start the container around this one with --security-opt nesting (docker: systempaths=unconfined)"},
 	{STEP_MOUNT, EPERM, "sys", is_nested_userns, "a new /sys needs a network namespace of its own: not --net host"},
 	{STEP_MOUNT, EPERM, NULL, is_restricted_by_apparmor, APPARMOR_ADVICE},
 	{STEP_MOUNT, EACCES, NULL, is_restricted_by_apparmor, APPARMOR_ADVICE},
@@ -248,7 +250,7 @@ static const struct hint hints[] = {
 	{STEP_SYSCTL, EACCES, NULL, NULL, "only sysctls of the container's own namespaces can be set"},
 	{STEP_KEYRING, EDQUOT, NULL, NULL, "the user's quota of keys is used up: see sysctl kernel.keys and /proc/key-users"},
 	{STEP_CONSOLE, ENOSPC, NULL, NULL, "there are no terminals left: see sysctl kernel.pty"},
-	{STEP_NET, EOPNOTSUPP, NULL, NULL, "this kernel lacks the kind of link, or its module is not loaded: see nook doctor"},
+	{STEP_NET, EOPNOTSUPP, NULL, NULL, "this kernel lacks the kind of link: nook doctor names the module"},
 	{STEP_NET, EPERM, NULL, is_not_root, "links of the host's network need root"},
 
 	/* Where nook keeps things. */
