@@ -4,6 +4,7 @@
 #include "security/seccomp_default_table.h"
 #include "security/seccomp_names.h"
 
+/* Ascending by number; rows of one number in the order of the table. */
 struct default_nr {
 	uint32_t nr;
 	uint32_t row; /* of default_rows */
@@ -27,26 +28,23 @@ static bool row_applies(const struct seccomp_row *row, uint64_t caps, bool nesti
 	return (row->caps & caps) || ((row->flags & ROW_NESTING) && nesting);
 }
 
-struct seccomp_range *seccomp_default_calls(struct arena *a, size_t abi, uint64_t caps, bool nesting, size_t *ret_n)
+void seccomp_default_ranges(struct arena *a, size_t abi, uint64_t caps, bool nesting, struct seccomp_ranges *r)
 {
 	const struct default_nr *nrs = numbers[abi].nrs;
-	struct seccomp_range *calls = arena_new_n(a, struct seccomp_range, numbers[abi].n);
-	size_t n = 0;
+	size_t n = numbers[abi].n;
 
-	for (size_t i = 0; i < numbers[abi].n; i++) {
-		const struct seccomp_row *row = &default_rows[nrs[i].row];
+	for (size_t i = 0, next; i < n; i = next) {
+		struct seccomp_range call = {.first = nrs[i].nr, .verdict = r->otherwise};
 
-		if (!row_applies(row, caps, nesting))
-			continue;
-		if (!n || calls[n - 1].first != nrs[i].nr)
-			n++;
-		calls[n - 1] = (struct seccomp_range){
-			.first = nrs[i].nr,
-			.verdict = row->verdict,
-			.checks = row->checks,
-			.n_checks = row->n_checks,
-		};
+		for (next = i; next < n && nrs[next].nr == nrs[i].nr; next++) {
+			const struct seccomp_row *row = &default_rows[nrs[next].row];
+
+			if (!row_applies(row, caps, nesting))
+				continue;
+			call.verdict = row->verdict;
+			call.checks = row->checks;
+			call.n_checks = row->n_checks;
+		}
+		seccomp_ranges_add(a, r, &call);
 	}
-	*ret_n = n;
-	return calls;
 }

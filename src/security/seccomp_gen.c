@@ -4,7 +4,8 @@
  *
  *     abis[]        the native architecture and those that its kernel also runs
  *     call_names    every known name, sorted, in one string; call_at[] is where each begins
- *     call_nrs[]    its number in each ABI, -1 where it has none
+ *     call_numbers  its numbers
+ *     call_order    for each ABI the calls by number, -1 behind the last
  *     default_nrs_* nook's own profile: (number, row of default_rows), sorted by number, then by row
  */
 #include "security/seccomp_default_table.h"
@@ -58,6 +59,7 @@ static const struct family {
 struct call {
 	char name[64];
 	int nrs[MAX_ABIS];
+	int socketcall, ipc;
 };
 
 static struct call calls[MAX_CALLS];
@@ -114,6 +116,24 @@ static void collect_known(const struct family *family)
 	}
 }
 
+/* libseccomp's own numbers for calls behind socketcall(2) and ipc(2): -100 and -200 less the first argument. */
+static void collect_multiplexed(void)
+{
+	enum { SOCKETCALL = 100, IPC = 200, LAST = 30 };
+
+	for (int i = 1; i < LAST; i++) {
+		char *socketcall = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86, -SOCKETCALL - i);
+		char *ipc = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86, -IPC - i);
+
+		if (socketcall)
+			add_call(socketcall)->socketcall = i;
+		if (ipc)
+			add_call(ipc)->ipc = i;
+		free(socketcall);
+		free(ipc);
+	}
+}
+
 static void collect_newer(const struct family *family)
 {
 	for (size_t k = 0; k < sizeof(newer_calls) / sizeof(newer_calls[0]); k++) {
@@ -138,6 +158,34 @@ static void check_spelling(const char *name)
 		die("no such system call", name);
 }
 
+static size_t sort_abi; /* qsort(3) takes no argument for its function */
+
+static int by_abi_number(const void *a, const void *b)
+{
+	int x = calls[*(const int *)a].nrs[sort_abi], y = calls[*(const int *)b].nrs[sort_abi];
+
+	return (x > y) - (x < y);
+}
+
+static void print_order(const struct family *family)
+{
+	printf("static const int16_t call_order[][%zu] = {\n", n_calls);
+	for (size_t abi = 0; abi < MAX_ABIS && family->abis[abi].name; abi++) {
+		int order[MAX_CALLS], n = 0;
+
+		for (size_t i = 0; i < n_calls; i++)
+			if (calls[i].nrs[abi] >= 0)
+				order[n++] = (int)i;
+		sort_abi = abi;
+		qsort(order, (size_t)n, sizeof(order[0]), by_abi_number);
+		printf("\t{\n");
+		for (size_t i = 0; i < n_calls; i++)
+			printf("\t\t%d,\n", (int)i < n ? order[i] : -1);
+		printf("\t},\n");
+	}
+	printf("};\n");
+}
+
 static void print_names(const struct family *family)
 {
 	size_t at = 0;
@@ -154,9 +202,10 @@ static void print_names(const struct family *family)
 		printf("\t%zu,\n", at);
 		at += strlen(calls[i].name) + 1;
 	}
-	printf("};\n\nstatic const int32_t call_nrs[][SECCOMP_ABIS] = {\n");
+	printf("};\n\nstatic const struct seccomp_numbers call_numbers[] = {\n");
 	for (size_t i = 0; i < n_calls; i++)
-		printf("\t{%d, %d, %d},\n", calls[i].nrs[0], calls[i].nrs[1], calls[i].nrs[2]);
+		printf("\t{{%d, %d, %d}, %d, %d},\n", calls[i].nrs[0], calls[i].nrs[1], calls[i].nrs[2], calls[i].socketcall,
+		       calls[i].ipc);
 	printf("};\n\n");
 }
 
@@ -209,10 +258,12 @@ int main(int argc, char **argv)
 			continue;
 		printf("/* Written by seccomp_gen for %s. */\n", cpu);
 		collect_known(&families[i]);
+		collect_multiplexed();
 		collect_newer(&families[i]);
 		qsort(calls, n_calls, sizeof(calls[0]), by_name);
 		if (strcmp(what, "names") == 0) {
 			print_names(&families[i]);
+			print_order(&families[i]);
 		} else {
 			for (size_t abi = 0; abi < MAX_ABIS; abi++)
 				print_default(&families[i], abi);

@@ -16,19 +16,6 @@ static const char *const known_archs[] = {
 	"SCMP_ARCH_M68K",        "SCMP_ARCH_SH",       "SCMP_ARCH_SHEB",
 };
 
-static const struct {
-	const char *name;
-	uint8_t number;
-} by_socketcall[] = {
-	{"socket", 1},      {"bind", 2},        {"connect", 3},     {"listen", 4},   {"accept", 5},
-	{"getsockname", 6}, {"getpeername", 7}, {"socketpair", 8},  {"send", 9},     {"recv", 10},
-	{"sendto", 11},     {"recvfrom", 12},   {"shutdown", 13},   {"setsockopt", 14}, {"getsockopt", 15},
-	{"sendmsg", 16},    {"recvmsg", 17},    {"accept4", 18},    {"recvmmsg", 19}, {"sendmmsg", 20},
-}, by_ipc[] = {
-	{"semop", 1},   {"semget", 2},  {"semctl", 3},  {"semtimedop", 4}, {"msgsnd", 11}, {"msgrcv", 12},
-	{"msgget", 13}, {"msgctl", 14}, {"shmat", 21},  {"shmdt", 22},     {"shmget", 23}, {"shmctl", 24},
-};
-
 const struct seccomp_abi *seccomp_abi_at(size_t i)
 {
 	return i < N_ABIS ? &abis[i] : NULL;
@@ -42,43 +29,47 @@ int seccomp_arch_is_known(const char *name)
 	return 0;
 }
 
-const int32_t *seccomp_numbers_find(const char *name)
+const size_t seccomp_calls_known = N_CALLS;
+
+int seccomp_call_find(const char *name)
 {
-	size_t low = 0, high = N_CALLS;
+	int low = 0, high = N_CALLS;
 
 	while (low < high) {
-		size_t middle = (low + high) / 2;
+		int middle = (low + high) / 2;
 		int order = strcmp(name, call_names + call_at[middle]);
 
 		if (order == 0)
-			return call_nrs[middle];
+			return middle;
 		if (order < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return NULL;
+	return -1;
 }
 
-uint32_t seccomp_multiplexed_find(const char *name, const int32_t **ret_nrs)
+const struct seccomp_numbers *seccomp_call_at(int index)
 {
-	for (size_t i = 0; i < sizeof(by_socketcall) / sizeof(by_socketcall[0]); i++)
-		if (text_is(by_socketcall[i].name, name)) {
-			*ret_nrs = seccomp_numbers_find("socketcall");
-			return *ret_nrs ? by_socketcall[i].number : 0;
-		}
-	for (size_t i = 0; i < sizeof(by_ipc) / sizeof(by_ipc[0]); i++)
-		if (text_is(by_ipc[i].name, name)) {
-			*ret_nrs = seccomp_numbers_find("ipc");
-			return *ret_nrs ? by_ipc[i].number : 0;
-		}
-	return 0;
+	return &call_numbers[index];
+}
+
+const struct seccomp_numbers *seccomp_numbers_find(const char *name)
+{
+	int index = seccomp_call_find(name);
+
+	return index < 0 ? NULL : &call_numbers[index];
+}
+
+int seccomp_call_by_number(size_t abi, size_t i)
+{
+	return abi < N_ABIS && i < N_CALLS ? call_order[abi][i] : -1;
 }
 
 const char *seccomp_name_find(size_t abi, uint32_t nr)
 {
 	for (size_t i = 0; abi < N_ABIS && i < N_CALLS; i++)
-		if (call_nrs[i][abi] == (int32_t)nr)
+		if (call_numbers[i].nrs[abi] == (int32_t)nr)
 			return call_names + call_at[i];
 	return NULL;
 }

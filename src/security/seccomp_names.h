@@ -16,14 +16,25 @@ struct seccomp_abi {
 
 enum { SECCOMP_ABIS = 3 };
 
+/* The numbers of one call. */
+struct seccomp_numbers {
+	int32_t nrs[SECCOMP_ABIS]; /* -1: the ABI does not have it */
+	/* Old ABIs also reach it through socketcall(2) or ipc(2), whose first argument is then this; 0: they do not. */
+	uint8_t socketcall, ipc;
+};
+
 /* NULL at the end of the list. */
 const struct seccomp_abi *seccomp_abi_at(size_t i);
 /* Is this the name of any architecture that OCI knows? */
 int seccomp_arch_is_known(const char *name);
-/* The numbers of a call in each ABI, -1 where it has none, or NULL when no ABI here knows it. */
-const int32_t *seccomp_numbers_find(const char *name);
-/* Old ABIs reach some calls through socketcall(2) or ipc(2), whose first argument says which one is meant: that number,
- * and the numbers of socketcall or ipc in *ret_nrs; 0 when NAME is none of those calls. */
-uint32_t seccomp_multiplexed_find(const char *name, const int32_t **ret_nrs);
+/* Known calls have an index, in the order of their names. */
+extern const size_t seccomp_calls_known;
+/* The index of a name, or -1 when no ABI here knows the call. */
+int seccomp_call_find(const char *name);
+const struct seccomp_numbers *seccomp_call_at(int index);
+/* The index of the Ith call of an ABI, counted by number; -1 behind the last. */
+int seccomp_call_by_number(size_t abi, size_t i);
 /* The name of a number in an ABI, or NULL. */
 const char *seccomp_name_find(size_t abi, uint32_t nr);
+/* NULL when no ABI here knows the call. */
+const struct seccomp_numbers *seccomp_numbers_find(const char *name);

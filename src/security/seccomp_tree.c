@@ -15,19 +15,20 @@
  * so it is the length of a path that costs, not the number of instructions.
  *
  * Jumps of classic BPF reach 255 instructions; where a half or an architecture may be larger, the conditional jump steps
- * over an unconditional one, which reaches anywhere.
+ * over an unconditional one, which reaches anywhere.  All jumps lead forward, so the program is written from its end to
+ * its start: then the way to what follows is known.
  */
 #include "security/seccomp_tree.h"
 
-#include <assert.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
 
 enum { JUMP_MAX = 255 };
-/* The most that one condition, a node of the search with its leaf, and an architecture's frame need. */
+/* The most that one condition, a node of the search with its leaf, an architecture's frame and the whole's need. */
 enum { ARG_INSNS = 6, LEAF_INSNS = 3, TREE_INSNS = 3, FRAME_INSNS = 2 };
-_Static_assert(SECCOMP_ARGS * ARG_INSNS + 1 < JUMP_MAX - 1, "a check fits in one jump");
+enum { CHECK_INSNS = SECCOMP_ARGS * ARG_INSNS + 1 };
+_Static_assert(CHECK_INSNS < JUMP_MAX - 1, "a check fits in one jump");
 
 #define LD_ABS (BPF_LD | BPF_W | BPF_ABS)
 #define AND_K (BPF_ALU | BPF_AND | BPF_K)
@@ -40,12 +41,24 @@ _Static_assert(SECCOMP_ARGS * ARG_INSNS + 1 < JUMP_MAX - 1, "a check fits in one
 /* Where a condition's jumps lead; resolved when the check's end is known. */
 enum { NEXT = 0, PASS = 0xfe, FAIL = 0xff };
 
+/* Grows downwards: the program is what lies from AT to the end. */
 struct program {
 	struct sock_filter *insns;
+	size_t at;
+};
+
+/* A few instructions in their order, to be put before the program. */
+struct piece {
+	struct sock_filter insns[CHECK_INSNS];
 	size_t n;
 };
 
 static void put(struct program *p, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
+{
+	p->insns[--p->at] = (struct sock_filter){code, jt, jf, k};
+}
+
+static void add(struct piece *p, uint16_t code, uint32_t k, uint8_t jt, uint8_t jf)
 {
 	p->insns[p->n++] = (struct sock_filter){code, jt, jf, k};
 }
@@ -77,14 +90,14 @@ static const struct compare {
 };
 
 /* One word of an argument, masked if need be. */
-static void put_load(struct program *p, uint32_t index, bool high, uint32_t mask)
+static void add_load(struct piece *p, uint32_t index, bool high, uint32_t mask)
 {
-	put(p, LD_ABS, arg_at(index, high), 0, 0);
+	add(p, LD_ABS, arg_at(index, high), 0, 0);
 	if (mask != UINT32_MAX)
-		put(p, AND_K, mask, 0, 0);
+		add(p, AND_K, mask, 0, 0);
 }
 
-static void put_condition(struct program *p, const struct seccomp_arg *arg, bool narrow)
+static void add_condition(struct piece *p, const struct seccomp_arg *arg, bool narrow)
 {
 	const struct compare *c = &compares[arg->op];
 	bool masked = arg->op == SECCOMP_OP_MASKED_EQ;
@@ -92,17 +105,19 @@ static void put_condition(struct program *p, const struct seccomp_arg *arg, bool
 	uint64_t value = masked ? arg->value_two & mask : arg->value;
 
 	if (!narrow && mask >> 32) {
-		put_load(p, arg->index, true, (uint32_t)(mask >> 32));
+		add_load(p, arg->index, true, (uint32_t)(mask >> 32));
 		for (size_t i = 0; i < 2 && c->high[i].code; i++)
-			put(p, c->high[i].code, (uint32_t)(value >> 32), c->high[i].jt, c->high[i].jf);
+			add(p, c->high[i].code, (uint32_t)(value >> 32), c->high[i].jt, c->high[i].jf);
 	}
-	put_load(p, arg->index, false, (uint32_t)mask);
-	put(p, c->low.code, (uint32_t)value, c->low.jt, c->low.jf);
+	add_load(p, arg->index, false, (uint32_t)mask);
+	add(p, c->low.code, (uint32_t)value, c->low.jt, c->low.jf);
 }
 
 /* Turns PASS and FAIL into distances: PASS to the end of this condition, FAIL to the end of the whole check. */
-static void resolve(struct program *p, size_t from, size_t pass, size_t fail)
+static void resolve(struct piece *p, size_t from, size_t pass)
 {
+	size_t fail = p->n;
+
 	for (size_t i = from; i < pass; i++) {
 		struct sock_filter *f = &p->insns[i];
 
@@ -122,58 +137,57 @@ static void resolve(struct program *p, size_t from, size_t pass, size_t fail)
 static void put_check(struct program *p, const struct seccomp_check *check, bool narrow)
 {
 	size_t start[SECCOMP_ARGS + 1];
+	struct piece piece;
 
+	piece.n = 0;
 	for (size_t i = 0; i < check->n_args; i++) {
-		start[i] = p->n;
-		put_condition(p, &check->args[i], narrow);
+		start[i] = piece.n;
+		add_condition(&piece, &check->args[i], narrow);
 	}
-	start[check->n_args] = p->n;
-	put(p, RET_K, check->verdict, 0, 0);
+	start[check->n_args] = piece.n;
+	add(&piece, RET_K, check->verdict, 0, 0);
 	for (size_t i = 0; i < check->n_args; i++)
-		resolve(p, start[i], start[i + 1], p->n);
+		resolve(&piece, start[i], start[i + 1]);
+	p->at -= piece.n;
+	memcpy(&p->insns[p->at], piece.insns, piece.n * sizeof(piece.insns[0]));
 }
 
 static void put_leaf(struct program *p, const struct seccomp_range *range)
 {
-	for (size_t i = 0; i < range->n_checks; i++)
-		put_check(p, &range->checks[i], range->narrow);
 	put(p, RET_K, range->verdict, 0, 0);
+	for (size_t i = range->n_checks; i-- > 0;)
+		put_check(p, &range->checks[i], range->narrow);
 }
 
 /* The depth of this recursion is the logarithm of the number of ranges. */
 static void put_search(struct program *p, const struct seccomp_range *ranges, size_t n)
 {
-	size_t half = n / 2, at = p->n, left;
+	size_t half = n / 2, right, left;
 
 	if (n == 1) {
 		put_leaf(p, ranges);
 		return;
 	}
-	put(p, JGE, ranges[half].first, 0, 0);
-	put_search(p, ranges, half);
-	left = p->n - at - 1;
-	if (left <= JUMP_MAX) {
-		p->insns[at].jt = (uint8_t)left;
-	} else {
-		/* Jumps are relative, so the half can be moved to make room. */
-		memmove(&p->insns[at + 2], &p->insns[at + 1], left * sizeof(p->insns[0]));
-		p->n++;
-		p->insns[at].jf = 1;
-		p->insns[at + 1] = (struct sock_filter){JA, 0, 0, (uint32_t)left};
-	}
 	put_search(p, ranges + half, n - half);
+	right = p->at;
+	put_search(p, ranges, half);
+	left = right - p->at;
+	if (left <= JUMP_MAX) {
+		put(p, JGE, ranges[half].first, (uint8_t)left, 0);
+	} else {
+		put(p, JA, (uint32_t)left, 0, 0);
+		put(p, JGE, ranges[half].first, 0, 1);
+	}
 }
 
 static void put_tree(struct program *p, const struct seccomp_tree *tree)
 {
-	size_t jump;
+	size_t next = p->at;
 
-	put(p, JEQ, tree->audit_arch, 1, 0);
-	jump = p->n;
-	put(p, JA, 0, 0, 0);
-	put(p, LD_ABS, offsetof(struct seccomp_data, nr), 0, 0);
 	put_search(p, tree->ranges, tree->n_ranges);
-	p->insns[jump].k = (uint32_t)(p->n - jump - 1);
+	put(p, LD_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+	put(p, JA, (uint32_t)(next - p->at), 0, 0);
+	put(p, JEQ, tree->audit_arch, 1, 0);
 }
 
 static size_t room_for(const struct seccomp_tree *tree)
@@ -199,15 +213,15 @@ int seccomp_tree_build(struct arena *a, const struct seccomp_tree *trees, size_t
 	for (size_t i = 0; i < n_trees; i++)
 		room += room_for(&trees[i]);
 	p.insns = arena_new_n(a, struct sock_filter, room);
-	put(&p, LD_ABS, offsetof(struct seccomp_data, arch), 0, 0);
-	for (size_t i = 0; i < n_trees; i++)
-		put_tree(&p, &trees[i]);
+	p.at = room;
 	put(&p, RET_K, bad_arch, 0, 0);
-	assert(p.n <= room);
-	if (p.n > BPF_MAXINSNS)
-		return err_fmt(e, STEP_SECCOMP, "profile", E2BIG, "it needs %zu instructions and the kernel takes %d", p.n,
-		               BPF_MAXINSNS);
-	*ret = p.insns;
-	*ret_n = p.n;
+	for (size_t i = n_trees; i-- > 0;)
+		put_tree(&p, &trees[i]);
+	put(&p, LD_ABS, offsetof(struct seccomp_data, arch), 0, 0);
+	if (room - p.at > BPF_MAXINSNS)
+		return err_fmt(e, STEP_SECCOMP, "profile", E2BIG, "it needs %zu instructions and the kernel takes %d",
+		               room - p.at, BPF_MAXINSNS);
+	*ret = p.insns + p.at;
+	*ret_n = room - p.at;
 	return 0;
 }

@@ -33,10 +33,10 @@ static uint32_t asked_as(const struct spec_seccomp *s, uint64_t caps, size_t abi
 static uint32_t asked(uint64_t caps, bool nesting, const char *name, uint64_t a0, uint64_t a1, uint64_t a2)
 {
 	const struct spec_seccomp s = {.source = SECCOMP_DEFAULT, .nesting = nesting};
-	const int32_t *nrs = seccomp_numbers_find(name);
+	const struct seccomp_numbers *nrs = seccomp_numbers_find(name);
 
 	assert_non_null(nrs);
-	return asked_as(&s, caps, 0, nrs[0], (const uint64_t[6]){a0, a1, a2});
+	return asked_as(&s, caps, 0, nrs->nrs[0], (const uint64_t[6]){a0, a1, a2});
 }
 
 static uint32_t plain(const char *name)
@@ -161,11 +161,11 @@ static void test_numbers_newer_than_the_profile_say_enosys(void **state)
 {
 	const struct spec_seccomp s = {.source = SECCOMP_DEFAULT};
 	const uint64_t args[6] = {0};
-	const int32_t *newest = seccomp_numbers_find("file_setattr");
+	const struct seccomp_numbers *newest = seccomp_numbers_find("file_setattr");
 
 	(void)state;
-	assert_int_equal(asked_as(&s, CAPS_DEFAULT, 0, newest[0], args), ALLOW);
-	assert_int_equal(asked_as(&s, CAPS_DEFAULT, 0, newest[0] + 1, args), REFUSE(ENOSYS));
+	assert_int_equal(asked_as(&s, CAPS_DEFAULT, 0, newest->nrs[0], args), ALLOW);
+	assert_int_equal(asked_as(&s, CAPS_DEFAULT, 0, newest->nrs[0] + 1, args), REFUSE(ENOSYS));
 	assert_int_equal(asked_as(&s, CAPS_DEFAULT, 0, INT32_MAX, args), REFUSE(ENOSYS));
 	assert_int_equal(asked_as(&s, CAPS_DEFAULT, 0, -1, args), REFUSE(ENOSYS));
 }
@@ -174,18 +174,18 @@ static void test_numbers_newer_than_the_profile_say_enosys(void **state)
 static void test_foreign_architectures_are_refused_unless_asked_for(void **state)
 {
 	const struct spec_seccomp native = {.source = SECCOMP_DEFAULT}, foreign = {.source = SECCOMP_DEFAULT, .foreign_archs = true};
-	const int32_t *getpid = seccomp_numbers_find("getpid"), *socketcall = seccomp_numbers_find("socketcall");
-	const int32_t *mount = seccomp_numbers_find("mount");
+	const struct seccomp_numbers *getpid = seccomp_numbers_find("getpid"), *socketcall = seccomp_numbers_find("socketcall");
+	const struct seccomp_numbers *mount = seccomp_numbers_find("mount");
 	const uint64_t zero[6] = {0}, one[6] = {1}, bind[6] = {2};
 
 	(void)state;
 	for (size_t abi = 1; abi < 3; abi++) {
-		assert_int_equal(asked_as(&native, CAPS_ALL, abi, getpid[abi], zero), REFUSE(ENOSYS));
-		assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, abi, getpid[abi], zero), ALLOW);
-		assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, abi, mount[abi], zero), REFUSE(EPERM));
+		assert_int_equal(asked_as(&native, CAPS_ALL, abi, getpid->nrs[abi], zero), REFUSE(ENOSYS));
+		assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, abi, getpid->nrs[abi], zero), ALLOW);
+		assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, abi, mount->nrs[abi], zero), REFUSE(EPERM));
 	}
-	assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, 1, socketcall[1], one), REFUSE(ENOSYS));
-	assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, 1, socketcall[1], bind), ALLOW);
+	assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, 1, socketcall->nrs[1], one), REFUSE(ENOSYS));
+	assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, 1, socketcall->nrs[1], bind), ALLOW);
 	assert_int_equal(asked_as(&foreign, CAPS_DEFAULT, 0, 0x3fffffff, zero), REFUSE(ENOSYS));
 }
 

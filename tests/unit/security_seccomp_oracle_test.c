@@ -89,10 +89,10 @@ static int64_t newest_of(const struct spec_seccomp *s, size_t abi)
 
 	for (size_t i = 0; i < s->n_rules; i++)
 		for (const char *const *name = s->rules[i].names; *name; name++) {
-			const int32_t *nrs = seccomp_numbers_find(*name);
+			const struct seccomp_numbers *nrs = seccomp_numbers_find(*name);
 
-			if (nrs && nrs[abi] > newest)
-				newest = nrs[abi];
+			if (nrs && nrs->nrs[abi] > newest)
+				newest = nrs->nrs[abi];
 		}
 	return newest;
 }
@@ -151,7 +151,7 @@ static uint32_t judge(const struct spec_seccomp *s, uint32_t nr, const uint64_t 
 		const struct seccomp_rule *rule = &s->rules[i];
 		bool all = true;
 
-		if (seccomp_numbers_find(rule->names[0])[0] != (int32_t)nr)
+		if (seccomp_numbers_find(rule->names[0])->nrs[0] != (int32_t)nr)
 			continue;
 		for (size_t k = 0; k < rule->n_args; k++)
 			all = all && holds(&rule->args[k], args, false);
@@ -452,7 +452,7 @@ static struct two two_of(struct arena *a, uint64_t caps, bool nesting)
 			bool is_known = false;
 
 			for (size_t earlier = 0; name && earlier < abi; earlier++)
-				is_known = is_known || seccomp_numbers_find(name)[earlier] >= 0;
+				is_known = is_known || seccomp_numbers_find(name)->nrs[earlier] >= 0;
 			if (row && !is_known)
 				two_add(a, &two, name, row);
 		}
