@@ -31,7 +31,7 @@
 enum { ROOT_FD = 4, FIRST_OTHER_FD = 5, SPARE_FD = 16, FILES_MAX = 1024 };
 
 /* The largest dictionaries in use (zstd --long=27, xz -9) take 128 MiB; what asks for more is an attack on memory. */
-static const rlim_t memory_max = 1 << 30;
+#define MEMORY_MAX ((rlim_t)1 << 30)
 
 /* Reading, writing below descriptors, memory, leaving. */
 static const char *const calls[] = {
@@ -129,7 +129,7 @@ static int limit(struct nook_error *e)
 		{RLIMIT_NOFILE, FILES_MAX},
 		{RLIMIT_MEMLOCK, 0},
 #ifndef UNDER_SANITIZER
-		{RLIMIT_AS, memory_max},
+		{RLIMIT_AS, MEMORY_MAX},
 #endif
 	};
 

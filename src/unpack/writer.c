@@ -466,7 +466,8 @@ int writer_finish(struct writer *w, struct nook_error *e)
 	 * mode while others below it are still to be reached, so those modes in a second round, the deepest first. */
 	for (size_t i = 0; i < w->n_late; i++)
 		TRY(finish_dir(w, &w->late[i], w->late[i].mode | 0700, e));
-	qsort(w->late, w->n_late, sizeof(*w->late), deepest_first);
+	if (w->n_late)
+		qsort(w->late, w->n_late, sizeof(*w->late), deepest_first);
 	for (size_t i = 0; i < w->n_late; i++)
 		if ((w->late[i].mode & 0700) != 0700)
 			TRY(finish_dir(w, &w->late[i], w->late[i].mode, e));

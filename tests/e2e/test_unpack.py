@@ -291,11 +291,19 @@ def test_limits_name_the_entry(place):
     assert '"huge"' in place.refuses(tars.header("huge", size=1 << 60) + bytes(4096))
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"\x1f\x8b" + bytes(600), b"PK\x03\x04" + bytes(600), bytes(range(256)) * 40,
-                                  b"#!/bin/sh\nexit 0\n", b"\xfd7zXZ\0" + bytes(600), b"\x28\xb5\x2f\xfd" + bytes(600)])
-def test_what_is_no_archive_is_refused(place, data):
-    code, err = place.run(data)
-    assert code == 1 and err or (code == 0 and not data.strip(b"\0"))
+RUBBISH = {
+    "nothing": b"", "a byte": b"x", "zeros": bytes(10240), "gzip": b"\x1f\x8b" + bytes(600), "zip": b"PK\x03\x04" + bytes(600),
+    "bytes": bytes(range(256)) * 40, "script": b"#!/bin/sh\nexit 0\n", "xz": b"\xfd7zXZ\0" + bytes(600),
+    "zstd": b"\x28\xb5\x2f\xfd" + bytes(600),
+}
+
+
+@pytest.mark.parametrize("what", RUBBISH)
+def test_what_is_no_archive_is_refused(place, what):
+    if what == "zeros":  # an archive without entries
+        place.unpack(RUBBISH[what])
+    else:
+        place.refuses(RUBBISH[what])
     assert list(place.target.iterdir()) == []
 
 
@@ -366,7 +374,10 @@ def test_is_jailed_before_it_reads(place):
         err = p.stderr.read()
         p.wait()
     assert p.returncode == 1 and b'"f"' in err
-    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    assert status["NoNewPrivs"] == "1"
+    # A sanitizer cannot live with so few system calls; the build for it has no filter.
+    sanitized = b"__asan_init" in (BUILD / "nook-unpack").read_bytes()
+    assert status["Seccomp"] == ("0" if sanitized else "2")
     # CHOWN DAC_OVERRIDE FOWNER FSETID MKNOD SETFCAP at most
     assert int(status["CapEff"], 16) & ~((1 << 0) | (1 << 1) | (1 << 3) | (1 << 4) | (1 << 27) | (1 << 31)) == 0
     assert (root.st_dev, root.st_ino) == (place.target.stat().st_dev, place.target.stat().st_ino)
