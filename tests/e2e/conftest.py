@@ -13,6 +13,7 @@ The programs under test are those of $NOOK_BUILD (build/).
 
 import os
 import pathlib
+import signal
 import tempfile
 
 import pytest
@@ -26,6 +27,9 @@ BUILD = pathlib.Path(os.environ.get("NOOK_BUILD", SOURCE / "build")).resolve()
 
 # An ordinary user needs no account: any uid that owns nothing will do.
 ORDINARY_UID = 54321
+
+# Software emulation in the virtual machine is some ten times slower.
+TEST_SECONDS = 120
 
 
 def session_user():
@@ -52,6 +56,20 @@ def pytest_collection_modifyitems(config, items):
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in keep])
     items[:] = keep
+
+
+def too_long(signum, frame):
+    """Ends what the test waits for, and the test."""
+    leaks.kill_all()
+    raise TimeoutError(f"the test took longer than {TEST_SECONDS} s")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(TEST_SECONDS)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture(scope="session")

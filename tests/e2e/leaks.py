@@ -141,11 +141,15 @@ def left_behind(before, space):
         if time.monotonic() >= deadline:
             break
         select.select([], [], [], 0.02)
-    for thing in left:
-        if thing.startswith("process "):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(thing.split()[1]), signal.SIGKILL)
+    kill_all()
     return left
+
+
+def kill_all():
+    """Ends every process that descends from this one."""
+    for thing in processes():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(int(thing.split()[1]), signal.SIGKILL)
 
 
 def remove_tree(path):
