@@ -170,7 +170,7 @@ def test_vi_edits_through_a_terminal(nook, space, debian_root):
     editor = pexpect.spawn(words[0], words[1:], env=nook.environment, dimensions=(30, 90), timeout=20)
     try:
         editor.expect("first line")
-        editor.send("osecond line\x1b:r !stty size\r")
+        editor.send("osecond line\x1b:r !stty size </dev/tty\r")
         editor.expect("30 90")
         editor.send(":wq\r")
         editor.expect(pexpect.EOF)
