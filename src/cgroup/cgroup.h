@@ -149,3 +149,11 @@ struct cgroup_stats {
 	struct opt_u64 cpu_some_us, memory_some_us, io_some_us; /* pressure, total stall time */
 };
 int cgroup_stats(struct arena *a, const struct cgroup *c, struct cgroup_stats *ret, struct nook_error *e);
+
+/* ---- any process tree ----------------------------------------------------------------------------------------------- */
+
+/* Freezes PID and all that descend from it, whatever groups they are in: each moves into a group "nook-paused-PID" made
+ * below its own, so that its limits stay.  The caller itself is left out.  On failure all are as before. */
+int cgroup_pause_tree(pid_t pid, int timeout_ms, struct nook_error *e);
+/* Thaws them and puts them back; -ENOENT when PID was not paused that way. */
+int cgroup_unpause_tree(pid_t pid, struct nook_error *e);

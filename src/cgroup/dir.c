@@ -4,11 +4,9 @@
 #include "base/text.h"
 #include "sys/mountapi.h"
 
-#include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
 enum { SMALL = 4096, MOUNT_ROUNDS = 16 };
 
@@ -24,9 +22,7 @@ ssize_t cgroup_read(int dir, const char *file, char *buf, size_t size)
 
 bool cgroup_dir_is_v2(int dir)
 {
-	struct statfs st;
-
-	return fstatfs(dir, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
+	return faccessat(dir, "cgroup.controllers", F_OK, 0) == 0;
 }
 
 const char *cgroup_unmounted_path(const char *path)

@@ -11,6 +11,7 @@ const char *cgroup_unmounted_path(const char *path);
 int cgroup_mount_unattached(const char *path, struct nook_error *e);
 /* Reads a small file of the group into BUF (terminated): its length or -errno, nothing recorded. */
 ssize_t cgroup_read(int dir, const char *file, char *buf, size_t size);
+/* Every v2 group has a cgroup.controllers, no v1 group has one. */
 bool cgroup_dir_is_v2(int dir);
 
 /* Calls EACH for every group below DIR, the deepest first, and last for DIR itself with an empty name: PARENT/NAME is the

@@ -12,10 +12,13 @@ extern const struct command cmd_inspect;
 extern const struct command cmd_kill;
 extern const struct command cmd_man;
 extern const struct command cmd_ns;
+extern const struct command cmd_pause;
 extern const struct command cmd_ps;
 extern const struct command cmd_rm;
+extern const struct command cmd_stats;
 extern const struct command cmd_system;
 extern const struct command cmd_top;
+extern const struct command cmd_unpause;
 extern const struct command cmd_wait;
 extern const struct command cmd_run;
 
@@ -27,10 +30,13 @@ const struct command *const commands[] = {
 	&cmd_help,
 	&cmd_inspect,
 	&cmd_kill,
+	&cmd_pause,
 	&cmd_ps,
 	&cmd_rm,
+	&cmd_stats,
 	&cmd_system,
 	&cmd_top,
+	&cmd_unpause,
 	&cmd_wait,
 	/* Not listed in help. */
 	&cmd_complete,
