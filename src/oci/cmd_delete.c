@@ -9,6 +9,7 @@
 #include "runtime/store.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct options {
 	bool force, regex;

@@ -2,13 +2,18 @@
 #include "oci/commands.h"
 
 const struct oci_command *const oci_commands[] = {
+	&cmd_create,
+	&cmd_delete,
 	&cmd_features,
 	&cmd_kill,
 	&cmd_list,
 	&cmd_pause,
 	&cmd_ps,
 	&cmd_resume,
+	&cmd_run,
 	&cmd_spec,
+	&cmd_start,
 	&cmd_state,
+	&cmd_update,
 	NULL,
 };

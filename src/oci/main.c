@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+enum { EXIT_RUNTIME = 1, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND = 127 };
+
 static const char version[] =
 	"nook-oci version " NOOK_VERSION "\n"
 	"spec: " CONFIG_OCI_VERSION "\n"
@@ -186,6 +188,14 @@ static int call(struct oci *o, int argc, char **argv, struct nook_error *e)
 	return cmd->run(o, options, argc, argv, e);
 }
 
+/* A program that is not there or cannot be run, in the words of shells; anything else is a failure of the runtime. */
+static int exit_status(const struct nook_error *e, int r)
+{
+	if (e->step != STEP_EXEC)
+		return EXIT_RUNTIME;
+	return r == -ENOENT || r == -ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE;
+}
+
 int main(int argc, char **argv)
 {
 	AUTO(arena_free) struct arena *arena = arena_new();
@@ -199,5 +209,5 @@ int main(int argc, char **argv)
 		return r;
 	(void)nook_error_text(&e, message, sizeof(message));
 	oci_log_write(&log, OCI_LOG_ERROR, message, &e);
-	return 1;
+	return exit_status(&e, r);
 }

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -17,6 +17,7 @@
 #include "runtime/store.h"
 #include "sys/pid.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -27,6 +28,7 @@ struct making {
 	struct store_run *store;
 	const struct start_options *opts;
 	const char *id;
+	const char *config; /* absolute, when it is not the bundle's config.json; else "" */
 	struct spec *spec;
 	struct container container;
 	struct cgroup_layout layout;
@@ -133,6 +135,7 @@ static int write_intent(struct making *m, const char *bundle, struct nook_error 
 
 	c->id = m->id;
 	c->bundle = bundle;
+	c->source = m->config;
 	c->command = joined(m->oci->arena, m->spec->process.argv);
 	c->oci_version = m->spec->oci_version;
 	c->rootfs = m->spec->root.path;
@@ -240,13 +243,15 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 {
 	AUTO(spec_free) struct spec *spec = spec_new();
 	struct making m = {
-		.oci = o, .store = r, .opts = opts, .id = id, .spec = spec, .gate = gate, .dir = -EBADF};
+		.oci = o, .store = r, .opts = opts, .id = id, .spec = spec, .config = "", .gate = gate, .dir = -EBADF};
 	struct launched l = LAUNCHED_INIT;
-	const char *bundle;
+	const char *bundle = "";
 	int n;
 
 	TRY(container_id_check(id, e));
 	TRY(bundle_path(o->arena, opts->bundle, &bundle, e));
+	if (opts->config)
+		TRY(bundle_path(o->arena, opts->config, &m.config, e));
 	TRY(config_load_bundle(bundle, opts->config, spec, e));
 	TRY(apply_options(&m, e));
 	TRY(plan_groups(&m, e));

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "oci/commands.h"
+#include "oci/hooks.h"
+#include "oci/start.h"
+#include "oci/state.h"
+#include "runtime/supervise.h"
+
+static const struct opt table[] = {
+	START_ROWS,
+	{'d', "detach", NULL, OPT_FLAG, START_OF(detach), "return as soon as the program runs"},
+	{0, "keep", NULL, OPT_FLAG, START_OF(keep), "keep the state when the program has ended"},
+	{0},
+};
+
+static void end(struct oci *o, struct store_run *r, struct started *s)
+{
+	struct nook_error e = NOOK_ERROR_INIT;
+	char text[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX + 128];
+
+	if (container_remove(r, &s->container, REMOVE_FORCE, &e) < 0) {
+		(void)nook_error_text(&e, text, sizeof(text));
+		oci_warn(o, "%s", text);
+	}
+	oci_hooks_run_all(o, s->spec->hooks[HOOK_POSTSTOP], s->spec->n_hooks[HOOK_POSTSTOP],
+		oci_hook_state(o->arena, &s->container, CONTAINER_STOPPED, 0));
+}
+
+/* The container runs: to its end, or with --detach until the hooks are done. */
+static int attend(struct oci *o, struct store_run *r, const struct start_options *opts, struct started *s, struct nook_error *e)
+{
+	int status = oci_hooks_run(s->spec->hooks[HOOK_POSTSTART], s->spec->n_hooks[HOOK_POSTSTART],
+		oci_hook_state(o->arena, &s->container, CONTAINER_RUNNING, s->container.pid), e);
+
+	if (status < 0) {
+		end(o, r, s);
+		return status;
+	}
+	if (opts->detach)
+		return 0;
+	if (opts->console_socket)
+		close_fd(&s->process.console);
+	status = supervise(&s->process, e);
+	if (!opts->keep)
+		end(o, r, s);
+	return status;
+}
+
+static int run(struct oci *o, void *options, int argc, char **argv, struct nook_error *e)
+{
+	const struct start_options *opts = options;
+	AUTO(runtime_close) struct store_run *r = NULL;
+	struct started s;
+	sigset_t before;
+	int status;
+
+	TRY(oci_store(o, &r, e));
+	if (!opts->detach)
+		supervise_begin(&before);
+	TRY(oci_start(o, r, opts, argv[0], START_AT_ONCE, &s, e));
+	status = attend(o, r, opts, &s, e);
+	started_done(&s);
+	return status;
+}
+
+const struct oci_command cmd_run = {
+	.name = "run",
+	.usage = "[OPTIONS] ID",
+	.summary = "create and start a container, and delete it when it has ended",
+	.options = table,
+	.options_size = sizeof(struct start_options),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+};
