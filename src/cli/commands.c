@@ -16,15 +16,23 @@ extern const struct command cmd_pause;
 extern const struct command cmd_ps;
 extern const struct command cmd_rm;
 extern const struct command cmd_stats;
+extern const struct command cmd_run;
 extern const struct command cmd_system;
 extern const struct command cmd_top;
 extern const struct command cmd_unpause;
 extern const struct command cmd_wait;
-extern const struct command cmd_run;
 
+/* As people meet them: containers first, then what is under them, then help. */
 const struct command *const commands[] = {
 	&cmd_run,
+	&cmd_ps,
+	&cmd_inspect,
+	&cmd_top,
+	&cmd_wait,
+	&cmd_kill,
+	&cmd_rm,
 	&cmd_ns,
+	&cmd_system,
 	&cmd_doctor,
 	&cmd_completion,
 	&cmd_help,

@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "cli/commands.h"
 
+enum lines { LINES_WRAPPED, LINES_AS_THEY_ARE };
+
 static void add_commands(const struct command *const *list, struct buf *out)
 {
 	int widest = 0;
@@ -16,15 +18,19 @@ static void add_commands(const struct command *const *list, struct buf *out)
 			buf_addf(out, "  %-*s   %s\n", widest, (*c)->name, (*c)->summary);
 }
 
-/* Each line of TEXT, indented. */
-static void add_lines(const char *text, struct buf *out)
+/* Each line of TEXT, indented; long ones are wrapped, except examples and tables, which start with a blank. */
+static void add_lines(const char *text, enum lines kind, struct buf *out)
 {
 	while (*text) {
 		size_t len = strcspn(text, "\n");
+		auto_free char *line = xasprintf("%.*s", (int)len, text);
 
 		if (len)
-			buf_addf(out, "  %.*s", (int)len, text);
-		buf_addc(out, '\n');
+			buf_adds(out, "  ");
+		if (kind == LINES_WRAPPED && line[0] != ' ')
+			opt_help_text(line, 2, out);
+		else
+			buf_addf(out, "%s\n", line);
 		text += len + (text[len] == '\n');
 	}
 }
@@ -35,7 +41,7 @@ void help_command(const struct command *cmd, const char *path, struct buf *out)
 	         cmd->usage ? cmd->usage : "COMMAND");
 	if (cmd->details) {
 		buf_addc(out, '\n');
-		add_lines(cmd->details, out);
+		add_lines(cmd->details, LINES_WRAPPED, out);
 	}
 	if (cmd->subs) {
 		buf_adds(out, "\nCommands:\n");
@@ -49,7 +55,7 @@ void help_command(const struct command *cmd, const char *path, struct buf *out)
 	}
 	if (cmd->examples) {
 		buf_adds(out, "\nExamples:\n");
-		add_lines(cmd->examples, out);
+		add_lines(cmd->examples, LINES_AS_THEY_ARE, out);
 	}
 	buf_adds(out, "\nGlobal options: see nook --help\n");
 }

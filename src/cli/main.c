@@ -177,8 +177,10 @@ int main(int argc, char **argv)
 	void *options = NULL;
 	int r;
 
-	if (parse(&call, &argc, &argv, &options, &e) < 0)
+	if (parse(&call, &argc, &argv, &options, &e) < 0) {
+		(void)log_format_read(&call, NULL); /* it may have stood before what was wrong */
 		return misused(&call, &e);
+	}
 	if (call.globals.help)
 		return print_help(&call, STDOUT_FILENO);
 	if (call.globals.version)

@@ -58,5 +58,7 @@ struct buf;
 void opt_help(const struct opt *table, struct buf *out);
 /* The same rows as scdoc for a manual page's OPTIONS section. */
 void opt_manual(const struct opt *table, struct buf *out);
+/* A paragraph of such a text: wrapped, and its lines after the first indented.  Ends with a newline. */
+void opt_help_text(const char *text, size_t indent, struct buf *out);
 /* TEXT with what scdoc would take for markup escaped. */
 void opt_manual_text(const char *text, struct buf *out);

@@ -44,7 +44,7 @@ static void pad(struct buf *out, size_t n)
 		buf_addc(out, ' ');
 }
 
-static void add_wrapped(const char *text, size_t indent, struct buf *out)
+void opt_help_text(const char *text, size_t indent, struct buf *out)
 {
 	size_t column = indent;
 
@@ -86,14 +86,17 @@ void opt_help(const struct opt *table, struct buf *out)
 		} else {
 			pad(out, column - (out->len - start));
 		}
-		add_wrapped(row->help ? row->help : "", column, out);
+		opt_help_text(row->help ? row->help : "", column, out);
 	}
 }
 
 void opt_manual_text(const char *text, struct buf *out)
 {
-	for (; *text; text++) {
-		if (strchr("\\*_#`[]|<>+~", *text))
+	for (const char *start = text; *text; text++) {
+		/* At the start of a line these would make a list. */
+		bool leads = (*text == '-' || *text == '.') && (text == start || text[-1] == '\n');
+
+		if (leads || strchr("\\*_#`[]|<>+~", *text))
 			buf_addc(out, '\\');
 		buf_addc(out, *text);
 	}

@@ -151,7 +151,7 @@ def test_masked_proc_is_noticed(nook):
 
 def test_read_only_state_directory_is_noticed(nook):
     report = doctor(nook, ["unshare", "--user", "--map-root-user", "--mount"],
-                    f"mount -t tmpfs none {nook.space} && mount -o remount,ro {nook.space}")
+                    f"mount -t tmpfs -o ro none {nook.space}")
     check = report["by_name"]["kernel", "state directory"]
     assert check["state"] == "missing"
     assert "Read-only file system" in check["detail"]

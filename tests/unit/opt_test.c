@@ -312,6 +312,7 @@ static void test_manual_escapes_markup(void **state)
 	static const struct opt rows[] = {
 		{0, NULL, NULL, OPT_SECTION, 0, "Mounts"},
 		{'v', "volume", "SRC:DST[:OPTS]", OPT_STRINGS, 0, "mount *SRC*, see user_namespaces"},
+		{0, "nice", "N", OPT_I64, 0, "-20 to 19"},
 		{0},
 	};
 	AUTO_VALUE(buf_done) struct buf out = {0};
@@ -319,7 +320,8 @@ static void test_manual_escapes_markup(void **state)
 	(void)state;
 	opt_manual(rows, &out);
 	assert_string_equal(buf_text(&out), "## Mounts\n\n*-v*, *--volume* _SRC:DST\\[:OPTS\\]_\n"
-	                                    "\tmount \\*SRC\\*, see user\\_namespaces\n\n");
+	                                    "\tmount \\*SRC\\*, see user\\_namespaces\n\n"
+	                                    "*--nice* _N_\n\t\\-20 to 19\n\n");
 }
 
 static void test_nearest_suggests_only_what_is_near(void **state)
