@@ -85,7 +85,7 @@ static void add_checks(struct arena *a, struct seccomp_range *call, const struct
 	for (size_t i = 0; i < (alternatives ? m->rule->n_args : 1); i++) {
 		struct seccomp_check *check = arena_push(a, &checks, &call->n_checks);
 
-		check->args = m->rule->args + i;
+		check->args = alternatives ? &m->rule->args[i] : m->rule->args;
 		check->n_args = alternatives ? 1 : m->rule->n_args;
 		check->verdict = seccomp_rule_verdict(m->rule->action, m->rule->errno_ret);
 		if (m->multiplexed)
