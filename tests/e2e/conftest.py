@@ -41,6 +41,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "view(layout, ...): only where cgroups are laid out like that")
     config.addinivalue_line("markers", "vm: also in the virtual machine")
     leaks.become_subreaper()
+    if os.geteuid() == 0:
+        leaks.own_mount_namespace()
 
 
 def pytest_report_header(config):
