@@ -66,6 +66,7 @@ static int move_up(struct walk *w, int dir, const char *name, struct nook_error 
 	auto_close int opened = open_below(dir, name); /* to move it takes the right to write to it */
 	char to[NAME_MAX + 1];
 
+	(void)opened;
 	for (;;) {
 		(void)snprintf(to, sizeof(to), ".nook-removed-%u", w->moved++);
 		if (renameat(dir, name, w->top, to) == 0)

@@ -35,11 +35,12 @@ enum { ROOT_FD = 4, FIRST_OTHER_FD = 5, SPARE_FD = 16, FILES_MAX = 1024 };
 
 /* Reading, writing below descriptors, memory, leaving. */
 static const char *const calls[] = {
-	"brk", "clock_gettime", "close", "exit", "exit_group", "fchmod", "fchown", "fchownat", "fcntl", "fsetxattr", "fstat",
-	"fsync", "ftruncate", "futex", "getdents64", "getpid", "getrandom", "gettid", "linkat", "lseek", "madvise", "mkdirat",
-	"mknodat", "mmap", "mprotect", "mremap", "munmap", "newfstatat", "openat", "openat2", "pread64", "pwrite64", "read",
-	"readv", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "statx", "symlinkat", "syncfs", "tgkill",
-	"unlinkat", "utimensat", "write", "writev", NULL,
+	"brk", "clock_gettime", "close", "exit", "exit_group", "fchmod", "fchown", "fchownat", "fcntl", "fsetxattr",
+	"fstat", "fsync", "ftruncate", "futex", "getdents64", "getpid", "getrandom", "gettid", "linkat", "lseek",
+	"madvise", "mkdirat", "mknodat", "mmap", "mprotect", "mremap", "munmap", "newfstatat", "openat", "openat2",
+	"pread64", "pwrite64", "read", "readv", "renameat", "renameat2", "restart_syscall", "rt_sigaction",
+	"rt_sigprocmask", "rt_sigreturn", "statx", "symlinkat", "syncfs", "tgkill", "unlinkat", "utimensat", "write",
+	"writev", NULL,
 };
 
 /* An ordinary user becomes root of a namespace where nobody else exists. */

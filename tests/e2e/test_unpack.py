@@ -163,6 +163,11 @@ def test_the_later_entry_wins(place, first, second):
     assert (place / "n/below").exists() == (second == "full" or (first, second) == ("full", "dir"))
 
 
+def test_a_deep_tree_is_replaced(place):
+    place.unpack(tars.archive(tars.directory("d"), tars.file("d/" * 400 + "f"), tars.file("d", b"file")))
+    assert (place / "d").read_bytes() == b"file" and len(list(place.target.iterdir())) == 1
+
+
 def test_the_later_metadata_wins(place):
     place.unpack(tars.archive(tars.directory("d", 0o700, mtime=5), tars.file("d/f"), tars.directory("d", 0o750, mtime=9)))
     assert stat.S_IMODE((place / "d").stat().st_mode) == 0o750
