@@ -126,7 +126,7 @@ static int host_entries(struct cli *c, struct spec *s, struct nook_error *e)
 		if (S_ISLNK(st.st_mode))
 			r = spec_mount_add(s, path, "bind", path, "bind,copy-symlink", NULL, e);
 		else if (S_ISDIR(st.st_mode))
-			r = spec_mount_add(s, path, "bind", path, "rbind,rro,nosuid,if-exists", NULL, e);
+			r = spec_mount_add(s, path, "bind", path, "rbind,rro,nosuid", NULL, e);
 	}
 	(void)closedir(dir);
 	return r < 0 ? r : 0;

@@ -13,17 +13,18 @@ static bool has_limit_of_pids(const struct cgroup_want *want)
 }
 
 /* Without a pids group the kernel's limit of processes per user counts in a new user namespace alone. */
-static void limit_by_nproc(struct build *b)
+static bool limit_by_nproc(struct build *b)
 {
 	const struct opt_i64 *limit = &b->spec->resources.pids_limit;
 	struct step *s;
 
 	if (!limit->set || limit->value <= 0 || !b->new_userns)
-		return;
+		return false;
 	s = build_step(b, STAGE_ADOPT, DO_RLIMIT, "nproc");
 	s->rlimit.resource = RLIMIT_NPROC;
 	s->rlimit.soft = s->rlimit.hard = (uint64_t)limit->value;
 	s->rlimit.clamp = true;
+	return true;
 }
 
 static void build_join_group(struct build *b, int slot, const char *path)
@@ -48,7 +49,7 @@ int build_cgroup(struct build *b, struct nook_error *e)
 	int slots[CGROUP_HIERARCHIES_MAX];
 
 	if (!want) {
-		limit_by_nproc(b);
+		(void)limit_by_nproc(b);
 		build_cgroup_ns(b);
 		return 0;
 	}
@@ -89,10 +90,10 @@ int build_cgroup(struct build *b, struct nook_error *e)
 	}
 	build_cgroup_ns(b);
 	b->cgroup_view = want->n_dirs > 0;
-	for (size_t i = 0; i < want->n_notes; i++)
-		build_note(b, "%s", want->notes[i]);
-	if (!has_limit_of_pids(want))
-		limit_by_nproc(b);
+	/* The only default that a machine can lack is the number of processes, and then the rlimit holds it. */
+	if (has_limit_of_pids(want) || !limit_by_nproc(b))
+		for (size_t i = 0; i < want->n_notes; i++)
+			build_note(b, "%s", want->notes[i]);
 	(void)e;
 	return 0;
 }
