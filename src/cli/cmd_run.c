@@ -8,9 +8,10 @@
 #include "plan/build.h"
 #include "plan/plan.h"
 #include "runtime/container.h"
+#include "runtime/idrange.h"
+#include "runtime/plan_file.h"
 #include "runtime/supervise.h"
 #include "spec/spec_defaults.h"
-#include "runtime/idrange.h"
 #include "sys/pid.h"
 
 #include <stdio.h>
@@ -31,8 +32,6 @@ struct run {
 	struct store_run *store;
 	int dir; /* the locked state directory, or -EBADF */
 };
-
-enum { EXIT_NOOK = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 static int64_t now_ns(void)
 {
@@ -138,33 +137,6 @@ static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
 	return container_save(r->dir, &r->state, e);
 }
 
-static int run_explain(struct run *r, struct nook_error *e)
-{
-	static const struct {
-		const char *word;
-		enum plan_format format;
-	} formats[] = {{"", PLAN_WHY}, {"why", PLAN_WHY}, {"text", PLAN_TEXT}, {"json", PLAN_JSON}};
-	struct buf text = {0};
-
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (!text_is(r->options->explain, formats[i].word))
-			continue;
-		plan_print(r->result.plan, formats[i].format, &text);
-		(void)fd_write(STDOUT_FILENO, buf_text(&text), text.len);
-		buf_done(&text);
-		return 0;
-	}
-	return err_why(e, STEP_OPTION, "--explain", EINVAL, "it is text, why or json");
-}
-
-/* docker's exit statuses for a command that could not be executed. */
-static int status_of(const struct nook_error *e, int code)
-{
-	if (e->step != STEP_EXEC)
-		return EXIT_NOOK;
-	return code == -ENOENT || code == -ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-}
-
 static int run_started(struct run *r, struct nook_error *e)
 {
 	struct launch_hooks hooks = {born, r};
@@ -172,6 +144,7 @@ static int run_started(struct run *r, struct nook_error *e)
 	sigset_t before;
 	int code, status;
 
+	TRY(plan_save(r->dir, r->result.plan, e));
 	supervise_begin(&before);
 	code = launch(r->result.plan, &hooks, &l, e);
 	if (code < 0)
@@ -194,7 +167,7 @@ static int run_created(struct run *r, struct nook_error *e)
 		status = run_started(r, e);
 	plan_free(r->result.plan);
 	close_fd(&r->dir);
-	r->state.exit_status = status < 0 ? status_of(e, status) : status;
+	r->state.exit_status = status < 0 ? supervise_status(e, status) : status;
 	if (status < 0 || r->state.auto_remove)
 		undone = container_remove(r->store, &r->state, REMOVE_FORCE, &later);
 	else
@@ -222,7 +195,7 @@ static int run_explained(struct run *r, struct nook_error *e)
 			s->uid_maps = s->gid_maps = &range, s->n_uid_maps = s->n_gid_maps = 1;
 	}
 	TRY(run_plan(r, e));
-	code = run_explain(r, e);
+	code = plan_explain(r->result.plan, r->options->explain, STDOUT_FILENO, e);
 	plan_free(r->result.plan);
 	return code;
 }

@@ -21,6 +21,8 @@ extern const struct command cmd_system;
 extern const struct command cmd_top;
 extern const struct command cmd_unpause;
 extern const struct command cmd_wait;
+extern const struct command cmd_exec;
+extern const struct command cmd_run;
 
 /* As people meet them: containers first, then what is under them, then help. */
 const struct command *const commands[] = {
@@ -31,6 +33,7 @@ const struct command *const commands[] = {
 	&cmd_wait,
 	&cmd_kill,
 	&cmd_rm,
+	&cmd_exec,
 	&cmd_ns,
 	&cmd_system,
 	&cmd_doctor,

@@ -1,88 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* nook run: the process. */
+#include "cli/env.h"
 #include "cli/run_options.h"
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "sys/rlimits.h"
 
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-
-enum { ENV_FILE_MAX = 1 << 20 };
-
-struct env {
-	struct arena *arena;
-	const char **list;
-	size_t n;
-};
-
-static void env_add(struct env *env, const char *text)
-{
-	*arena_push(env->arena, &env->list, &env->n) = text;
-}
-
-static void env_set(struct env *env, const char *name, const char *value)
-{
-	env_add(env, arena_printf(env->arena, "%s=%s", name, value));
-}
-
-/* "NAME=VALUE", or "NAME" for the caller's value, which may be absent. */
-static int env_option(struct env *env, const char *option, const char *text, struct nook_error *e)
-{
-	const char *value;
-
-	if (!*text || *text == '=')
-		return err_fmt(e, STEP_OPTION, option, EINVAL, "\"%s\" has no name", text);
-	if (strchr(text, '=')) {
-		env_add(env, text);
-		return 0;
-	}
-	value = getenv(text);
-	if (value)
-		env_set(env, text, value);
-	return 0;
-}
-
-static int env_file(struct env *env, const char *path, struct nook_error *e)
-{
-	struct buf text = {0};
-	char *save = NULL, *copy;
-	int r = file_read(AT_FDCWD, path, ENV_FILE_MAX, &text, e);
-
-	copy = arena_strndup(env->arena, buf_text(&text), text.len);
-	buf_done(&text);
-	if (r < 0)
-		return r;
-	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		line += strspn(line, " \t");
-		if (*line && *line != '#')
-			TRY(env_option(env, path, line, e));
-	}
-	return 0;
-}
-
-static int environment(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e)
-{
-	struct env env = {.arena = c->arena};
-
-	for (const char *const *v = s->process.env; v && *v; v++)
-		env_add(&env, *v);
-	env_add(&env, "container=nook");
-	if (s->process.terminal) {
-		const char *term = getenv("TERM");
-
-		env_set(&env, "TERM", term && *term ? term : "xterm");
-	}
-	for (size_t i = 0; i < o->env_files.n; i++)
-		TRY(env_file(&env, o->env_files.items[i], e));
-	for (size_t i = 0; i < o->env.n; i++)
-		TRY(env_option(&env, "--env", o->env.items[i], e));
-	env_add(&env, NULL);
-	s->process.env = env.list;
-	return 0;
-}
 
 static int rlimit_value(const char *text, uint64_t *ret)
 {
@@ -167,7 +93,7 @@ int run_process(struct cli *c, const struct run_options *o, char **argv, int arg
 
 	arguments(c, o, argv, argc, p);
 	TRY(terminal(o, p, e));
-	TRY(environment(c, o, s, e));
+	TRY(env_build(c->arena, &(struct env_sources){p->env, o->env_files, o->env, p->terminal}, &p->env, e));
 	if (o->workdir && *o->workdir != '/')
 		return err_fmt(e, STEP_OPTION, "--workdir", EINVAL, "\"%s\" is not absolute", o->workdir);
 	p->cwd = o->workdir;

@@ -4,6 +4,7 @@
 
 #include "sys/inroot.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -115,6 +116,9 @@ int apply_console(struct walk *w, const struct step *s, struct nook_error *e)
 	auto_close int master = -EBADF;
 	int unlock = 0, r;
 
+	/* In a container that runs already its devpts is found by name, and checked below. */
+	if (w->pts < 0 && w->root < 0)
+		w->pts = open("/dev/pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (w->pts < 0)
 		return err_why(e, STEP_CONSOLE, "/dev/pts", ENOENT, "a terminal needs a devpts mount");
 	/* Through the descriptors of our own mount and of the master: no name in the container is looked up. */

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/spawn.h"
+#include "sys/pid.h"
 
 #include <linux/prctl.h>
 #include <net/if.h>
@@ -14,6 +15,16 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+
+int apply_open_pid(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (proc < 0)
+		return err_sys(e, STEP_PROC, "/proc");
+	w->slots[s->slot] = TRY(pid_open(proc, s->process.pid, s->process.start, e));
+	return 0;
+}
 
 int apply_open_ns(struct walk *w, const struct step *s, struct nook_error *e)
 {

@@ -50,7 +50,7 @@ static pid_t clone_with(uint64_t flags, int cgroup, int *pidfd)
 {
 	struct clone_args a = {
 		.flags = flags | CLONE_CLEAR_SIGHAND,
-		/* With CLONE_PARENT it is the caller's own, and giving one is EINVAL. */
+		/* With CLONE_PARENT the child ends as its maker would: with SIGCHLD. */
 		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
 	};
 	long pid;

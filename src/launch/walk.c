@@ -10,6 +10,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_CGROUP_DOOR] = apply_cgroup_door,
 	[DO_CGROUP_WRITE] = apply_cgroup_write,
 	[DO_CGROUP_BPF] = apply_cgroup_bpf,
+	[DO_OPEN_PID] = apply_open_pid,
 	[DO_OPEN_NS] = apply_open_ns,
 	[DO_JOIN_NS] = apply_join_ns,
 	[DO_SESSION] = apply_session,

@@ -72,6 +72,7 @@ int apply_cgroup_open(struct walk *w, const struct step *s, struct nook_error *e
 int apply_cgroup_door(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_cgroup_join(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_cgroup_ns(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_open_pid(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_open_ns(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_join_ns(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_idmap(struct walk *w, const struct step *s, struct nook_error *e);

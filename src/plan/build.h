@@ -38,14 +38,13 @@ struct plan_result {
 
 int plan_build(struct arena *a, const struct plan_request *q, struct plan_result *ret, struct nook_error *e);
 
-/* A plan that enters the namespaces of a running process and runs P there. */
+/* exec: a plan that enters a running container.  Rights, filters and limits come from the plan OF with which it was
+ * started; PROCESS says the rest, and what it leaves open (user, directory, environment) is the container's. */
 struct plan_join {
-	const struct spec *spec;  /* process, seccomp, landlock; ns[] tells which kinds differ from the caller's */
-	pid_t pid;
-	uint64_t flags;           /* CLONE_NEW* to enter */
-	bool userns;              /* one of them is a user namespace: become its root first */
-	const char *const *cgroups; /* directories to join, NULL-terminated */
-	bool terminal;
+	const struct plan *of;
+	pid_t pid;                   /* its first process */
+	uint64_t pid_start;
+	const struct spec_process *process;
+	bool has_user;               /* process->user is meant even when it has no name */
 };
-int plan_build_join(struct arena *a, const struct plan_host *h, const struct plan_join *j, struct plan **ret,
-                    struct nook_error *e);
+int plan_build_join(struct arena *a, const struct plan_join *ask, struct plan **ret, struct nook_error *e);

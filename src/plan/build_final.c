@@ -96,13 +96,13 @@ static void build_user(struct build *b, bool has_home)
 	s->user.set_home = !has_home;
 }
 
-static void build_set_ids(struct build *b)
+void build_ids(struct build *b, bool deny_setgroups)
 {
 	const struct spec_user *u = &b->spec->process.user;
 	struct step *s = build_step(b, STAGE_FINAL, DO_SET_IDS,
 		u->name ? u->name : arena_printf(b->arena, "%u:%u", u->uid, u->gid));
 
-	s->user.deny_groups = b->request && b->request->deny_setgroups;
+	s->user.deny_groups = deny_setgroups;
 	s->user.keep_groups = u->keep_groups;
 }
 
@@ -171,9 +171,10 @@ static struct refs candidates(struct build *b, const char *command, const char *
 	return plan_add_strs(b->out, list);
 }
 
-static void build_exec(struct build *b, const char *const *env)
+void build_exec(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
+	const char *const *env = env_unique(b->arena, p->env);
 	const char *path = env_find(env, "PATH");
 	struct refs places = candidates(b, p->argv[0], path ? path : default_path);
 	struct refs argv = plan_add_strs(b->out, p->argv), list = plan_add_strs(b->out, env);
@@ -199,21 +200,37 @@ static void build_cwd(struct build *b, unsigned flags)
 	s->flags = (uint16_t)flags;
 }
 
-int build_final(struct build *b, struct nook_error *e)
+static bool has_cwd(const struct build *b)
+{
+	return b->spec->process.cwd && !text_is(b->spec->process.cwd, "/");
+}
+
+int build_identity(struct build *b, struct nook_error *e)
 {
 	const struct spec_process *p = &b->spec->process;
-	const char *const *env = env_unique(b->arena, p->env);
-	const char *home = env_find(env, "HOME");
-	bool has_cwd = p->cwd && !text_is(p->cwd, "/");
-	struct step *s;
+	const char *home = env_find(p->env, "HOME");
 
 	if (!p->argv || !p->argv[0] || !p->argv[0][0])
 		return err_why(e, STEP_EXEC, "process.args", EINVAL, "no command was given");
 	build_user(b, home && *home);
 	build_step(b, STAGE_FINAL, DO_SESSION, NULL)->flags = p->terminal ? SESSION_TERMINAL : 0;
-	if (has_cwd)
+	if (has_cwd(b))
 		build_cwd(b, 0);
 	build_sched(b);
+	return 0;
+}
+
+void build_fds(struct build *b)
+{
+	build_step(b, STAGE_FINAL, DO_FDS, NULL)->fds.preserve = b->spec->process.preserve_fds;
+}
+
+int build_final(struct build *b, struct nook_error *e)
+{
+	const struct spec_process *p = &b->spec->process;
+	struct step *s;
+
+	TRY(build_identity(b, e));
 	TRY(build_security(b, e));
 	/* Without no_new_privs loading a filter takes CAP_SYS_ADMIN, so it is loaded while that is still there. */
 	if (!p->no_new_privs)
@@ -223,8 +240,8 @@ int build_final(struct build *b, struct nook_error *e)
 		s->flags = CAPS_BOUNDING_ONLY;
 		s->caps.sets[CAPS_BOUNDING] = p->caps[CAPS_BOUNDING];
 	}
-	build_set_ids(b);
-	if (has_cwd)
+	build_ids(b, b->request->deny_setgroups);
+	if (has_cwd(b))
 		build_cwd(b, CWD_AGAIN);
 	build_caps(b);
 	if (p->die_with_parent)
@@ -233,10 +250,9 @@ int build_final(struct build *b, struct nook_error *e)
 	if (p->no_new_privs)
 		build_step(b, STAGE_FINAL, DO_NO_NEW_PRIVS, NULL);
 	TRY(build_landlock(b, e));
-	s = build_step(b, STAGE_FINAL, DO_FDS, NULL);
-	s->fds.preserve = p->preserve_fds;
+	build_fds(b);
 	if (p->no_new_privs)
 		TRY(build_seccomp(b, e));
-	build_exec(b, env);
+	build_exec(b);
 	return 0;
 }

@@ -400,9 +400,16 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 		return 0;
 	}
 	instead = bound_instead(b, m->type);
+	if (instead) {
+		struct spec_mount shown = *m;
+
+		/* A machine that has no /dev/mqueue has none to show. */
+		shown.words.if_exists = true;
+		build_bind(b, &shown, instead, true, false);
+	}
 	if (instead)
-		build_bind(b, m, instead, true, false);
-	else if (text_is(m->target, "/dev") && text_is(m->type, "tmpfs") && b->spec->default_devices)
+		return 0;
+	if (text_is(m->target, "/dev") && text_is(m->type, "tmpfs") && b->spec->default_devices)
 		TRY(build_dev(b, m, e));
 	else
 		build_fs(b, m, m->target, m->type);

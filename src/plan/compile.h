@@ -36,5 +36,10 @@ int build_limits(struct build *b, struct nook_error *e);
 int build_security(struct build *b, struct nook_error *e);
 int build_landlock(struct build *b, struct nook_error *e);
 int build_final(struct build *b, struct nook_error *e);
+/* The parts of build_final() that an exec shares. */
+int build_identity(struct build *b, struct nook_error *e);
+void build_ids(struct build *b, bool deny_setgroups);
+void build_fds(struct build *b);
+void build_exec(struct build *b);
 /* The host id behind a container's id, or the id itself without maps. */
 uint32_t build_host_id(const struct spec_idmap *maps, size_t n, uint32_t inside);

@@ -128,6 +128,7 @@ struct plan *plan_builder_seal(struct plan_builder *b)
 	size_t n = 0;
 
 	*p = b->header;
+	p->format = PLAN_FORMAT;
 	p->size = (uint32_t)size;
 	p->n_steps = (uint32_t)b->n_steps;
 	p->data_at = (uint32_t)(sizeof(struct plan) + steps_size);
@@ -250,7 +251,7 @@ int plan_validate(const void *data, size_t size)
 	const struct plan *p = data;
 	uint32_t stage = 0;
 
-	if (size < sizeof(*p) || p->size != size || p->n_steps > (size - sizeof(*p)) / sizeof(struct step) ||
+	if (size < sizeof(*p) || p->format != PLAN_FORMAT || p->size != size || p->n_steps > (size - sizeof(*p)) / sizeof(struct step) ||
 		p->data_at != sizeof(*p) + p->n_steps * sizeof(struct step) || p->data_len != size - p->data_at ||
 		!p->data_len || *(const char *)plan_at(p, 0) || *(const char *)plan_at(p, p->data_len - 1))
 		return -EINVAL;

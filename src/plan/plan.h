@@ -47,6 +47,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1 };
 	X(DO_CGROUP_DOOR, "cgroup door", STEP_CGROUP, "open the file by which the first process will join")                           \
 	X(DO_CGROUP_WRITE, "limit", STEP_LIMIT, "set a limit before anything runs under it")                                          \
 	X(DO_CGROUP_BPF, "cgroup bpf", STEP_DEVICES, "attach a BPF program to the group")                                             \
+	X(DO_OPEN_PID, "open process", STEP_CONTAINER, "hold the container's first process, and no other that got its number")         \
 	X(DO_OPEN_NS, "open ns", STEP_NAMESPACE, "hold an existing namespace")                                                        \
 	X(DO_JOIN_NS, "join ns", STEP_NAMESPACE, "enter existing namespaces")                                                         \
 	X(DO_SESSION, "session", STEP_STDIO, "leave the caller's session and terminal")                                               \
@@ -196,6 +197,10 @@ struct step {
 			int64_t number;
 			bool clamp;
 		} value;
+		struct {                /* DO_OPEN_PID */
+			int32_t pid;
+			uint64_t start;     /* its start time, field 22 of /proc/PID/stat */
+		} process;
 		struct {
 			struct ref name;       /* look up, or none */
 			uint32_t uid, gid;
@@ -259,7 +264,11 @@ struct plan_node {
 
 enum gate_kind { GATE_NONE, GATE_SOCKET };
 
+/* Changes whenever struct step does: a plan written by another nook is refused. */
+#define PLAN_FORMAT (0x6e6f6f6bU ^ (uint32_t)(sizeof(struct step) << 8) ^ DO_COUNT)
+
 struct plan {
+	uint32_t format;      /* PLAN_FORMAT */
 	uint32_t size;        /* of the whole, bytes */
 	uint32_t n_steps;
 	uint32_t data_at;     /* offset of the data from the start of this struct */
@@ -271,6 +280,7 @@ struct plan {
 	int32_t gate_slot;    /* GATE_SOCKET: the listening socket that DO_GATE made */
 	uint32_t die_with_parent;
 	uint32_t init;        /* nook's reaper stays pid 1 */
+	uint32_t reserved;
 	struct step steps[];
 };
 
@@ -326,3 +336,5 @@ struct buf;
 enum plan_format { PLAN_TEXT, PLAN_WHY, PLAN_JSON };
 /* One line a step; PLAN_WHY adds what each is for. */
 void plan_print(const struct plan *p, enum plan_format format, struct buf *out);
+/* For --explain: FORMAT is "text", "why" (or "") or "json"; written to FD. */
+int plan_explain(const struct plan *p, const char *format, int fd, struct nook_error *e);

@@ -2,15 +2,14 @@
 /* A plan as text: what `--explain` shows and the golden tests compare. */
 #include "plan/plan.h"
 
-#include "base/buf.h"
+#include "base/fd.h"
+#include "security/caps.h"
 #include "sys/rlimits.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-
-#include "security/caps.h"
 
 static const char *const stage_titles[STAGE_COUNT] = {
 	[STAGE_PREPARE] = "before the clone, with the caller's rights",
@@ -257,4 +256,24 @@ void plan_print(const struct plan *p, enum plan_format format, struct buf *out)
 		if (format == PLAN_WHY)
 			buf_addf(out, "    %-12s   %s\n", "", step_kinds[s->kind].why);
 	}
+}
+
+int plan_explain(const struct plan *p, const char *format, int fd, struct nook_error *e)
+{
+	static const struct {
+		const char *word;
+		enum plan_format format;
+	} formats[] = {{"", PLAN_WHY}, {"why", PLAN_WHY}, {"text", PLAN_TEXT}, {"json", PLAN_JSON}};
+	struct buf text = {0};
+	int r;
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(format, formats[i].word) != 0)
+			continue;
+		plan_print(p, formats[i].format, &text);
+		r = fd_write(fd, buf_text(&text), text.len);
+		buf_done(&text);
+		return r < 0 ? err_num(e, STEP_FILE, "stdout", r) : 0;
+	}
+	return err_why(e, STEP_OPTION, "--explain", EINVAL, "it is text, why or json");
 }

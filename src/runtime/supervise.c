@@ -188,3 +188,10 @@ int supervise(struct launched *l, struct nook_error *e)
 		return err_num(e, STEP_WAIT, NULL, r);
 	return collect(l, e);
 }
+
+int supervise_status(const struct nook_error *e, int code)
+{
+	if (e->step != STEP_EXEC)
+		return 125;
+	return code == -ENOENT || code == -ENOTDIR ? 127 : 126;
+}

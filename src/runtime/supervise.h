@@ -11,3 +11,6 @@
 void supervise_begin(sigset_t *before);
 /* Waits until the first process has ended: its exit status, 128 + n for a signal, or -errno.  L is reaped. */
 int supervise(struct launched *l, struct nook_error *e);
+/* The exit status for a failed start, as docker has them: 127 when the command was not found, 126 when it cannot be
+ * executed, else 125.  CODE is what launch() returned. */
+int supervise_status(const struct nook_error *e, int code);
