@@ -22,7 +22,7 @@ static inline void cleanup_close(const int *fd)
 }
 
 #define auto_free __attribute__((cleanup(cleanup_free)))
-#define auto_close __attribute__((cleanup(cleanup_close)))
+#define auto_close __attribute__((cleanup(cleanup_close), unused)) /* often held only until the end of the scope */
 
 /* AUTO(plan_free) struct plan *p = NULL;  calls plan_free(p) at the end of the scope.  One CLEANUP_DEFINE per function. */
 #define CLEANUP_DEFINE(type, function)              \
