@@ -233,6 +233,7 @@ static const struct hint hints[] = {
 
 	/* The process. */
 	{STEP_EXEC, ENOENT, "interpreter", NULL, NULL},
+	{STEP_EXEC, ENOENT, "/", NULL, "the path is looked up inside the root that the command runs in"},
 	{STEP_EXEC, ENOENT, NULL, NULL, "the program must be in the container's own PATH"},
 	{STEP_EXEC, EACCES, NULL, NULL, "the file is not executable for this user, is a directory, or lies on a noexec mount"},
 	{STEP_EXEC, ENOEXEC, NULL, NULL, "the file is for another machine, or a script without a #! line"},
