@@ -129,8 +129,8 @@ static int unpack_entry(struct archive *a, struct archive_entry *from, struct wr
 		.mtime = time_of(archive_entry_mtime(from), archive_entry_mtime_nsec(from)),
 	};
 
-	if (!entry.name)
-		return err_why(e, STEP_UNPACK, "entry", EINVAL, "has no readable name");
+	if (!entry.name || !*entry.name)
+		return err_why(e, STEP_UNPACK, "entry", EINVAL, "has no name");
 	entry.atime = entry.mtime;
 	if (archive_entry_atime_is_set(from))
 		entry.atime = time_of(archive_entry_atime(from), archive_entry_atime_nsec(from));
