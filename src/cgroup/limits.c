@@ -148,6 +148,35 @@ uint64_t limits_weight_of_shares(uint64_t shares)
 	return (uint64_t)ceil(pow(10, exponent) - 1e-9);
 }
 
+const char *limits_other_name(const char *file)
+{
+	static const char *const pairs[][2] = {
+		{"cpu.cfs_quota_us", "cpu.max"},
+		{"cpu.cfs_period_us", "cpu.max"},
+		{"cpuacct.usage", "cpu.stat"},
+		{"freezer.state", "cgroup.freeze"},
+		{"memory.usage_in_bytes", "memory.current"},
+		{"memory.max_usage_in_bytes", "memory.peak"},
+		{"blkio.throttle.read_bps_device", "io.max"},
+		{"blkio.throttle.write_bps_device", "io.max"},
+		{"blkio.throttle.read_iops_device", "io.max"},
+		{"blkio.throttle.write_iops_device", "io.max"},
+		{"tasks", "cgroup.threads"},
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
+		for (int side = 0; side < 2; side++)
+			if (text_is(pairs[i][side], file))
+				return pairs[i][!side];
+	for (size_t i = 0; i < N_ROWS; i++) {
+		if (rows[i].v1 && rows[i].v2 && *rows[i].v1 && text_is(rows[i].v2, file))
+			return rows[i].v1;
+		if (rows[i].v1 && rows[i].v2 && *rows[i].v2 && text_is(rows[i].v1, file))
+			return rows[i].v2;
+	}
+	return NULL;
+}
+
 struct speller {
 	struct arena *arena;
 	const struct spec_resources *r;

@@ -27,6 +27,9 @@ int limits_spell(struct arena *a, const struct spec_resources *r, const enum cgr
 /* 2..262144 to 1..10000 so that the defaults 1024 and 100 meet, as runc and crun convert them today. */
 uint64_t limits_weight_of_shares(uint64_t shares);
 
+/* What the other version calls a file, or NULL. */
+const char *limits_other_name(const char *file);
+
 /* cgroup_want() for a container that has these groups: its other groups get the same path, and nothing is made by
  * default. */
 int cgroup_want_more(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const struct cgroup *existing,

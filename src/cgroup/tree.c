@@ -238,12 +238,16 @@ int cgroup_pause_tree(pid_t pid, int timeout_ms, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
 	struct tree t;
+	const char *group;
 	sigset_t old;
 	int r;
 
 	if (pid <= 1 || pid == getpid())
 		return err_why(e, STEP_FREEZE, pid == 1 ? "pid 1" : "pid", EINVAL, "that process cannot be paused");
 	TRY(tree_init(&t, a, pid, e));
+	group = group_of(&t, pid);
+	if (group && is_paused_group(&t, group))
+		return err_why(e, STEP_FREEZE, t.name, EBUSY, "the process is paused already");
 	block_signals(&old);
 	r = freeze_all(&t, timeout_ms, e);
 	if (r < 0)

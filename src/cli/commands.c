@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "opt/nearest.h"
 
+extern const struct command cmd_cgroup;
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
 extern const struct command cmd_doctor;
@@ -37,6 +38,7 @@ const struct command *const commands[] = {
 	&cmd_ns,
 	&cmd_system,
 	&cmd_doctor,
+	&cmd_cgroup,
 	&cmd_completion,
 	&cmd_help,
 	&cmd_inspect,
