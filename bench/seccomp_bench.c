@@ -91,15 +91,17 @@ static uint64_t make_range(struct bench *b)
 
 static void add_rule(scmp_filter_ctx ctx, const struct seccomp_rule *rule, uint32_t otherwise)
 {
-	uint32_t action = rule->action == SECCOMP_RET_ERRNO ? SCMP_ACT_ERRNO(rule->errno_ret.set ? rule->errno_ret.value : 1)
-	                                                    : rule->action;
+	uint32_t action = rule->action == SECCOMP_RET_ERRNO
+				  ? SCMP_ACT_ERRNO(rule->errno_ret.set ? rule->errno_ret.value : 1)
+				  : rule->action;
 	struct scmp_arg_cmp cmp[SECCOMP_ARGS];
 
 	for (size_t i = 0; i < rule->n_args; i++)
-		cmp[i] = (struct scmp_arg_cmp){rule->args[i].index, (enum scmp_compare)rule->args[i].op, rule->args[i].value,
-		                               rule->args[i].value_two};
+		cmp[i] = (struct scmp_arg_cmp){rule->args[i].index, (enum scmp_compare)rule->args[i].op,
+			rule->args[i].value, rule->args[i].value_two};
 	for (const char *const *name = rule->names; action != otherwise && *name; name++)
-		(void)seccomp_rule_add_array(ctx, action, seccomp_syscall_resolve_name(*name), (unsigned)rule->n_args, cmp);
+		(void)seccomp_rule_add_array(
+			ctx, action, seccomp_syscall_resolve_name(*name), (unsigned)rule->n_args, cmp);
 }
 
 static uint64_t make_linear_into(const struct spec_seccomp *s, int fd)
@@ -247,14 +249,16 @@ int main(int argc, char **argv)
 		for (size_t k = 0; k < N_ROWS; k++)
 			if (i % rows[k].divide == 0)
 				ns[k][i / rows[k].divide] = rows[k].run(&b);
-	(void)printf("instructions: default %zu, JSON %zu, libseccomp %zu\n%-40s %10s %10s\n", b.own.n, b.range.n, b.linear.n,
-	             "microseconds", "median", "p10");
+	(void)printf("instructions: default %zu, JSON %zu, libseccomp %zu\n%-40s %10s %10s\n", b.own.n, b.range.n,
+		b.linear.n, "microseconds", "median", "p10");
 	for (size_t k = 0; k < N_ROWS; k++) {
 		size_t n = (rounds + rows[k].divide - 1) / rows[k].divide;
-		double unit = rows[k].run == call_none || rows[k].run == call_own || rows[k].run == call_linear ? 1 : 1000;
+		double unit =
+			rows[k].run == call_none || rows[k].run == call_own || rows[k].run == call_linear ? 1 : 1000;
 
 		qsort(ns[k], n, sizeof(ns[k][0]), by_size);
-		(void)printf("%-40s %10.1f %10.1f\n", rows[k].what, (double)ns[k][n / 2] / unit, (double)ns[k][n / 10] / unit);
+		(void)printf("%-40s %10.1f %10.1f\n", rows[k].what, (double)ns[k][n / 2] / unit,
+			(double)ns[k][n / 10] / unit);
 	}
 	json_free(b.json);
 	arena_free(b.arena);

@@ -84,7 +84,8 @@ int caps_parse(const char *name, uint64_t *ret)
 }
 
 /* Splits a list into the capabilities it names and whether it says ALL. */
-static int list_read(const char *const *list, const char *option, uint64_t *ret_named, bool *ret_all, struct nook_error *e)
+static int list_read(
+	const char *const *list, const char *option, uint64_t *ret_named, bool *ret_all, struct nook_error *e)
 {
 	uint64_t named = 0;
 	bool all = false;
@@ -144,8 +145,11 @@ int caps_own_load(struct caps_own *ret, struct nook_error *e)
 		const char *key;
 		uint64_t *value;
 	} members[] = {
-		{"\nCapInh:", &own.inheritable}, {"\nCapPrm:", &own.permitted}, {"\nCapEff:", &own.effective},
-		{"\nCapBnd:", &own.bounding},    {"\nCapAmb:", &own.ambient},
+		{"\nCapInh:", &own.inheritable},
+		{"\nCapPrm:", &own.permitted},
+		{"\nCapEff:", &own.effective},
+		{"\nCapBnd:", &own.bounding},
+		{"\nCapAmb:", &own.ambient},
 	};
 
 	TRY(file_read(AT_FDCWD, path, 64 * 1024, &text, e));

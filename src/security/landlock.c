@@ -35,9 +35,9 @@ static const struct {
 
 #define READ_RIGHTS (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 /* A rule for a file may hold only these; the others are about what is in a directory. */
-#define FILE_RIGHTS                                                                                                   \
-	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                      \
-	 LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_IOCTL_DEV)
+#define FILE_RIGHTS                                                                                                    \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                   \
+		LANDLOCK_ACCESS_FS_TRUNCATE | LANDLOCK_ACCESS_FS_IOCTL_DEV)
 
 static const char absent[] = "this kernel has no Landlock (CONFIG_SECURITY_LANDLOCK)";
 static const char disabled[] = "Landlock is not enabled: add it to lsm= on the kernel's command line";
@@ -149,6 +149,7 @@ int landlock_enforce(int ruleset, struct nook_error *e)
 	if (errno == EPERM)
 		return err_why(e, STEP_LANDLOCK, "restrict self", EPERM, "needs no_new_privs or CAP_SYS_ADMIN");
 	if (errno == E2BIG)
-		return err_why(e, STEP_LANDLOCK, "restrict self", E2BIG, "sixteen fences stand one inside the other already");
+		return err_why(
+			e, STEP_LANDLOCK, "restrict self", E2BIG, "sixteen fences stand one inside the other already");
 	return err_sys(e, STEP_LANDLOCK, "restrict self");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Landlock: a fence around the file system that needs no rights to build and that no mount moves.  What no rule allows is
- * refused.  Inside, mount(2), umount(2) and pivot_root(2) fail too.
+ * Landlock: a fence around the file system that needs no rights to build and that no mount moves.  What no rule allows
+ * is refused.  Inside, mount(2), umount(2) and pivot_root(2) fail too.
  */
 #pragma once
 
@@ -21,7 +21,8 @@ enum landlock_scope {
 	LANDLOCK_SCOPE_SIGNALS = 2, /* nor processes outside be signalled */
 };
 
-/* Asks the kernel.  Without Landlock the result is zero and why_not (if not NULL) gets a static clause that says why. */
+/* Asks the kernel.  Without Landlock the result is zero and why_not (if not NULL) gets a static clause that says why.
+ */
 struct landlock_kernel landlock_probe(const char **why_not);
 /* What a kernel with this ABI can do. */
 struct landlock_kernel landlock_kernel_of(int abi);

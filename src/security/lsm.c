@@ -13,16 +13,32 @@
 #endif
 
 const char *const lsm_names[LSM_COUNT] = {
-	[LSM_APPARMOR] = "apparmor",   [LSM_BPF] = "bpf",           [LSM_IPE] = "ipe",         [LSM_LANDLOCK] = "landlock",
-	[LSM_LOADPIN] = "loadpin",     [LSM_LOCKDOWN] = "lockdown", [LSM_SAFESETID] = "safesetid",
-	[LSM_SELINUX] = "selinux",     [LSM_SMACK] = "smack",       [LSM_TOMOYO] = "tomoyo",   [LSM_YAMA] = "yama",
+	[LSM_APPARMOR] = "apparmor",
+	[LSM_BPF] = "bpf",
+	[LSM_IPE] = "ipe",
+	[LSM_LANDLOCK] = "landlock",
+	[LSM_LOADPIN] = "loadpin",
+	[LSM_LOCKDOWN] = "lockdown",
+	[LSM_SAFESETID] = "safesetid",
+	[LSM_SELINUX] = "selinux",
+	[LSM_SMACK] = "smack",
+	[LSM_TOMOYO] = "tomoyo",
+	[LSM_YAMA] = "yama",
 };
 
 /* The numbers of lsm_list_modules(2). */
 static const uint64_t lsm_ids[LSM_COUNT] = {
-	[LSM_SELINUX] = 101,  [LSM_SMACK] = 102,     [LSM_TOMOYO] = 103,   [LSM_APPARMOR] = 104,
-	[LSM_YAMA] = 105,     [LSM_LOADPIN] = 106,   [LSM_SAFESETID] = 107, [LSM_LOCKDOWN] = 108,
-	[LSM_BPF] = 109,      [LSM_LANDLOCK] = 110,  [LSM_IPE] = 113,
+	[LSM_SELINUX] = 101,
+	[LSM_SMACK] = 102,
+	[LSM_TOMOYO] = 103,
+	[LSM_APPARMOR] = 104,
+	[LSM_YAMA] = 105,
+	[LSM_LOADPIN] = 106,
+	[LSM_SAFESETID] = 107,
+	[LSM_LOCKDOWN] = 108,
+	[LSM_BPF] = 109,
+	[LSM_LANDLOCK] = 110,
+	[LSM_IPE] = 113,
 };
 
 enum { MAX_MODULES = 32, MAX_FILE = 64 * 1024 };

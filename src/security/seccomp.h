@@ -27,11 +27,12 @@ enum { SECCOMP_ARGS = 6 };
 
 /* The program for SPEC in ARENA memory; caps (the bounding set) decides the conditional parts of the default profile.
  * *ret_n is 0 when the spec asks for no filter. */
-int seccomp_compile(struct arena *a, const struct spec_seccomp *s, uint64_t caps, struct sock_filter **ret, size_t *ret_n,
-                    struct nook_error *e);
+int seccomp_compile(struct arena *a, const struct spec_seccomp *s, uint64_t caps, struct sock_filter **ret,
+	size_t *ret_n, struct nook_error *e);
 
 /* Reads a profile file in OCI or docker form into S (docker's includes/excludes are judged with CAPS). */
-int seccomp_profile_load(struct arena *a, const char *path, uint64_t caps, struct spec_seccomp *s, struct nook_error *e);
+int seccomp_profile_load(
+	struct arena *a, const char *path, uint64_t caps, struct spec_seccomp *s, struct nook_error *e);
 
 /* Runs a filter on one call as the kernel would: the SECCOMP_RET_* value.  For tests and `nook box --explain`. */
 uint32_t seccomp_verdict(const struct sock_filter *f, size_t n, uint32_t arch, uint32_t nr, const uint64_t args[6]);

@@ -60,7 +60,7 @@ static struct policy policy_of(const struct spec_seccomp *s)
 
 /* What the profile says about one ABI, and about the numbers above those that it knows. */
 static void add_abi(struct arena *a, const struct spec_seccomp *s, uint64_t caps, const struct seccomp_rules *rules,
-                    size_t abi, const struct policy *policy, struct seccomp_ranges *r)
+	size_t abi, const struct policy *policy, struct seccomp_ranges *r)
 {
 	uint32_t start = r->next;
 
@@ -72,8 +72,8 @@ static void add_abi(struct arena *a, const struct spec_seccomp *s, uint64_t caps
 	seccomp_ranges_from(a, r, r->next, r->next == start ? policy->otherwise : policy->newer);
 }
 
-int seccomp_compile(struct arena *a, const struct spec_seccomp *s, uint64_t caps, struct sock_filter **ret, size_t *ret_n,
-                    struct nook_error *e)
+int seccomp_compile(struct arena *a, const struct spec_seccomp *s, uint64_t caps, struct sock_filter **ret,
+	size_t *ret_n, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *scratch = arena_new();
 	const struct policy policy = policy_of(s);

@@ -26,6 +26,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+/* clang-format off: these tables read best as they are laid out. */
+
 /* The kernel reads flags, commands and families as 32-bit numbers, so only these bits are compared: with the high ones
  * set to anything the call means the same. */
 #define INT_IS(at, number) {.index = (at), .op = SECCOMP_OP_MASKED_EQ, .value = UINT32_MAX, .value_two = (number)}
@@ -73,8 +75,11 @@ static const struct seccomp_check no_terminal_input[] = {
 };
 /* PER_LINUX, PER_LINUX32, both with UNAME26, and the question which one is set. */
 static const struct seccomp_check usual_personality[] = {
-	CHECK(ALLOW, INT_IS(0, 0)),          CHECK(ALLOW, INT_IS(0, 8)),          CHECK(ALLOW, INT_IS(0, 0x20000)),
-	CHECK(ALLOW, INT_IS(0, 0x20008)), CHECK(ALLOW, INT_IS(0, 0xffffffff)),
+	CHECK(ALLOW, INT_IS(0, 0)),
+	CHECK(ALLOW, INT_IS(0, 8)),
+	CHECK(ALLOW, INT_IS(0, 0x20000)),
+	CHECK(ALLOW, INT_IS(0, 0x20008)),
+	CHECK(ALLOW, INT_IS(0, 0xffffffff)),
 };
 
 /* What a container manager does with keyrings: a new session keyring that only its owner may search. */
@@ -221,5 +226,7 @@ static const struct seccomp_row default_rows[] = {
 	{"pivot_root", 0, ROW_NESTING, ALLOW},
 	{"keyctl", 0, ROW_NESTING, REFUSE(EPERM), CHECKS(new_keyring)},
 };
+
+/* clang-format on */
 
 enum { N_DEFAULT_ROWS = sizeof(default_rows) / sizeof(default_rows[0]) };

@@ -30,27 +30,22 @@ static const struct family {
 	const char *cpu; /* meson's cpu_family-endian */
 	struct abi abis[MAX_ABIS];
 } families[] = {
-	{"x86_64-little",
-	 {{"SCMP_ARCH_X86_64", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, 0, 0},
-	  {"SCMP_ARCH_X86", SCMP_ARCH_X86, AUDIT_ARCH_I386, 0, 1},
-	  {"SCMP_ARCH_X32", SCMP_ARCH_X32, AUDIT_ARCH_X86_64, X32_BIT, 1}}},
+	{"x86_64-little", {{"SCMP_ARCH_X86_64", SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64, 0, 0},
+				  {"SCMP_ARCH_X86", SCMP_ARCH_X86, AUDIT_ARCH_I386, 0, 1},
+				  {"SCMP_ARCH_X32", SCMP_ARCH_X32, AUDIT_ARCH_X86_64, X32_BIT, 1}}},
 	{"x86-little", {{"SCMP_ARCH_X86", SCMP_ARCH_X86, AUDIT_ARCH_I386, 0, 1}}},
-	{"aarch64-little",
-	 {{"SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, 0, 0},
-	  {"SCMP_ARCH_ARM", SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0, 1}}},
+	{"aarch64-little", {{"SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64, 0, 0},
+				   {"SCMP_ARCH_ARM", SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0, 1}}},
 	{"arm-little", {{"SCMP_ARCH_ARM", SCMP_ARCH_ARM, AUDIT_ARCH_ARM, 0, 1}}},
 	{"riscv64-little", {{"SCMP_ARCH_RISCV64", SCMP_ARCH_RISCV64, AUDIT_ARCH_RISCV64, 0, 0}}},
 	{"ppc64-little", {{"SCMP_ARCH_PPC64LE", SCMP_ARCH_PPC64LE, AUDIT_ARCH_PPC64LE, 0, 0}}},
-	{"ppc64-big",
-	 {{"SCMP_ARCH_PPC64", SCMP_ARCH_PPC64, AUDIT_ARCH_PPC64, 0, 0},
-	  {"SCMP_ARCH_PPC", SCMP_ARCH_PPC, AUDIT_ARCH_PPC, 0, 1}}},
-	{"s390x-big",
-	 {{"SCMP_ARCH_S390X", SCMP_ARCH_S390X, AUDIT_ARCH_S390X, 0, 0},
-	  {"SCMP_ARCH_S390", SCMP_ARCH_S390, AUDIT_ARCH_S390, 0, 1}}},
-	{"mips64-little",
-	 {{"SCMP_ARCH_MIPSEL64", SCMP_ARCH_MIPSEL64, AUDIT_ARCH_MIPSEL64, 5000, 0},
-	  {"SCMP_ARCH_MIPSEL", SCMP_ARCH_MIPSEL, AUDIT_ARCH_MIPSEL, 4000, 1},
-	  {"SCMP_ARCH_MIPSEL64N32", SCMP_ARCH_MIPSEL64N32, AUDIT_ARCH_MIPSEL64N32, 6000, 1}}},
+	{"ppc64-big", {{"SCMP_ARCH_PPC64", SCMP_ARCH_PPC64, AUDIT_ARCH_PPC64, 0, 0},
+			      {"SCMP_ARCH_PPC", SCMP_ARCH_PPC, AUDIT_ARCH_PPC, 0, 1}}},
+	{"s390x-big", {{"SCMP_ARCH_S390X", SCMP_ARCH_S390X, AUDIT_ARCH_S390X, 0, 0},
+			      {"SCMP_ARCH_S390", SCMP_ARCH_S390, AUDIT_ARCH_S390, 0, 1}}},
+	{"mips64-little", {{"SCMP_ARCH_MIPSEL64", SCMP_ARCH_MIPSEL64, AUDIT_ARCH_MIPSEL64, 5000, 0},
+				  {"SCMP_ARCH_MIPSEL", SCMP_ARCH_MIPSEL, AUDIT_ARCH_MIPSEL, 4000, 1},
+				  {"SCMP_ARCH_MIPSEL64N32", SCMP_ARCH_MIPSEL64N32, AUDIT_ARCH_MIPSEL64N32, 6000, 1}}},
 #ifdef SCMP_ARCH_LOONGARCH64
 	{"loongarch64-little", {{"SCMP_ARCH_LOONGARCH64", SCMP_ARCH_LOONGARCH64, AUDIT_ARCH_LOONGARCH64, 0, 0}}},
 #endif
@@ -193,7 +188,7 @@ static void print_names(const struct family *family)
 	printf("static const struct seccomp_abi abis[] = {\n");
 	for (size_t i = 0; i < MAX_ABIS && family->abis[i].name; i++)
 		printf("\t{\"%s\", 0x%xu, 0x%xu, %d},\n", family->abis[i].name, family->abis[i].audit,
-		       (unsigned)family->abis[i].base, family->abis[i].narrow);
+			(unsigned)family->abis[i].base, family->abis[i].narrow);
 	printf("};\n\nstatic const char call_names[] =\n");
 	for (size_t i = 0; i < n_calls; i++)
 		printf("\t\"%s\\0\"\n", calls[i].name);
@@ -204,8 +199,8 @@ static void print_names(const struct family *family)
 	}
 	printf("};\n\nstatic const struct seccomp_numbers call_numbers[] = {\n");
 	for (size_t i = 0; i < n_calls; i++)
-		printf("\t{{%d, %d, %d}, %d, %d},\n", calls[i].nrs[0], calls[i].nrs[1], calls[i].nrs[2], calls[i].socketcall,
-		       calls[i].ipc);
+		printf("\t{{%d, %d, %d}, %d, %d},\n", calls[i].nrs[0], calls[i].nrs[1], calls[i].nrs[2],
+			calls[i].socketcall, calls[i].ipc);
 	printf("};\n\n");
 }
 

@@ -8,10 +8,10 @@
 
 /* An ABI that the kernel of this architecture runs: 0 is the native one. */
 struct seccomp_abi {
-	const char *name;    /* "SCMP_ARCH_X86_64" */
+	const char *name; /* "SCMP_ARCH_X86_64" */
 	uint32_t audit_arch;
-	uint32_t base;       /* what the ABI adds to each number (x32: 0x40000000) */
-	int narrow;          /* arguments are 32 bits wide */
+	uint32_t base; /* what the ABI adds to each number (x32: 0x40000000) */
+	int narrow;    /* arguments are 32 bits wide */
 };
 
 enum { SECCOMP_ABIS = 3 };

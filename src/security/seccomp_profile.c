@@ -32,10 +32,14 @@ static const struct bind_word action_words[] = {
 };
 
 static const struct bind_word op_words[] = {
-	{"SCMP_CMP_NE", SECCOMP_OP_NE}, {"SCMP_CMP_LT", SECCOMP_OP_LT},
-	{"SCMP_CMP_LE", SECCOMP_OP_LE}, {"SCMP_CMP_EQ", SECCOMP_OP_EQ},
-	{"SCMP_CMP_GE", SECCOMP_OP_GE}, {"SCMP_CMP_GT", SECCOMP_OP_GT},
-	{"SCMP_CMP_MASKED_EQ", SECCOMP_OP_MASKED_EQ}, {NULL, 0},
+	{"SCMP_CMP_NE", SECCOMP_OP_NE},
+	{"SCMP_CMP_LT", SECCOMP_OP_LT},
+	{"SCMP_CMP_LE", SECCOMP_OP_LE},
+	{"SCMP_CMP_EQ", SECCOMP_OP_EQ},
+	{"SCMP_CMP_GE", SECCOMP_OP_GE},
+	{"SCMP_CMP_GT", SECCOMP_OP_GT},
+	{"SCMP_CMP_MASKED_EQ", SECCOMP_OP_MASKED_EQ},
+	{NULL, 0},
 };
 
 static const struct bind_word flag_words[] = {
@@ -102,7 +106,8 @@ static const struct bind rule_table[] = {
 };
 
 static const struct bind common_table[] = {
-	{AT(struct spec_seccomp, default_action), BIND_WORD, "defaultAction", .words = action_words, .flags = BIND_REQUIRED},
+	{AT(struct spec_seccomp, default_action), BIND_WORD, "defaultAction", .words = action_words,
+		.flags = BIND_REQUIRED},
 	{AT(struct spec_seccomp, default_errno), BIND_OPT_UINT, "defaultErrnoRet"},
 	{AT(struct spec_seccomp, archs), BIND_STRINGS, "architectures"},
 	{.type = BIND_CUSTOM, .name = "flags", .custom = &flags_custom},
@@ -119,8 +124,8 @@ static const struct bind oci_table[] = {
 
 /* ---- what no table can say --------------------------------------------------------------------------------------- */
 
-static int errno_check(struct bind_reader *r, const char *member, uint32_t action, struct opt_u64 value,
-                       struct nook_error *e)
+static int errno_check(
+	struct bind_reader *r, const char *member, uint32_t action, struct opt_u64 value, struct nook_error *e)
 {
 	if (!value.set)
 		return 0;
@@ -128,7 +133,8 @@ static int errno_check(struct bind_reader *r, const char *member, uint32_t actio
 	if (action != SECCOMP_RET_ERRNO && action != SECCOMP_RET_TRACE)
 		return bind_refuse(r, e, "means nothing with %s", bind_word_of(action_words, (int32_t)action));
 	if (value.value > SECCOMP_RET_DATA)
-		return bind_refuse(r, e, "%llu is not between 0 and %u", (unsigned long long)value.value, SECCOMP_RET_DATA);
+		return bind_refuse(
+			r, e, "%llu is not between 0 and %u", (unsigned long long)value.value, SECCOMP_RET_DATA);
 	bind_leave(r);
 	return 0;
 }
@@ -142,8 +148,8 @@ static int rule_check(struct bind_reader *r, const struct seccomp_rule *rule, st
 		return bind_refuse(r, e, "has %zu conditions, but a call has %d arguments", rule->n_args, SECCOMP_ARGS);
 	for (size_t i = 0; i < rule->n_args; i++)
 		if (rule->args[i].index >= SECCOMP_ARGS)
-			return bind_refuse(r, e, "args[%zu].index is %u, but a call has %d arguments", i, rule->args[i].index,
-			                   SECCOMP_ARGS);
+			return bind_refuse(r, e, "args[%zu].index is %u, but a call has %d arguments", i,
+				rule->args[i].index, SECCOMP_ARGS);
 	if (rule->action != SECCOMP_RET_USER_NOTIF)
 		return 0;
 	/* The runtime itself writes once more behind its own filter, and nobody would answer. */
@@ -274,9 +280,15 @@ static const struct bind docker_table[] = {
 static const struct {
 	const char *oci, *docker;
 } arch_names[] = {
-	{"SCMP_ARCH_X86_64", "amd64"},   {"SCMP_ARCH_X86", "x86"},         {"SCMP_ARCH_AARCH64", "arm64"},
-	{"SCMP_ARCH_ARM", "arm"},        {"SCMP_ARCH_RISCV64", "riscv64"}, {"SCMP_ARCH_PPC64LE", "ppc64le"},
-	{"SCMP_ARCH_PPC64", "ppc64"},    {"SCMP_ARCH_S390X", "s390x"},     {"SCMP_ARCH_MIPSEL64", "mips64le"},
+	{"SCMP_ARCH_X86_64", "amd64"},
+	{"SCMP_ARCH_X86", "x86"},
+	{"SCMP_ARCH_AARCH64", "arm64"},
+	{"SCMP_ARCH_ARM", "arm"},
+	{"SCMP_ARCH_RISCV64", "riscv64"},
+	{"SCMP_ARCH_PPC64LE", "ppc64le"},
+	{"SCMP_ARCH_PPC64", "ppc64"},
+	{"SCMP_ARCH_S390X", "s390x"},
+	{"SCMP_ARCH_MIPSEL64", "mips64le"},
 	{"SCMP_ARCH_LOONGARCH64", "loong64"},
 };
 
@@ -367,7 +379,7 @@ static int errno_from_name(struct bind_reader *r, const char *name, struct opt_u
 }
 
 static int docker_rules(struct bind_reader *r, const struct docker_profile *p, const struct machine *m,
-                        struct spec_seccomp *s, struct nook_error *e)
+	struct spec_seccomp *s, struct nook_error *e)
 {
 	TRY(bind_enter(r, "syscalls", 0, e));
 	for (size_t i = 0; i < p->n_rules; i++) {
@@ -393,8 +405,8 @@ static int docker_rules(struct bind_reader *r, const struct docker_profile *p, c
 }
 
 /* The entry of the native architecture brings those that run beside it. */
-static int docker_archs(struct bind_reader *r, const struct docker_profile *p, struct spec_seccomp *s,
-                        struct nook_error *e)
+static int docker_archs(
+	struct bind_reader *r, const struct docker_profile *p, struct spec_seccomp *s, struct nook_error *e)
 {
 	if (p->n_arch_map && s->archs && s->archs[0])
 		return bind_refuse(r, e, "has both architectures and archMap");
@@ -408,7 +420,7 @@ static int docker_archs(struct bind_reader *r, const struct docker_profile *p, s
 }
 
 int seccomp_profile_read(struct arena *a, struct json_object *root, uint64_t caps, struct spec_seccomp *s,
-                         const char *where, struct nook_error *e)
+	const char *where, struct nook_error *e)
 {
 	struct bind_reader r = {.arena = a, .step = STEP_SECCOMP};
 	const struct machine m = machine_of(caps);
@@ -436,6 +448,7 @@ int seccomp_profile_load(struct arena *a, const char *path, uint64_t caps, struc
 	TRY(json_load(AT_FDCWD, path, PROFILE_MAX, STEP_SECCOMP, &root, e));
 	r = seccomp_profile_read(a, root, caps, s, NULL, &inner);
 	if (r < 0)
-		return err_fmt(e, STEP_SECCOMP, path, r, "%s%s%s", inner.object, inner.object[0] ? ": " : "", inner.detail);
+		return err_fmt(
+			e, STEP_SECCOMP, path, r, "%s%s%s", inner.object, inner.object[0] ? ": " : "", inner.detail);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /* Profiles as JSON: the OCI form (linux.seccomp of config.json) and docker's, which adds conditions to it. */
 #pragma once
 
-#include "json/bind.h"
 #include "security/seccomp.h"
+#include "json/bind.h"
 
 /* A row for linux.seccomp: {AT(struct spec, seccomp), BIND_CUSTOM, "seccomp", .custom = &seccomp_profile_bind}.
  * Reads and writes the OCI form. */
@@ -13,6 +13,6 @@ extern const struct bind_custom seccomp_profile_bind;
  * architecture and the running kernel; what remains of them is a plain OCI profile.  WHERE is the document's path for
  * messages ("linux.seccomp"), or NULL. */
 int seccomp_profile_read(struct arena *a, struct json_object *root, uint64_t caps, struct spec_seccomp *s,
-                         const char *where, struct nook_error *e);
+	const char *where, struct nook_error *e);
 /* The OCI form as text. */
 void seccomp_profile_text(const struct spec_seccomp *s, enum json_style style, struct buf *text);

@@ -10,7 +10,8 @@
 /* One rule that names a call. */
 struct mention {
 	const struct seccomp_rule *rule;
-	uint32_t multiplexed; /* the call is socketcall or ipc: the first argument that means the one named; otherwise 0 */
+	uint32_t multiplexed; /* the call is socketcall or ipc: the first argument that means the one named; otherwise 0
+			       */
 	struct mention *next;
 };
 
@@ -36,12 +37,12 @@ static int rule_check(const struct seccomp_rule *rule, struct nook_error *e)
 	const char *name = rule->names && rule->names[0] ? rule->names[0] : "";
 
 	if (rule->n_args > SECCOMP_ARGS)
-		return err_fmt(e, STEP_SECCOMP, name, EINVAL, "has %zu conditions; a call has %d arguments", rule->n_args,
-		               SECCOMP_ARGS);
+		return err_fmt(e, STEP_SECCOMP, name, EINVAL, "has %zu conditions; a call has %d arguments",
+			rule->n_args, SECCOMP_ARGS);
 	for (size_t i = 0; i < rule->n_args; i++) {
 		if (rule->args[i].index >= SECCOMP_ARGS)
-			return err_fmt(e, STEP_SECCOMP, name, EINVAL, "no argument %u: a call has %d", rule->args[i].index,
-			               SECCOMP_ARGS);
+			return err_fmt(e, STEP_SECCOMP, name, EINVAL, "no argument %u: a call has %d",
+				rule->args[i].index, SECCOMP_ARGS);
 		if (rule->args[i].op < SECCOMP_OP_NE || rule->args[i].op > SECCOMP_OP_MASKED_EQ)
 			return err_fmt(e, STEP_SECCOMP, name, EINVAL, "no comparison %u", rule->args[i].op);
 	}
@@ -63,8 +64,8 @@ static bool has_alternatives(const struct seccomp_rule *rule)
 
 /* Behind socketcall and ipc the first argument is the call; the others are not what the rule thinks, but libseccomp
  * compares them all the same. */
-static const struct seccomp_arg *multiplexed_args(struct arena *a, const struct seccomp_arg *args, size_t *n,
-                                                  uint32_t number)
+static const struct seccomp_arg *multiplexed_args(
+	struct arena *a, const struct seccomp_arg *args, size_t *n, uint32_t number)
 {
 	struct seccomp_arg *list = arena_new_n(a, struct seccomp_arg, *n + 1);
 	size_t kept = 1;
@@ -94,8 +95,8 @@ static void add_checks(struct arena *a, struct seccomp_range *call, const struct
 	call->checks = checks;
 }
 
-static void mention(struct arena *a, struct seccomp_rules *rules, int call, const struct seccomp_rule *rule,
-                    uint32_t multiplexed)
+static void mention(
+	struct arena *a, struct seccomp_rules *rules, int call, const struct seccomp_rule *rule, uint32_t multiplexed)
 {
 	struct mention *m;
 

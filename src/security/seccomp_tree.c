@@ -14,9 +14,9 @@
  * When a filter is loaded, the kernel runs it once for every system call number to learn which ones it always allows;
  * so it is the length of a path that costs, not the number of instructions.
  *
- * Jumps of classic BPF reach 255 instructions; where a half or an architecture may be larger, the conditional jump steps
- * over an unconditional one, which reaches anywhere.  All jumps lead forward, so the program is written from its end to
- * its start: then the way to what follows is known.
+ * Jumps of classic BPF reach 255 instructions; where a half or an architecture may be larger, the conditional jump
+ * steps over an unconditional one, which reaches anywhere.  All jumps lead forward, so the program is written from its
+ * end to its start: then the way to what follows is known.
  */
 #include "security/seccomp_tree.h"
 
@@ -67,7 +67,8 @@ static uint32_t arg_at(uint32_t index, bool high)
 {
 	bool second = high == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
-	return (uint32_t)(offsetof(struct seccomp_data, args) + index * sizeof(uint64_t) + (second ? sizeof(uint32_t) : 0));
+	return (uint32_t)(offsetof(struct seccomp_data, args) + index * sizeof(uint64_t) +
+			  (second ? sizeof(uint32_t) : 0));
 }
 
 /*
@@ -205,7 +206,7 @@ static size_t room_for(const struct seccomp_tree *tree)
 }
 
 int seccomp_tree_build(struct arena *a, const struct seccomp_tree *trees, size_t n_trees, uint32_t bad_arch,
-                       struct sock_filter **ret, size_t *ret_n, struct nook_error *e)
+	struct sock_filter **ret, size_t *ret_n, struct nook_error *e)
 {
 	struct program p = {0};
 	size_t room = FRAME_INSNS;
@@ -220,7 +221,7 @@ int seccomp_tree_build(struct arena *a, const struct seccomp_tree *trees, size_t
 	put(&p, LD_ABS, offsetof(struct seccomp_data, arch), 0, 0);
 	if (room - p.at > BPF_MAXINSNS)
 		return err_fmt(e, STEP_SECCOMP, "profile", E2BIG, "it needs %zu instructions and the kernel takes %d",
-		               room - p.at, BPF_MAXINSNS);
+			room - p.at, BPF_MAXINSNS);
 	*ret = p.insns + p.at;
 	*ret_n = room - p.at;
 	return 0;

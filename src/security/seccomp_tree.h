@@ -29,4 +29,4 @@ struct seccomp_tree {
 
 /* Calls of an architecture without a tree get BAD_ARCH.  The first tree is the cheapest to reach. */
 int seccomp_tree_build(struct arena *a, const struct seccomp_tree *trees, size_t n_trees, uint32_t bad_arch,
-                       struct sock_filter **ret, size_t *ret_n, struct nook_error *e);
+	struct sock_filter **ret, size_t *ret_n, struct nook_error *e);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A seccomp profile from its text to the filter.  Beyond not crashing: the kernel would take the filter (every jump leads
- * forward into the program and every path ends in a return), and the profile written and read again gives the same one.
+ * A seccomp profile from its text to the filter.  Beyond not crashing: the kernel would take the filter (every jump
+ * leads forward into the program and every path ends in a return), and the profile written and read again gives the
+ * same one.
  */
 #include "security/caps.h"
 #include "security/seccomp_profile.h"

@@ -34,7 +34,8 @@ static void add(scmp_filter_ctx ctx, uint32_t action, const char *name, const st
 	int r;
 
 	for (size_t i = 0; i < n; i++)
-		cmp[i] = (struct scmp_arg_cmp){args[i].index, (enum scmp_compare)args[i].op, args[i].value, args[i].value_two};
+		cmp[i] = (struct scmp_arg_cmp){
+			args[i].index, (enum scmp_compare)args[i].op, args[i].value, args[i].value_two};
 	r = seccomp_rule_add_array(ctx, action, seccomp_syscall_resolve_name(name), (unsigned)n, cmp);
 	if (r < 0 && r != -EEXIST)
 		fail_msg("libseccomp: %s: %s", name, strerror(-r));

@@ -53,7 +53,7 @@ static void test_each_abi_has_its_rights(void **state)
 	assert_int_equal(landlock_kernel_of(99).scopes, LANDLOCK_SCOPE_SOCKETS | LANDLOCK_SCOPE_SIGNALS);
 	assert_int_equal(landlock_rights(0xffff, true), 0xffff);
 	assert_int_equal(landlock_rights(0xffff, false),
-	                 LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
+		LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
 }
 
 static void test_what_cannot_be_enforced_is_an_error_unless_optional(void **state)
@@ -85,8 +85,8 @@ static int fenced(const char *readable, const char *writable)
 	(void)snprintf(in_ro, sizeof(in_ro), "%s/f", readable);
 	(void)snprintf(in_rw, sizeof(in_rw), "%s/f", writable);
 	if (ruleset < 0 || landlock_allow(ruleset, ro, landlock_rights(k.fs, false), readable, NULL) < 0 ||
-	    landlock_allow(ruleset, rw, landlock_rights(k.fs, true), writable, NULL) < 0 ||
-	    landlock_allow(ruleset, file, landlock_rights(k.fs, true), "/dev/null", NULL) < 0)
+		landlock_allow(ruleset, rw, landlock_rights(k.fs, true), writable, NULL) < 0 ||
+		landlock_allow(ruleset, file, landlock_rights(k.fs, true), "/dev/null", NULL) < 0)
 		return 1;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_enforce(ruleset, NULL) < 0)
 		return 2;

@@ -31,7 +31,7 @@ static int fake_proc(char *dir, bool with_apparmor)
 {
 	static const char *const dirs[] = {"thread-self", "thread-self/attr", "thread-self/attr/apparmor"};
 	static const char *const files[] = {"thread-self/attr/exec", "thread-self/attr/keycreate",
-	                                    "thread-self/attr/fscreate", "thread-self/attr/apparmor/exec"};
+		"thread-self/attr/fscreate", "thread-self/attr/apparmor/exec"};
 	int proc;
 
 	assert_non_null(mkdtemp(dir));
@@ -89,7 +89,8 @@ static void test_apparmor_of_an_older_kernel(void **state)
 	assert_int_equal(unlinkat(proc, "thread-self/attr/exec", 0), 0);
 	assert_int_equal(lsm_apparmor_exec(proc, "web", &e), -ENOENT);
 	(void)nook_error_text(&e, text, sizeof(text));
-	assert_string_equal(text, "security label \"web\": no such AppArmor profile is loaded: No such file or directory");
+	assert_string_equal(
+		text, "security label \"web\": no such AppArmor profile is loaded: No such file or directory");
 	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
 }
 

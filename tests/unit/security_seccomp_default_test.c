@@ -47,7 +47,7 @@ static uint32_t plain(const char *name)
 static void test_ordinary_calls_are_allowed(void **state)
 {
 	static const char *const names[] = {"read", "openat2", "execve", "exit_group", "futex_wait", "mseal", "chroot",
-	                                    "landlock_restrict_self", "file_setattr", "rt_sigreturn", "pidfd_open"};
+		"landlock_restrict_self", "file_setattr", "rt_sigreturn", "pidfd_open"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -57,11 +57,43 @@ static void test_ordinary_calls_are_allowed(void **state)
 static void test_ways_out_are_refused(void **state)
 {
 	static const char *const names[] = {
-		"mount", "umount2", "move_mount", "open_tree", "open_tree_attr", "fsopen", "fsconfig", "mount_setattr",
-		"pivot_root", "setns", "keyctl", "add_key", "request_key", "bpf", "perf_event_open", "userfaultfd",
-		"io_uring_setup", "io_uring_enter", "io_uring_register", "kexec_load", "kexec_file_load", "init_module",
-		"finit_module", "delete_module", "open_by_handle_at", "swapon", "reboot", "acct", "syslog", "quotactl",
-		"move_pages", "migrate_pages", "lsm_set_self_attr", "kcmp", "pidfd_getfd", "sethostname", "settimeofday",
+		"mount",
+		"umount2",
+		"move_mount",
+		"open_tree",
+		"open_tree_attr",
+		"fsopen",
+		"fsconfig",
+		"mount_setattr",
+		"pivot_root",
+		"setns",
+		"keyctl",
+		"add_key",
+		"request_key",
+		"bpf",
+		"perf_event_open",
+		"userfaultfd",
+		"io_uring_setup",
+		"io_uring_enter",
+		"io_uring_register",
+		"kexec_load",
+		"kexec_file_load",
+		"init_module",
+		"finit_module",
+		"delete_module",
+		"open_by_handle_at",
+		"swapon",
+		"reboot",
+		"acct",
+		"syslog",
+		"quotactl",
+		"move_pages",
+		"migrate_pages",
+		"lsm_set_self_attr",
+		"kcmp",
+		"pidfd_getfd",
+		"sethostname",
+		"settimeofday",
 	};
 
 	(void)state;
@@ -82,8 +114,8 @@ static void test_privileged_container_still_has_no_keyring_and_no_io_uring(void 
 
 static void test_new_namespaces_are_refused_whatever_the_high_bits(void **state)
 {
-	static const uint64_t flags[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-	                                 CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET};
+	static const uint64_t flags[] = {
+		CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -102,7 +134,8 @@ static void test_terminal_input_is_refused_whatever_the_high_bits(void **state)
 	(void)state;
 	assert_int_equal(asked(CAPS_ALL, false, "ioctl", 0, TIOCSTI, 0), REFUSE(EPERM));
 	assert_int_equal(asked(CAPS_ALL, true, "ioctl", 0, TIOCSTI | HIGH, 0), REFUSE(EPERM));
-	assert_int_equal(asked(CAPS_DEFAULT, false, "ioctl", 0, TIOCLINUX | UINT64_C(0xffffffff) << 32, 0), REFUSE(EPERM));
+	assert_int_equal(
+		asked(CAPS_DEFAULT, false, "ioctl", 0, TIOCLINUX | UINT64_C(0xffffffff) << 32, 0), REFUSE(EPERM));
 	assert_int_equal(asked(CAPS_DEFAULT, false, "ioctl", 0, TIOCGWINSZ, 0), ALLOW);
 }
 
@@ -116,9 +149,10 @@ static void test_socket_families(void **state)
 		assert_int_equal(asked(CAPS_DEFAULT, false, "socket", refused[i] | HIGH, 0, 0), REFUSE(EAFNOSUPPORT));
 		assert_int_equal(asked(CAPS_DEFAULT, false, "socketpair", refused[i], 0, 0), REFUSE(EAFNOSUPPORT));
 	}
-	assert_int_equal(asked(CAPS_DEFAULT, false, "socket", AF_NETLINK, SOCK_RAW, NETLINK_AUDIT), REFUSE(EPROTONOSUPPORT));
+	assert_int_equal(
+		asked(CAPS_DEFAULT, false, "socket", AF_NETLINK, SOCK_RAW, NETLINK_AUDIT), REFUSE(EPROTONOSUPPORT));
 	assert_int_equal(asked(CAPS_DEFAULT, false, "socket", AF_NETLINK | HIGH, SOCK_RAW, NETLINK_AUDIT | HIGH),
-	                 REFUSE(EPROTONOSUPPORT));
+		REFUSE(EPROTONOSUPPORT));
 	assert_int_equal(asked(CAPS_BIT(CAP_AUDIT_WRITE), false, "socket", AF_NETLINK, SOCK_RAW, NETLINK_AUDIT), ALLOW);
 	assert_int_equal(asked(CAPS_DEFAULT, false, "socket", AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), ALLOW);
 	assert_int_equal(asked(CAPS_DEFAULT, false, "socket", AF_INET, SOCK_STREAM, NETLINK_AUDIT), ALLOW);
@@ -142,17 +176,26 @@ static void test_capabilities_open_what_they_are_for(void **state)
 		unsigned cap;
 		const char *name;
 	} rows[] = {
-		{CAP_DAC_READ_SEARCH, "open_by_handle_at"}, {CAP_SYS_ADMIN, "mount"},      {CAP_SYS_ADMIN, "setns"},
-		{CAP_SYS_ADMIN, "clone3"},                  {CAP_SYS_BOOT, "reboot"},      {CAP_SYS_MODULE, "init_module"},
-		{CAP_SYS_PTRACE, "kcmp"},                   {CAP_SYS_TIME, "settimeofday"}, {CAP_SYSLOG, "syslog"},
-		{CAP_BPF, "bpf"},                           {CAP_PERFMON, "perf_event_open"}, {CAP_SYS_NICE, "mbind"},
+		{CAP_DAC_READ_SEARCH, "open_by_handle_at"},
+		{CAP_SYS_ADMIN, "mount"},
+		{CAP_SYS_ADMIN, "setns"},
+		{CAP_SYS_ADMIN, "clone3"},
+		{CAP_SYS_BOOT, "reboot"},
+		{CAP_SYS_MODULE, "init_module"},
+		{CAP_SYS_PTRACE, "kcmp"},
+		{CAP_SYS_TIME, "settimeofday"},
+		{CAP_SYSLOG, "syslog"},
+		{CAP_BPF, "bpf"},
+		{CAP_PERFMON, "perf_event_open"},
+		{CAP_SYS_NICE, "mbind"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(asked(CAPS_BIT(rows[i].cap), false, rows[i].name, 0, 0, 0), ALLOW);
-		assert_int_not_equal(asked(CAPS_ALL & ~CAPS_BIT(CAP_SYS_ADMIN) & ~CAPS_BIT(rows[i].cap), false, rows[i].name, 0, 0, 0),
-		                     ALLOW);
+		assert_int_not_equal(asked(CAPS_ALL & ~CAPS_BIT(CAP_SYS_ADMIN) & ~CAPS_BIT(rows[i].cap), false,
+					     rows[i].name, 0, 0, 0),
+			ALLOW);
 	}
 	assert_int_not_equal(asked(0, false, "chroot", 0, 0, 0), ALLOW);
 }
@@ -173,8 +216,10 @@ static void test_numbers_newer_than_the_profile_say_enosys(void **state)
 #if defined(__x86_64__)
 static void test_foreign_architectures_are_refused_unless_asked_for(void **state)
 {
-	const struct spec_seccomp native = {.source = SECCOMP_DEFAULT}, foreign = {.source = SECCOMP_DEFAULT, .foreign_archs = true};
-	const struct seccomp_numbers *getpid = seccomp_numbers_find("getpid"), *socketcall = seccomp_numbers_find("socketcall");
+	const struct spec_seccomp native = {.source = SECCOMP_DEFAULT},
+				  foreign = {.source = SECCOMP_DEFAULT, .foreign_archs = true};
+	const struct seccomp_numbers *getpid = seccomp_numbers_find("getpid"),
+				     *socketcall = seccomp_numbers_find("socketcall");
 	const struct seccomp_numbers *mount = seccomp_numbers_find("mount");
 	const uint64_t zero[6] = {0}, one[6] = {1}, bind[6] = {2};
 

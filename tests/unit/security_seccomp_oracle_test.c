@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * nook's filters against libseccomp's, verdict by verdict.  Where several rules with inequalities on 64-bit arguments meet
- * in one call, libseccomp 2.5 loses some of them; there the judge is a plain reading of the rules.
+ * nook's filters against libseccomp's, verdict by verdict.  Where several rules with inequalities on 64-bit arguments
+ * meet in one call, libseccomp 2.5 loses some of them; there the judge is a plain reading of the rules.
  */
 #include "base/text.h"
+#include "seccomp_oracle.h"
 #include "security/caps.h"
 #include "security/seccomp.h"
 #include "security/seccomp_default_table.h"
 #include "security/seccomp_names.h"
-#include "seccomp_oracle.h"
 #include "tests.h"
 
 #include <linux/audit.h>
@@ -112,9 +112,9 @@ static void print_rules(const struct spec_seccomp *s, const char *name)
 				continue;
 			print_message("%s: action %#x", name, s->rules[i].action);
 			for (size_t k = 0; k < s->rules[i].n_args; k++)
-				print_message(", arg %u op %u %#llx %#llx", s->rules[i].args[k].index, s->rules[i].args[k].op,
-				              (unsigned long long)s->rules[i].args[k].value,
-				              (unsigned long long)s->rules[i].args[k].value_two);
+				print_message(", arg %u op %u %#llx %#llx", s->rules[i].args[k].index,
+					s->rules[i].args[k].op, (unsigned long long)s->rules[i].args[k].value,
+					(unsigned long long)s->rules[i].args[k].value_two);
 			print_message("\n");
 		}
 }
@@ -165,7 +165,7 @@ static void compare(const struct pair_of_filters *p, uint32_t arch, uint32_t nr,
 {
 	uint32_t ours = seccomp_verdict(p->ours, p->n_ours, arch, nr, args);
 	uint32_t theirs = p->theirs.n ? seccomp_verdict(p->theirs.filter, p->theirs.n, arch, nr, args)
-	                              : judge(p->profile, nr, args);
+				      : judge(p->profile, nr, args);
 
 	if (ours == theirs)
 		return;
@@ -173,8 +173,8 @@ static void compare(const struct pair_of_filters *p, uint32_t arch, uint32_t nr,
 		if (seccomp_abi_at(abi)->audit_arch == arch)
 			print_rules(p->profile, seccomp_name_find(abi, nr));
 	fail_msg("arch %#x nr %#x args %#llx %#llx %#llx %#llx %#llx %#llx: nook %#x, wanted %#x", arch, nr,
-	         (unsigned long long)args[0], (unsigned long long)args[1], (unsigned long long)args[2],
-	         (unsigned long long)args[3], (unsigned long long)args[4], (unsigned long long)args[5], ours, theirs);
+		(unsigned long long)args[0], (unsigned long long)args[1], (unsigned long long)args[2],
+		(unsigned long long)args[3], (unsigned long long)args[4], (unsigned long long)args[5], ours, theirs);
 }
 
 static bool abi_is_in(const struct spec_seccomp *s, size_t abi)
@@ -186,7 +186,7 @@ static bool abi_is_in(const struct spec_seccomp *s, size_t abi)
 }
 
 static size_t compare_abi(const struct pair_of_filters *p, const struct spec_seccomp *s, size_t abi,
-                          const struct interesting *in, unsigned rounds)
+	const struct interesting *in, unsigned rounds)
 {
 	const struct seccomp_abi *info = seccomp_abi_at(abi);
 	int64_t newest = newest_of(s, abi);
@@ -267,8 +267,8 @@ static void keep_known(struct arena *a, struct spec_seccomp *s)
 	}
 }
 
-static struct seccomp_rule *add_rule(struct arena *a, struct spec_seccomp *s, const char *name, uint32_t action,
-                                     uint64_t errno_ret)
+static struct seccomp_rule *add_rule(
+	struct arena *a, struct spec_seccomp *s, const char *name, uint32_t action, uint64_t errno_ret)
 {
 	struct seccomp_rule *rule = arena_push(a, &s->rules, &s->n_rules);
 
@@ -280,8 +280,8 @@ static struct seccomp_rule *add_rule(struct arena *a, struct spec_seccomp *s, co
 
 static void random_args(struct arena *a, struct seccomp_rule *rule)
 {
-	static const uint64_t values[] = {0, 1, 8, 0x20000, UINT32_MAX, UINT64_C(1) << 32, UINT64_C(0x100000001), UINT64_MAX,
-	                                  UINT64_C(0x8000000080000000), 0x7e020000};
+	static const uint64_t values[] = {0, 1, 8, 0x20000, UINT32_MAX, UINT64_C(1) << 32, UINT64_C(0x100000001),
+		UINT64_MAX, UINT64_C(0x8000000080000000), 0x7e020000};
 	unsigned used = 0;
 
 	rule->n_args = 1 + random_below(3);
@@ -312,7 +312,7 @@ static bool is_named(const struct spec_seccomp *s, const char *name)
 static struct spec_seccomp random_profile(struct arena *a, size_t max_conditional)
 {
 	static const uint32_t actions[] = {SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_TRAP,
-	                                   SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_LOG, SECCOMP_RET_KILL_THREAD};
+		SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_LOG, SECCOMP_RET_KILL_THREAD};
 	struct spec_seccomp s = {.source = SECCOMP_PROFILE, .archs = random_below(2) ? FOREIGN : no_archs};
 
 	s.default_action = actions[random_below(6)];
@@ -412,7 +412,8 @@ static const struct seccomp_row *row_of(const char *name, uint64_t caps, bool ne
 	(void)snprintf(spaced, sizeof(spaced), " %s ", name);
 	for (size_t i = 0; i < N_DEFAULT_ROWS; i++) {
 		const struct seccomp_row *row = &default_rows[i];
-		bool applies = (!row->caps && !row->flags) || (row->caps & caps) || (row->flags & ROW_NESTING && nesting);
+		bool applies =
+			(!row->caps && !row->flags) || (row->caps & caps) || (row->flags & ROW_NESTING && nesting);
 
 		(void)snprintf(names, sizeof(names), " %s ", row->names);
 		if (applies && strstr(names, spaced))
@@ -431,7 +432,7 @@ static void two_add(struct arena *a, struct two *two, const char *name, const st
 		(void)add_rule(a, &two->allow, name, SECCOMP_RET_ERRNO, row->verdict & SECCOMP_RET_DATA);
 	for (size_t i = 0; i < row->n_checks; i++) {
 		struct seccomp_rule *rule = add_rule(a, checked, name, row->checks[i].verdict & SECCOMP_RET_ACTION,
-		                                     row->checks[i].verdict & SECCOMP_RET_DATA);
+			row->checks[i].verdict & SECCOMP_RET_DATA);
 
 		rule->args = arena_memdup(a, row->checks[i].args, row->checks[i].n_args * sizeof(rule->args[0]));
 		rule->n_args = row->checks[i].n_args;
@@ -492,9 +493,9 @@ static void compare_default(uint64_t caps, bool nesting)
 				if (wanted == SECCOMP_RET_ALLOW)
 					wanted = seccomp_verdict(allow.filter, allow.n, arch, nr, args);
 				if (verdict != wanted)
-					fail_msg("%s (%zu): args %#llx %#llx %#llx: nook %#x, libseccomp %#x", name, abi,
-					         (unsigned long long)args[0], (unsigned long long)args[1],
-					         (unsigned long long)args[2], verdict, wanted);
+					fail_msg("%s (%zu): args %#llx %#llx %#llx: nook %#x, libseccomp %#x", name,
+						abi, (unsigned long long)args[0], (unsigned long long)args[1],
+						(unsigned long long)args[2], verdict, wanted);
 			}
 		}
 	assert_true(n > 4000);

@@ -46,7 +46,8 @@ static void test_every_member_of_the_oci_form(void **state)
 		"\"listenerPath\":\"/run/agent\",\"listenerMetadata\":\"m\","
 		"\"syscalls\":[{\"names\":[\"read\",\"write\"],\"action\":\"SCMP_ACT_ALLOW\"},"
 		"{\"names\":[\"socket\"],\"action\":\"SCMP_ACT_KILL_PROCESS\","
-		"\"args\":[{\"index\":2,\"value\":18446744073709551615,\"valueTwo\":7,\"op\":\"SCMP_CMP_MASKED_EQ\"}]}]}";
+		"\"args\":[{\"index\":2,\"value\":18446744073709551615,\"valueTwo\":7,\"op\":\"SCMP_CMP_MASKED_EQ\"}]}]"
+		"}";
 	AUTO(arena_free) struct arena *a = arena_new();
 	AUTO_VALUE(buf_done) struct buf out = {0};
 	struct spec_seccomp s = read_ok(a, text, 0);
@@ -83,47 +84,51 @@ static void test_errors_name_the_member(void **state)
 {
 	(void)state;
 	expect_refused("{}", "seccomp \"linux.seccomp.defaultAction\": missing");
-	expect_refused("{\"defaultAction\":\"ALLOW\"}",
-	               "seccomp \"linux.seccomp.defaultAction\": \"ALLOW\" is unknown here");
+	expect_refused(
+		"{\"defaultAction\":\"ALLOW\"}", "seccomp \"linux.seccomp.defaultAction\": \"ALLOW\" is unknown here");
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}",
-	               "seccomp \"linux.seccomp.defaultAction\": SCMP_ACT_NOTIFY cannot be the default");
+		"seccomp \"linux.seccomp.defaultAction\": SCMP_ACT_NOTIFY cannot be the default");
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}",
-	               "seccomp \"linux.seccomp.defaultErrnoRet\": means nothing with SCMP_ACT_ALLOW");
+		"seccomp \"linux.seccomp.defaultErrnoRet\": means nothing with SCMP_ACT_ALLOW");
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_X86\",\"x86\"]}",
-	               "seccomp \"linux.seccomp.architectures[1]\": \"x86\" is unknown here");
+		"seccomp \"linux.seccomp.architectures[1]\": \"x86\" is unknown here");
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"FAST\"]}",
-	               "seccomp \"linux.seccomp.flags[0]\": \"FAST\" is unknown here");
+		"seccomp \"linux.seccomp.flags[0]\": \"FAST\" is unknown here");
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"action\":\"SCMP_ACT_ALLOW\"}]}",
-	               "seccomp \"linux.seccomp.syscalls[0]\": names no system call");
+		"seccomp \"linux.seccomp.syscalls[0]\": names no system call");
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],"
-	               "\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":65536}]}",
-	               "seccomp \"linux.seccomp.syscalls[0].errnoRet\": 65536 is not between 0 and 65535");
-	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_LOG\","
-	               "\"args\":[{\"index\":6,\"value\":0,\"op\":\"SCMP_CMP_EQ\"}]}]}",
-	               "seccomp \"linux.seccomp.syscalls[0]\": args[0].index is 6, but a call has 6 arguments");
-	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_LOG\","
-	               "\"args\":[{\"index\":0,\"value\":-1,\"op\":\"SCMP_CMP_EQ\"}]}]}",
-	               "seccomp \"linux.seccomp.syscalls[0].args[0].value\": -1 is not between 0 and 18446744073709551615");
+		       "\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":65536}]}",
+		"seccomp \"linux.seccomp.syscalls[0].errnoRet\": 65536 is not between 0 and 65535");
+	expect_refused(
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_LOG\","
+		"\"args\":[{\"index\":6,\"value\":0,\"op\":\"SCMP_CMP_EQ\"}]}]}",
+		"seccomp \"linux.seccomp.syscalls[0]\": args[0].index is 6, but a call has 6 arguments");
+	expect_refused(
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\"],\"action\":\"SCMP_ACT_LOG\","
+		"\"args\":[{\"index\":0,\"value\":-1,\"op\":\"SCMP_CMP_EQ\"}]}]}",
+		"seccomp \"linux.seccomp.syscalls[0].args[0].value\": -1 is not between 0 and 18446744073709551615");
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"read\",\"write\"],"
-	               "\"action\":\"SCMP_ACT_NOTIFY\"}]}",
-	               "seccomp \"linux.seccomp.syscalls[0]\": SCMP_ACT_NOTIFY cannot be used for write");
+		       "\"action\":\"SCMP_ACT_NOTIFY\"}]}",
+		"seccomp \"linux.seccomp.syscalls[0]\": SCMP_ACT_NOTIFY cannot be used for write");
 }
 
 static void test_errors_of_the_docker_form(void **state)
 {
 	(void)state;
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_X86\"],"
-	               "\"archMap\":[{\"architecture\":\"SCMP_ARCH_X86_64\"}]}",
-	               "seccomp \"linux.seccomp\": has both architectures and archMap");
+		       "\"archMap\":[{\"architecture\":\"SCMP_ARCH_X86_64\"}]}",
+		"seccomp \"linux.seccomp\": has both architectures and archMap");
 	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"name\":\"read\",\"names\":[\"read\"],"
-	               "\"action\":\"SCMP_ACT_LOG\"}]}",
-	               "seccomp \"linux.seccomp.syscalls[0]\": has both name and names");
-	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"name\":\"read\",\"action\":\"SCMP_ACT_ERRNO\","
-	               "\"errno\":\"EWHAT\"}]}",
-	               "seccomp \"linux.seccomp.syscalls[0]\": \"EWHAT\" is no error number");
-	expect_refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"name\":\"read\",\"action\":\"SCMP_ACT_LOG\","
-	               "\"includes\":{\"minKernel\":\"new\"}}]}",
-	               "seccomp \"linux.seccomp.syscalls[0]\": minKernel \"new\" is no kernel version such as 4.8");
+		       "\"action\":\"SCMP_ACT_LOG\"}]}",
+		"seccomp \"linux.seccomp.syscalls[0]\": has both name and names");
+	expect_refused(
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"name\":\"read\",\"action\":\"SCMP_ACT_ERRNO\","
+		"\"errno\":\"EWHAT\"}]}",
+		"seccomp \"linux.seccomp.syscalls[0]\": \"EWHAT\" is no error number");
+	expect_refused(
+		"{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"name\":\"read\",\"action\":\"SCMP_ACT_LOG\","
+		"\"includes\":{\"minKernel\":\"new\"}}]}",
+		"seccomp \"linux.seccomp.syscalls[0]\": minKernel \"new\" is no kernel version such as 4.8");
 }
 
 /* The number of rules that are left of one with this condition. */
@@ -133,9 +138,9 @@ static size_t rules_left(const char *condition, uint64_t caps)
 	char text[512];
 
 	(void)snprintf(text, sizeof(text),
-	               "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"name\":\"mount\",\"action\":\"SCMP_ACT_ALLOW\","
-	               "%s}]}",
-	               condition);
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"name\":\"mount\",\"action\":\"SCMP_ACT_ALLOW\","
+		"%s}]}",
+		condition);
 	return read_ok(a, text, caps).n_rules;
 }
 
@@ -154,7 +159,8 @@ static void test_conditions_are_judged(void **state)
 	assert_int_equal(rules_left("\"excludes\":{\"caps\":[\"CAP_SYS_ADMIN\"]}", 0), 1);
 	assert_int_equal(rules_left("\"includes\":{\"arches\":[\"s390\"]}", 0), 0);
 	assert_int_equal(rules_left("\"excludes\":{\"arches\":[\"s390\"]}", 0), 1);
-	assert_int_equal(rules_left("\"includes\":{\"arches\":[\"amd64\",\"arm64\",\"riscv64\",\"ppc64le\",\"s390x\"]}", 0), 1);
+	assert_int_equal(
+		rules_left("\"includes\":{\"arches\":[\"amd64\",\"arm64\",\"riscv64\",\"ppc64le\",\"s390x\"]}", 0), 1);
 	assert_int_equal(rules_left("\"includes\":{\"minKernel\":\"4.8\"}", 0), 1);
 	assert_int_equal(rules_left("\"includes\":{\"minKernel\":\"999.0\"}", 0), 0);
 	assert_int_equal(rules_left("\"excludes\":{\"minKernel\":\"4.8\"}", 0), 0);
@@ -164,9 +170,9 @@ static void test_podmans_error_names(void **state)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
 	struct spec_seccomp s = read_ok(a,
-	                                "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrno\":\"ENOSYS\",\"syscalls\":["
-	                                "{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ERRNO\",\"errno\":\"EINVAL\"}]}",
-	                                0);
+		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrno\":\"ENOSYS\",\"syscalls\":["
+		"{\"names\":[\"mount\"],\"action\":\"SCMP_ACT_ERRNO\",\"errno\":\"EINVAL\"}]}",
+		0);
 
 	(void)state;
 	assert_int_equal(s.default_errno.value, ENOSYS);
@@ -175,9 +181,10 @@ static void test_podmans_error_names(void **state)
 
 static void test_two_conditions_on_one_argument_are_alternatives(void **state)
 {
-	static const char text[] =
-		"{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"personality\"],\"action\":\"SCMP_ACT_ALLOW\","
-		"\"args\":[{\"index\":0,\"value\":0,\"op\":\"SCMP_CMP_EQ\"},{\"index\":0,\"value\":8,\"op\":\"SCMP_CMP_EQ\"}]}]}";
+	static const char text[] = "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"personality\"],"
+				   "\"action\":\"SCMP_ACT_ALLOW\","
+				   "\"args\":[{\"index\":0,\"value\":0,\"op\":\"SCMP_CMP_EQ\"},{\"index\":0,\"value\":"
+				   "8,\"op\":\"SCMP_CMP_EQ\"}]}]}";
 	AUTO(arena_free) struct arena *a = arena_new();
 	struct spec_seccomp s = read_ok(a, text, 0);
 	const struct seccomp_numbers *personality = seccomp_numbers_find("personality");
@@ -189,8 +196,9 @@ static void test_two_conditions_on_one_argument_are_alternatives(void **state)
 	assert_non_null(personality);
 	assert_int_equal(seccomp_compile(a, &s, 0, &filter, &n, NULL), 0);
 	for (uint64_t value = 0; value < 10; value++)
-		assert_int_equal(seccomp_verdict(filter, n, arch, (uint32_t)personality->nrs[0], (const uint64_t[6]){value}),
-		                 value == 0 || value == 8 ? SECCOMP_RET_ALLOW : (SECCOMP_RET_ERRNO | EPERM));
+		assert_int_equal(
+			seccomp_verdict(filter, n, arch, (uint32_t)personality->nrs[0], (const uint64_t[6]){value}),
+			value == 0 || value == 8 ? SECCOMP_RET_ALLOW : (SECCOMP_RET_ERRNO | EPERM));
 }
 
 static void test_a_profile_that_does_not_fit_says_so(void **state)
@@ -209,7 +217,8 @@ static void test_a_profile_that_does_not_fit_says_so(void **state)
 	(void)state;
 	for (size_t i = 0; i < 1500; i++) {
 		args[i] = (struct seccomp_arg){.index = 1, .op = SECCOMP_OP_EQ, .value = i};
-		rules[i] = (struct seccomp_rule){.names = names, .action = SECCOMP_RET_TRAP, .args = &args[i], .n_args = 1};
+		rules[i] = (struct seccomp_rule){
+			.names = names, .action = SECCOMP_RET_TRAP, .args = &args[i], .n_args = 1};
 	}
 	assert_int_equal(seccomp_compile(a, &s, 0, &filter, &n, &e), -E2BIG);
 	(void)nook_error_text(&e, said, sizeof(said));
@@ -230,7 +239,8 @@ static void test_file_errors_name_file_and_member(void **state)
 	assert_int_equal(fd_write(fd, "{\"defaultAction\":7}", 19), 0);
 	assert_int_equal(seccomp_profile_load(a, path, 0, &s, &e), -EINVAL);
 	(void)nook_error_text(&e, said, sizeof(said));
-	(void)snprintf(wanted, sizeof(wanted), "seccomp \"%s\": defaultAction: expected a string, found an integer", path);
+	(void)snprintf(
+		wanted, sizeof(wanted), "seccomp \"%s\": defaultAction: expected a string, found an integer", path);
 	assert_string_equal(said, wanted);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(seccomp_profile_load(a, path, 0, &s, &e), -ENOENT);
