@@ -11,6 +11,7 @@
 #include "runtime/idrange.h"
 #include "runtime/plan_file.h"
 #include "runtime/supervise.h"
+#include "runtime/tar.h"
 #include "spec/spec_defaults.h"
 #include "sys/pid.h"
 
@@ -155,12 +156,24 @@ static int run_started(struct run *r, struct nook_error *e)
 	return status;
 }
 
+/* tar: into a root of this container alone, which its state already names. */
+static int run_unpack(struct run *r, struct nook_error *e)
+{
+	if (r->source.kind != SOURCE_TAR)
+		return 0;
+	auto_close int target = TRY(dir_make(r->source.unpacked, 0700, e));
+
+	return tar_unpack(r->source.path, target, e);
+}
+
 /* The state directory exists from here on; whatever happens, it is undone or kept as the record of what happened. */
 static int run_created(struct run *r, struct nook_error *e)
 {
 	struct nook_error later = NOOK_ERROR_INIT;
-	int status = run_range(r, e), undone;
+	int status = run_unpack(r, e), undone;
 
+	if (status >= 0)
+		status = run_range(r, e);
 	if (status >= 0)
 		status = run_plan(r, e);
 	if (status >= 0)
@@ -207,11 +220,15 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	struct run r = {.cli = c, .options = options, .spec = spec, .dir = -EBADF, .state.exit_status = -1};
 
 	TRY(run_source_parse(argv[0], &r.source, e));
+	r.state.id = container_id_new(c->arena);
+	if (r.source.kind == SOURCE_TAR) {
+		r.source.unpacked = arena_printf(c->arena, "%s/unpacked/%s", c->root, r.state.id);
+		*arena_push(c->arena, &r.state.paths, &r.state.n_paths) = r.source.unpacked;
+	}
 	TRY(plan_host_probe(&r.host, e));
 	TRY(run_spec(&r, argc - 1, argv + 1, e));
 	TRY(runtime_open(c->run, c->arena, &store, e));
 	r.store = store;
-	r.state.id = container_id_new(c->arena);
 	if (spec->ns[NS_UTS].mode == NS_PRIVATE && !spec->hostname)
 		spec->hostname = r.state.id;
 	TRY(run_cgroups(&r, r.state.id, e));
@@ -247,5 +264,6 @@ const struct command cmd_run = {
 	.examples = "nook run host: sh\n"
 		    "nook run --rm -m 512m --cpus 0.5 -v $PWD:/work -w /work host: make\n"
 		    "nook run --explain host: true\n"
-		    "nook run dir:/srv/debian -- cat /etc/os-release",
+		    "nook run dir:/srv/debian -- cat /etc/os-release\n"
+		    "nook run --rm tar:rootfs.tar.zst sh",
 };

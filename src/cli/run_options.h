@@ -51,6 +51,7 @@ extern const struct opt run_table[];
 struct run_source {
 	enum { SOURCE_HOST, SOURCE_DIR, SOURCE_TAR } kind;
 	const char *text, *path;
+	const char *unpacked; /* SOURCE_TAR: the throw-away root, ROOT/unpacked/ID */
 };
 int run_source_parse(const char *text, struct run_source *ret, struct nook_error *e);
 

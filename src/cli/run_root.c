@@ -208,7 +208,10 @@ int run_root(struct cli *c, const struct run_options *o, const struct run_source
 		TRY(root_dir(c, source->path, s, e));
 		break;
 	case SOURCE_TAR:
-		return err_why(e, STEP_SOURCE, source->text, ENOSYS, "tar: cannot be unpacked yet");
+		/* Where cmd_run.c will unpack it, once the container's state says so. */
+		s->root.path = source->unpacked;
+		s->root.kind = ROOT_DIR;
+		break;
 	}
 	return o->overlay ? overlay_option(c, o->overlay, s, e) : 0;
 }

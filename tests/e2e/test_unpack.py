@@ -64,6 +64,15 @@ def place(space):
     return Place(space)
 
 
+@pytest.fixture
+def xattrs(space):
+    """For tests that set user.* attributes, which a tmpfs has since Linux 6.6."""
+    try:
+        os.setxattr(space, "user.nook", b"1")
+    except OSError as error:
+        pytest.skip(f"the file system of {space} has no user attributes: {error}")
+
+
 # ---- names that lead out ---------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["../outside/new", "a/../../outside/new", "a/..", "..", "./../outside/secret"])
@@ -194,7 +203,7 @@ def test_modes_and_times(place):
 
 
 @pytest.mark.user("root")
-def test_owners_then_setuid_and_capabilities(place):
+def test_owners_then_setuid_and_capabilities(place, xattrs):
     pax = {"SCHILY.xattr.security.capability": tars.CAPABILITY.decode("latin1"), "SCHILY.xattr.user.note": "ok"}
     place.unpack(tars.archive(tars.file("su", mode=0o6755, uid=2000000, gid=3000000000, pax_headers=pax),
                               tars.directory("d", 0o2775, uid=7, gid=8), tars.file("d/f", uid=1, gid=2),
@@ -220,7 +229,7 @@ def test_ids_out_of_range_are_refused(place, uid):
     assert '"f"' in err and "out of range" in err
 
 
-def test_xattrs_that_speak_to_the_kernel_are_left_out(place):
+def test_xattrs_that_speak_to_the_kernel_are_left_out(place, xattrs):
     names = ("trusted.overlay.opaque", "trusted.overlay.redirect", "user.overlay.redirect", "security.selinux",
              "system.posix_acl_access", "user.fine")
     pax = {f"SCHILY.xattr.{name}": "y" for name in names}
@@ -389,6 +398,57 @@ def test_is_jailed_before_it_reads(place):
     assert len(mounts) == 1, mounts
 
 
+# ---- tar: sources ----------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def busybox_tar(own_root, space):
+    path = space / "root.tar.gz"
+    subprocess.run(["tar", "-czf", path, "-C", own_root, "."], check=True)
+    return path
+
+
+def unpacked(nook):
+    top = nook.root / "unpacked"
+    return list(top.iterdir()) if top.exists() else []
+
+
+def test_runs_from_an_archive_and_forgets_it(nook, busybox_tar):
+    out = nook("run", "--rm", f"tar:{busybox_tar}", "sh", "-c", "echo new > /file; cat /file; stat -c %u:%g /bin/busybox")
+    assert out == "new\n0:0\n"
+    assert unpacked(nook) == []
+
+
+def test_the_unpacked_root_is_gone_when_the_container_has_ended(nook, busybox_tar):
+    nook("run", "--name", "kept", f"tar:{busybox_tar}", "sh", "-c", "echo new > /file")
+    assert unpacked(nook) == []
+    assert stat.S_IMODE((nook.root / "unpacked").stat().st_mode) == 0o700
+    nook("rm", "kept")
+
+
+def test_an_ordinary_user_runs_from_an_archive(as_user, busybox_tar):
+    os.chmod(busybox_tar, 0o644)
+    assert as_user("run", "--rm", f"tar:{busybox_tar}", "id", "-u") == "0\n"
+    assert unpacked(as_user) == []
+
+
+def test_a_hostile_archive_leaves_nothing(nook, space):
+    (space / "bad.tar").write_bytes(tars.archive(tars.file("fine"), tars.file("../evil")))
+    err = nook.fails(125, "run", f"tar:{space / 'bad.tar'}", "sh")
+    assert f'unpack "{space}/bad.tar": "../evil": has ".." in its name' in err
+    assert unpacked(nook) == [] and nook("ps", "-a", "-q") == "" and not (nook.root / "evil").exists()
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda path: None, "No such file or directory"), (lambda path: path.mkdir(), "is a directory"),
+    (lambda path: os.mkfifo(path), "no regular file"), (lambda path: path.write_text("text"), "Unrecognized archive format"),
+])
+def test_what_is_no_archive_is_said(nook, space, make, words):
+    make(space / "x.tar")
+    err = nook.fails(125, "run", f"tar:{space / 'x.tar'}", "sh")
+    assert words in err and "x.tar" in err
+    assert unpacked(nook) == []
+
+
 # ---- layers ----------------------------------------------------------------------------------------------------------
 
 def is_whiteout(path):
@@ -397,7 +457,7 @@ def is_whiteout(path):
 
 
 @pytest.mark.parametrize("kind", ["user", pytest.param("trusted", marks=pytest.mark.user("root"))])
-def test_whiteouts_of_a_layer(place, kind):
+def test_whiteouts_of_a_layer(place, xattrs, kind):
     opaque = f"{kind}.overlay.opaque"
     place.unpack(tars.archive(
         tars.file("a/.wh.gone"), tars.file("b/kept"), tars.file("b/.wh.kept"), tars.file("c/.wh.back"), tars.file("c/back"),
