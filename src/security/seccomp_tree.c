@@ -81,13 +81,13 @@ static const struct compare {
 		uint8_t jt, jf;
 	} high[2], low;
 } compares[] = {
-	[1] = {{{JEQ, NEXT, PASS}}, {JEQ, FAIL, PASS}},                    /* NE */
-	[2] = {{{JGT, FAIL, NEXT}, {JEQ, NEXT, PASS}}, {JGE, FAIL, PASS}}, /* LT */
-	[3] = {{{JGT, FAIL, NEXT}, {JEQ, NEXT, PASS}}, {JGT, FAIL, PASS}}, /* LE */
-	[4] = {{{JEQ, NEXT, FAIL}}, {JEQ, PASS, FAIL}},                    /* EQ */
-	[5] = {{{JGT, PASS, NEXT}, {JEQ, NEXT, FAIL}}, {JGE, PASS, FAIL}}, /* GE */
-	[6] = {{{JGT, PASS, NEXT}, {JEQ, NEXT, FAIL}}, {JGT, PASS, FAIL}}, /* GT */
-	[7] = {{{JEQ, NEXT, FAIL}}, {JEQ, PASS, FAIL}},                    /* MASKED_EQ */
+	[SECCOMP_OP_NE] = {{{JEQ, NEXT, PASS}}, {JEQ, FAIL, PASS}},
+	[SECCOMP_OP_LT] = {{{JGT, FAIL, NEXT}, {JEQ, NEXT, PASS}}, {JGE, FAIL, PASS}},
+	[SECCOMP_OP_LE] = {{{JGT, FAIL, NEXT}, {JEQ, NEXT, PASS}}, {JGT, FAIL, PASS}},
+	[SECCOMP_OP_EQ] = {{{JEQ, NEXT, FAIL}}, {JEQ, PASS, FAIL}},
+	[SECCOMP_OP_GE] = {{{JGT, PASS, NEXT}, {JEQ, NEXT, FAIL}}, {JGE, PASS, FAIL}},
+	[SECCOMP_OP_GT] = {{{JGT, PASS, NEXT}, {JEQ, NEXT, FAIL}}, {JGT, PASS, FAIL}},
+	[SECCOMP_OP_MASKED_EQ] = {{{JEQ, NEXT, FAIL}}, {JEQ, PASS, FAIL}},
 };
 
 /* One word of an argument, masked if need be. */
