@@ -142,9 +142,9 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 
 void *arena_push_(struct arena *a, void **items, size_t *n, size_t size)
 {
-	/* Capacity is the next power of two, so it need not be stored. */
+	/* Capacity is the next power of two, so it need not be stored; one more stays zero behind it. */
 	if ((*n & (*n - 1)) == 0) {
-		void *grown = arena_alloc(a, (*n ? *n * 2 : 1) * size);
+		void *grown = arena_alloc(a, ((*n ? *n * 2 : 1) + 1) * size);
 
 		if (*n)
 			memcpy(grown, *items, *n * size);

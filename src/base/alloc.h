@@ -32,7 +32,7 @@ void *arena_memdup(struct arena *a, const void *p, size_t size);
 #define arena_new_n(a, type, n) ((type *)arena_alloc((a), sizeof(type) * (n)))
 
 /* Grows an array held in an arena so that it has room for one more element; *items and *n are the array.
- * Returns the address of the new, zeroed element and counts it. */
+ * Returns the address of the new, zeroed element and counts it.  A zeroed one follows: lists of pointers end with NULL. */
 void *arena_push_(struct arena *a, void **items, size_t *n, size_t size);
 #define arena_push(a, items, n) \
 	((__typeof__(*(items)))arena_push_((a), (void **)(items), (n), sizeof(**(items))))
