@@ -3,6 +3,7 @@
 #include "launch/walk.h"
 
 #include "base/fd.h"
+#include "sys/elf.h"
 #include "sys/inroot.h"
 #include "sys/procfd.h"
 
@@ -259,13 +260,31 @@ static int worse(int old, int new)
 	return !old || old == ENOENT || old == ENOTDIR ? new : old;
 }
 
+/* execve(2) tells neither that a program is for another machine nor that its loader is missing: the file does. */
+static int exec_refused(const char *path, const char *name, int errnum, struct nook_error *e)
+{
+	auto_close int fd = errnum == ENOENT || errnum == ENOEXEC ? open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -EBADF;
+	char why[NOOK_DETAIL_MAX] = "";
+	int r = err_num(e, STEP_EXEC, name, errnum);
+
+	if (fd >= 0) {
+		struct elf_info info;
+
+		elf_inspect(fd, &info);
+		elf_explain(&info, errnum, why, sizeof(why));
+	}
+	if (why[0])
+		err_detail(e, why);
+	return r;
+}
+
 int apply_exec(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const struct plan *p = w->plan;
 	/* The vectors were reserved by the planner behind the plan's strings; this copy of the memory is ours alone. */
 	char **argv = (char **)(uintptr_t)plan_at(p, s->exec.argv_room.at);
 	char **env = (char **)(uintptr_t)plan_at(p, s->exec.env_room.at);
-	const char *path = plan_at(p, s->exec.candidates.at);
+	const char *path = plan_at(p, s->exec.candidates.at), *tried = path;
 	int errnum = 0;
 
 	vector_fill(p, s->exec.argv, argv);
@@ -276,9 +295,12 @@ int apply_exec(struct walk *w, const struct step *s, struct nook_error *e)
 	}
 	for (uint32_t i = 0; i < s->exec.candidates.n; i++, path = plan_next(path)) {
 		(void)execve(path, argv, env);
+		/* A file that is there but cannot run: no later directory of PATH may hide why. */
+		if (errno != ENOENT || access(path, F_OK) == 0)
+			tried = path;
 		errnum = worse(errnum, errno);
 		if (errno != ENOENT && errno != EACCES && errno != ENOTDIR)
 			break;
 	}
-	return err_num(e, STEP_EXEC, argv[0], errnum ? errnum : ENOENT);
+	return exec_refused(tried, argv[0], errnum ? errnum : ENOENT, e);
 }
