@@ -27,6 +27,16 @@ ssize_t fd_read(int fd, void *buf, size_t size)
 	return (ssize_t)done;
 }
 
+ssize_t fd_read_once(int fd, void *buf, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, size);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 int fd_write(int fd, const void *buf, size_t size)
 {
 	size_t done = 0;

@@ -10,6 +10,8 @@
 
 /* Reads up to size bytes, stopping only at end of file: the count, or -errno. */
 ssize_t fd_read(int fd, void *buf, size_t size);
+/* One read(2), enough for the small files of /proc that come in one piece. */
+ssize_t fd_read_once(int fd, void *buf, size_t size);
 /* Writes everything: 0 or -errno. */
 int fd_write(int fd, const void *buf, size_t size);
 

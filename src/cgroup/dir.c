@@ -193,8 +193,15 @@ static int make(const char *path, const char *mount, const char *prepare, enum l
 {
 	bool is_cpuset = text_is(prepare, "cpuset");
 	const char *rest = "";
-	auto_close int dir = TRY(open_top(path, mount, &rest, e));
+	auto_close int dir = -EBADF;
 
+	/* The usual case: a new group with nothing to prepare, right below one that exists. */
+	if (path[0] == '/' && !prepare[0] && mkdir(path, 0755) == 0) {
+		int made = open_below(AT_FDCWD, path);
+
+		return made < 0 ? err_num(e, STEP_CGROUP, path, made) : made;
+	}
+	dir = TRY(open_top(path, mount, &rest, e));
 	for (;;) {
 		char name[NAME_MAX + 1];
 		bool existed;

@@ -91,7 +91,7 @@ static int run_range(struct run *r, struct nook_error *e)
 
 	if (s->ns[NS_USER].mode != NS_PRIVATE || s->n_uid_maps)
 		return 0;
-	TRY(idrange_choose(runtime_fd(r->store), r->state.id, r->cli->arena, &r->range, e));
+	TRY(idrange_choose(runtime_fd(r->store), r->state.id, r->host.first_userns, r->cli->arena, &r->range, e));
 	s->uid_maps = r->range.uid_maps;
 	s->n_uid_maps = r->range.n_uid_maps;
 	s->gid_maps = r->range.gid_maps;
@@ -120,8 +120,7 @@ static int run_plan(struct run *r, struct nook_error *e)
 
 static int start_time(pid_t pid, uint64_t *ret, struct nook_error *e)
 {
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = proc < 0 ? -errno : pid_start_time(proc, pid, ret);
+	int r = pid_start_time(AT_FDCWD, pid, ret);
 
 	return r < 0 ? err_num(e, STEP_PROC, "stat", r) : 0;
 }
@@ -153,6 +152,8 @@ static int run_started(struct run *r, struct nook_error *e)
 	close_fd(&r->dir);
 	status = supervise(&l, e);
 	launched_done(&l);
+	if (status >= 0)
+		r->state.pid = 0; /* reaped: nothing is left to be killed */
 	return status;
 }
 

@@ -60,7 +60,7 @@ int apply_device(struct walk *w, const struct step *s, struct nook_error *e)
 	char last[NAME_MAX + 1];
 
 	if (mnt >= 0 || s->flags & DEVICE_BIND) {
-		auto_close int node = mnt >= 0 ? -EBADF : open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		int node = mnt >= 0 ? -EBADF : open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		struct stat st;
 
 		if (mnt < 0 && node < 0)
@@ -69,11 +69,11 @@ int apply_device(struct walk *w, const struct step *s, struct nook_error *e)
 		if (s->device.type && (fstat(mnt >= 0 ? mnt : node, &st) < 0 || (st.st_mode & S_IFMT) != s->device.type ||
 					st.st_rdev != makedev(s->device.major, s->device.minor)))
 			return err_why(e, STEP_DEVICE, source, ENODEV, "the host's node is another device");
-		auto_close int at = TRY(inroot_mkfile(w->root, target, 0644, e));
+		int at = TRY(inroot_mkfile(w->root, target, 0644, e));
 
 		return attach_to(mnt >= 0 ? mnt : node, at, STEP_DEVICE, target, e);
 	}
-	auto_close int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
+	int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
 	mode_t before = umask(0);
 	int r = mknodat(parent, last, s->device.type | s->device.mode, makedev(s->device.major, s->device.minor));
 
@@ -96,7 +96,7 @@ int apply_symlink(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *target = walk_str(w, s->pair.key);
 	char last[NAME_MAX + 1];
-	auto_close int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
+	int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
 
 	if (symlinkat(walk_str(w, s->pair.value), parent, last) < 0 && errno != EEXIST)
 		return err_sys(e, STEP_TARGET, target);

@@ -24,6 +24,7 @@ int apply_become_root(struct walk *w, const struct step *s, struct nook_error *e
 		return err_sys(e, STEP_USER, "groups");
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return err_sys(e, STEP_USER, "root of the user namespace");
+	w->is_root = true;
 	return 0;
 }
 
@@ -43,8 +44,8 @@ int apply_user(struct walk *w, const struct step *s, struct nook_error *e)
 	const uint32_t *groups = plan_at(w->plan, s->user.groups.at);
 	const char *name = plan_at(w->plan, s->user.group_names.at);
 	struct userdb_user user = {.uid = s->user.uid, .gid = s->user.gid};
-	/* The container's root is "/" from here on. */
-	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* Who joined a container has its root as "/". */
+	int root = w->root >= 0 ? w->root : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (root < 0)
 		return err_sys(e, STEP_USER, "/");
@@ -75,6 +76,8 @@ int apply_set_ids(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *object = walk_str(w, s->object);
 
+	if (w->is_root && !w->uid && !w->gid && !w->n_groups)
+		return 0;
 	/* Capabilities in the permitted set must outlive the change of uid; DO_CAPS then says which stay. */
 	if (w->uid && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_sys(e, STEP_CAPS, "keep");

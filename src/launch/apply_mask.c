@@ -47,18 +47,15 @@ static int null_clone(struct walk *w, struct nook_error *e)
 /* A detached mount that covers a directory: the first one is made, the others are clones of it once it is attached. */
 static int empty_clone(struct walk *w, struct nook_error *e)
 {
-	auto_close int fs = -EBADF;
-	int fd;
+	int fs, fd;
 
 	if (w->mask_dir >= 0) {
 		fd = open_tree(w->mask_dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		return fd < 0 ? err_sys(e, STEP_MASK, "tmpfs") : fd;
 	}
+	/* Read-only as a mount, so that nothing can ever be made in it. */
 	fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "nook-mask", 0) < 0 ||
-		fsconfig(fs, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
-		fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "2", 0) < 0 ||
-		fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0555", 0) < 0 ||
 		fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return err_sys(e, STEP_MASK, "tmpfs");
 	fd = fsmount(fs, FSMOUNT_CLOEXEC,
@@ -69,7 +66,7 @@ static int empty_clone(struct walk *w, struct nook_error *e)
 /* Attaches COVER over base/path: 0, or -errno unrecorded.  base -EBADF: looked up below the container's root. */
 static int cover(struct walk *w, int cover_fd, int base, const char *path)
 {
-	auto_close int at = -EBADF;
+	int at;
 
 	if (base >= 0)
 		return move_mount(cover_fd, "", base, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
@@ -79,31 +76,36 @@ static int cover(struct walk *w, int cover_fd, int base, const char *path)
 	return move_mount(cover_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
+static int mask_dir(struct walk *w, int base, const char *path, struct nook_error *e)
+{
+	int empty = TRY(empty_clone(w, e));
+	int r = cover(w, empty, base, path);
+
+	if (r == 0 && w->mask_dir < 0)
+		w->mask_dir = empty;
+	return r;
+}
+
 int apply_mask(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	int base = base_of(w, walk_str(w, s->mask.base));
 	const char *path = plan_at(w->plan, s->mask.paths.at);
-	auto_close int null = -EBADF;
+	int null = -EBADF; /* used up when it covers something */
 
 	TRY(null_open(w, e));
 	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path)) {
-		int r;
+		size_t len = strlen(path);
+		int r = -EINVAL;
 
 		if (null < 0)
 			null = TRY(null_clone(w, e));
-		r = cover(w, null, base, path);
-		if (r == 0) {
-			close_fd(&null);
-		} else if (r == -EINVAL) {
-			/* move_mount(2): a file cannot be mounted on a directory. */
-			int empty = TRY(empty_clone(w, e));
-
-			r = cover(w, empty, base, path);
-			if (r == 0 && w->mask_dir < 0)
-				w->mask_dir = empty;
-			else
-				(void)close(empty);
-		}
+		/* "name/" is known to be a directory, if it is there at all. */
+		if (path[len - 1] != '/')
+			r = cover(w, null, base, path);
+		if (r == 0)
+			null = -EBADF;
+		else if (r == -EINVAL) /* move_mount(2): a file cannot be mounted on a directory */
+			r = mask_dir(w, base, path, e);
 		/* What is not there needs no mask. */
 		if (r < 0 && r != -ENOENT)
 			return err_num(e, STEP_MASK, path, r);
@@ -113,8 +115,8 @@ int apply_mask(struct walk *w, const struct step *s, struct nook_error *e)
 
 static int readonly_one(struct walk *w, int base, const char *path, struct nook_error *e)
 {
-	auto_close int at = base >= 0 ? -EBADF : inroot_open_raw(w->root, path, O_PATH | O_CLOEXEC, 0);
-	auto_close int mnt = -EBADF;
+	int at = base >= 0 ? -EBADF : inroot_open_raw(w->root, path, O_PATH | O_CLOEXEC, 0);
+	int mnt;
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
 
 	if (base < 0 && at < 0)

@@ -27,7 +27,7 @@ int fs_refused(int fs, enum step_id step, const char *object, struct nook_error 
 
 int fs_make(const struct walk *w, const struct step *s, const char *fstype, struct nook_error *e)
 {
-	auto_close int fs = fsopen(fstype, FSOPEN_CLOEXEC);
+	int fs = fsopen(fstype, FSOPEN_CLOEXEC);
 	const char *object = walk_str(w, s->object);
 	const char *key = plan_at(w->plan, s->mount.params.at);
 	unsigned attr = (unsigned)(s->mount.attr_set | s->mount.rec_attr_set);
@@ -139,86 +139,125 @@ static bool is_magic(int fd, uint32_t magic)
 }
 
 /* Remembers file systems that later steps work in. */
-static int remember(struct walk *w, const char *target, const char *fstype, int mnt, struct nook_error *e)
+static int remember(struct walk *w, const struct step *s, int mnt, struct nook_error *e)
 {
-	if (!strcmp(fstype, "proc") && !strcmp(target, "/proc")) {
+	const char *target = walk_str(w, s->mount.target), *fstype = walk_str(w, s->mount.fstype);
+
+	if (!strcmp(target, "/proc") && !strcmp(fstype, "proc")) {
 		if (!is_magic(mnt, PROC_SUPER_MAGIC))
 			return err_num(e, STEP_PROC, target, EXDEV);
 		w->proc = mnt;
-	} else if (!strcmp(fstype, "sysfs") && !strcmp(target, "/sys")) {
+	} else if (!strcmp(target, "/sys") && !strcmp(fstype, "sysfs")) {
 		w->sys = mnt;
 	} else if (!strcmp(fstype, "devpts") && w->pts < 0) {
 		w->pts = mnt;
-	} else if (!strcmp(target, "/dev")) {
-		w->dev = mnt;
+	}
+	if (s->flags & PATH_FRESH && w->n_places < sizeof(w->places) / sizeof(w->places[0])) {
+		w->places[w->n_places].path = target;
+		w->places[w->n_places++].fd = mnt;
 	}
 	return 0;
 }
 
-static int target_dir(struct walk *w, const struct step *s, struct nook_error *e)
+/* The place that TARGET lies in, and the rest of the way. */
+static int place_of(const struct walk *w, const char *target, const char **ret_rest)
+{
+	size_t longest = 0;
+	int fd = -EBADF;
+
+	for (size_t i = 0; i < w->n_places; i++) {
+		size_t len = strlen(w->places[i].path);
+
+		if (len > longest && !strncmp(target, w->places[i].path, len) && target[len] == '/') {
+			longest = len;
+			fd = w->places[i].fd;
+			*ret_rest = target + len + 1;
+		}
+	}
+	return fd;
+}
+
+/* In a fresh file system there is no planted link, so the name is enough. */
+static int attach_trusted(struct walk *w, int mnt, const char *target, struct nook_error *e)
+{
+	const char *rest = "";
+	int place = place_of(w, target, &rest);
+
+	if (place < 0)
+		return 1;
+	if (move_mount(mnt, "", place, rest, MOVE_MOUNT_F_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT || strchr(rest, '/'))
+		return err_sys(e, STEP_MOUNT, target);
+	if (mkdirat(place, rest, 0755) < 0 || move_mount(mnt, "", place, rest, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, STEP_MOUNT, target);
+	return 0;
+}
+
+static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, struct nook_error *e)
 {
 	const char *target = walk_str(w, s->mount.target);
+	int at;
 
+	if (s->flags & PATH_TRUSTED && TRY(attach_trusted(w, mnt, target, e)) == 0)
+		return 0;
 	if (s->flags & PATH_REAL_DIR)
-		return inroot_real_dir(w->root, target, 0755, e);
-	return inroot_mkdirs(w->root, target, 0755, e);
+		at = inroot_real_dir(w->root, target, 0755, e);
+	else
+		at = is_dir ? inroot_mkdirs(w->root, target, 0755, e) : inroot_mkfile(w->root, target, 0644, e);
+	if (at < 0)
+		return at;
+	if (s->flags & PATH_COPYUP)
+		TRY(copy_up(at, mnt, target, e));
+	return attach_to(mnt, at, STEP_MOUNT, target, e);
 }
 
 int apply_mount(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *target = walk_str(w, s->mount.target);
-	const char *fstype = walk_str(w, s->mount.fstype);
-	int mnt = TRY(fs_make(w, s, fstype, e));
-	int at = target_dir(w, s, e);
-	int r = at < 0 ? at : 0;
+	int mnt = TRY(fs_make(w, s, walk_str(w, s->mount.fstype), e));
 
-	if (r == 0 && (s->flags & PATH_COPYUP))
-		r = copy_up(at, mnt, target, e);
-	if (r == 0)
-		r = attach_to(mnt, at, STEP_MOUNT, target, e);
-	if (r == 0 && s->mount.propagation)
-		r = set_attr(mnt, 0, 0, s->mount.propagation & ~(uint64_t)MS_REC,
-			s->mount.propagation & MS_REC ? AT_RECURSIVE : 0, target, e);
-	if (at >= 0)
-		(void)close(at);
-	if (r == 0)
-		r = remember(w, target, fstype, mnt, e);
-	/* Kept open only when remembered: the rest would make the descriptor table grow. */
-	if (r < 0 || (mnt != w->proc && mnt != w->sys && mnt != w->pts && mnt != w->dev))
-		(void)close(mnt);
-	return r;
+	TRY(attach(w, s, mnt, true, e));
+	if (s->mount.propagation)
+		TRY(set_attr(mnt, 0, 0, s->mount.propagation & ~(uint64_t)MS_REC,
+			s->mount.propagation & MS_REC ? AT_RECURSIVE : 0, target, e));
+	return remember(w, s, mnt, e);
 }
 
 int apply_bind(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *target = walk_str(w, s->mount.target);
 	int mnt = walk_slot(w, s->slot);
-	uint64_t recursive, alone;
+	uint64_t recursive = s->mount.propagation & MS_REC ? s->mount.propagation & ~(uint64_t)MS_REC : 0;
+	uint64_t alone = recursive ? 0 : s->mount.propagation;
+	bool is_dir = s->flags & PATH_IS_DIR;
 	struct stat st;
-	int at, r;
 
 	if (mnt < 0)
 		return 0; /* an optional source that is not there */
-	if (fstat(mnt, &st) < 0)
-		return err_sys(e, STEP_MOUNT, target);
-	if (s->flags & PATH_REAL_DIR)
-		at = inroot_real_dir(w->root, target, 0755, e);
-	else if (S_ISDIR(st.st_mode))
-		at = inroot_mkdirs(w->root, target, 0755, e);
-	else
-		at = inroot_mkfile(w->root, target, 0644, e);
-	if (at < 0)
-		return at;
+	if (!is_dir) {
+		if (fstat(mnt, &st) < 0)
+			return err_sys(e, STEP_MOUNT, target);
+		is_dir = S_ISDIR(st.st_mode);
+	}
 	/* Attributes before attaching, so that the mount is never seen without them. */
-	recursive = s->mount.propagation & MS_REC ? s->mount.propagation & ~(uint64_t)MS_REC : 0;
-	r = set_attr(mnt, s->mount.rec_attr_set, s->mount.rec_attr_clear, recursive, AT_RECURSIVE, target, e);
-	alone = recursive ? 0 : s->mount.propagation;
-	if (r == 0 && (s->mount.attr_set | s->mount.attr_clear | alone))
-		r = set_attr(mnt, s->mount.attr_set, s->mount.attr_clear, alone, 0, target, e);
-	if (r == 0)
-		r = attach_to(mnt, at, STEP_MOUNT, target, e);
-	(void)close(at);
-	return r < 0 ? r : remember(w, target, walk_str(w, s->mount.fstype), mnt, e);
+	if (s->mount.rec_attr_set | s->mount.rec_attr_clear | recursive)
+		TRY(set_attr(mnt, s->mount.rec_attr_set, s->mount.rec_attr_clear, recursive, AT_RECURSIVE, target, e));
+	if (s->mount.attr_set | s->mount.attr_clear | alone)
+		TRY(set_attr(mnt, s->mount.attr_set, s->mount.attr_clear, alone, 0, target, e));
+	TRY(attach(w, s, mnt, is_dir, e));
+	return remember(w, s, mnt, e);
+}
+
+int apply_show(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *source = walk_str(w, s->mount.source);
+	int mnt = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+
+	if (mnt < 0)
+		return err_sys(e, STEP_SOURCE, source);
+	TRY(set_attr(mnt, s->mount.rec_attr_set, 0, 0, 0, walk_str(w, s->object), e));
+	return attach(w, s, mnt, true, e);
 }
 
 int apply_copy_link(struct walk *w, const struct step *s, struct nook_error *e)
@@ -230,7 +269,7 @@ int apply_copy_link(struct walk *w, const struct step *s, struct nook_error *e)
 	if (n < 0)
 		return err_sys(e, STEP_SOURCE, source);
 	text[n] = 0;
-	auto_close int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
+	int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
 
 	if (symlinkat(text, parent, last) < 0 && errno != EEXIST)
 		return err_sys(e, STEP_TARGET, target);

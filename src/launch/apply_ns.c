@@ -119,7 +119,7 @@ int apply_domainname(struct walk *w, const struct step *s, struct nook_error *e)
 int apply_loopback(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
-	auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
 		return err_sys(e, STEP_NET, "lo");

@@ -111,7 +111,7 @@ static int upper_like_lower(int upper_parent, int lower, const char *object, str
  * it would lie between the old root and the new one, and the old one could not be let go in one piece. */
 static int scratch_attach(int scratch, struct nook_error *e)
 {
-	static const char *const places[] = {"/sys", "/mnt", "/tmp", "/run"};
+	static const char *const places[] = {"/mnt", "/media", "/tmp", "/srv"};
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		if (move_mount(scratch, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0)

@@ -12,15 +12,15 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-/* Signals that shells, nohup and language runtimes commonly leave ignored; clone3 has reset only those with handlers. */
-static const int ignored_by_callers[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ, SIGUSR1, SIGUSR2};
-
-static void signals_reset(void)
+/* clone3 has reset the signals that had handlers; what the caller left ignored (nohup, runtimes of languages) is told by
+ * the parent, who asked once. */
+static void signals_reset(uint64_t ignored)
 {
 	sigset_t none;
 
-	for (size_t i = 0; i < sizeof(ignored_by_callers) / sizeof(ignored_by_callers[0]); i++)
-		(void)signal(ignored_by_callers[i], SIG_DFL);
+	for (int sig = 1; ignored; sig++, ignored >>= 1)
+		if (ignored & 1)
+			(void)signal(sig, SIG_DFL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -89,7 +89,7 @@ _Noreturn void child_run(struct walk *w)
 	struct nook_error e = NOOK_ERROR_INIT;
 	int r;
 
-	signals_reset();
+	signals_reset(w->ignored_signals);
 	r = child_build(w, &e);
 	if (r < 0)
 		fail(w, &e, r);

@@ -17,6 +17,7 @@
  */
 #include "launch/launch.h"
 
+#include "base/fd.h"
 #include "launch/child.h"
 
 #include <fcntl.h>
@@ -24,6 +25,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -36,6 +38,20 @@ void launched_done(struct launched *l)
 	close_fd(&l->pidfd);
 	close_fd(&l->console);
 	close_fd(&l->notify);
+}
+
+/* Field 33 of /proc/self/stat: what the caller has left ignored.  Unknown counts as all. */
+static uint64_t signals_ignored(void)
+{
+	char text[1024], *at;
+	auto_close int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : fd_read_once(fd, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = 0;
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 33; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : UINT32_MAX;
 }
 
 static bool has_stage(const struct plan *p, enum stage stage)
@@ -227,6 +243,7 @@ int launch(const struct plan *p, const struct launch_hooks *hooks, struct launch
 		return r;
 	}
 	w.wire = pair[1];
+	w.ignored_signals = signals_ignored();
 	r = clone_first(&w, pair[0], &l, e);
 	close_fd(&w.wire);
 	if (r == 0)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "launch/walk.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 static const apply_fn apply_table[DO_COUNT] = {
 	[DO_GATE] = apply_gate,
 	[DO_OPEN_TREE] = apply_open_tree,
@@ -34,6 +37,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_ROOT_TMPFS] = apply_root_tmpfs,
 	[DO_MOUNT] = apply_mount,
 	[DO_BIND] = apply_bind,
+	[DO_SHOW] = apply_show,
 	[DO_COPY_LINK] = apply_copy_link,
 	[DO_SYMLINK] = apply_symlink,
 	[DO_DEVICE] = apply_device,
@@ -72,7 +76,6 @@ void walk_init(struct walk *w, const struct plan *p)
 		.root = -EBADF,
 		.proc = -EBADF,
 		.sys = -EBADF,
-		.dev = -EBADF,
 		.pts = -EBADF,
 		.host_null = -EBADF,
 		.mask_dir = -EBADF,
@@ -82,10 +85,25 @@ void walk_init(struct walk *w, const struct plan *p)
 		w->slots[i] = -EBADF;
 }
 
+/* PREPARE runs in a process of one thread, so what it opened is a run of numbers: one call closes it. */
+static void slots_close(struct walk *w)
+{
+	int first = INT_MAX, last = -1;
+
+	for (int i = 0; i < PLAN_SLOTS; i++) {
+		if (w->slots[i] < 0)
+			continue;
+		first = w->slots[i] < first ? w->slots[i] : first;
+		last = w->slots[i] > last ? w->slots[i] : last;
+		w->slots[i] = -EBADF;
+	}
+	if (last >= 0)
+		(void)close_range((unsigned)first, (unsigned)last, 0);
+}
+
 void walk_done(struct walk *w)
 {
-	for (int i = 0; i < PLAN_SLOTS; i++)
-		close_fd(&w->slots[i]);
+	slots_close(w);
 	close_fd(&w->child_proc);
 	close_fd(&w->child_userns);
 }

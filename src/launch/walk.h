@@ -13,6 +13,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/*
+ * The child's descriptors are all close-on-exec and it is about to exec, so it closes none of them: each would be one
+ * system call more for nothing.
+ */
 struct walk {
 	const struct plan *plan;
 	int slots[PLAN_SLOTS]; /* -EBADF while empty */
@@ -24,12 +28,19 @@ struct walk {
 	int child_userns;      /* its user namespace, opened when first needed */
 
 	/* child */
+	uint64_t ignored_signals; /* of the caller: bit 0 is signal 1 */
 	int wire;
 	int root;              /* the container's root */
-	int proc, sys, dev, pts; /* file systems mounted by DO_MOUNT at these places, or -EBADF */
+	int proc, sys, pts;    /* what was mounted at /proc and /sys, and the container's devpts, or -EBADF */
+	struct {               /* fresh file systems, by where they are: only we have made names in them */
+		const char *path;
+		int fd;
+	} places[16];
+	size_t n_places;
 	int host_null;         /* the host's /dev/null, checked */
 	int mask_dir;          /* an empty read-only directory to cover others with */
 	int terminal;          /* slave side of the container's terminal */
+	bool is_root;          /* DO_BECOME_ROOT has made it uid 0, gid 0, no groups */
 	bool cwd_later;        /* the working directory wants the user's rights */
 	uint32_t uid, gid;     /* what DO_USER found */
 	uint32_t groups[64];
@@ -57,6 +68,7 @@ int apply_root_propagation(struct walk *w, const struct step *s, struct nook_err
 int apply_propagation(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_mount(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_bind(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_show(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_copy_link(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_pivot(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_mask(struct walk *w, const struct step *s, struct nook_error *e);

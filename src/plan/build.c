@@ -21,19 +21,18 @@ int plan_host_probe(struct plan_host *ret, struct nook_error *e)
 	char map[64] = "";
 	unsigned major = 0, minor = 0;
 	auto_close int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-	bool first;
 
 	if (uname(&uts) < 0 || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
 		return err_sys(e, STEP_CONFIG, "kernel release");
-	if (fd < 0 || fd_read(fd, map, sizeof(map) - 1) < 0)
+	if (fd < 0 || fd_read_once(fd, map, sizeof(map) - 1) < 0)
 		return err_sys(e, STEP_PROC, "/proc/self/uid_map");
 	if (syscall(SYS_capget, &header, caps) < 0)
 		return err_sys(e, STEP_CAPS, NULL);
 	h.kernel = major << 16 | minor << 8;
 	/* Only the initial user namespace maps all ids to themselves. */
-	first = strstr(map, "4294967295") != NULL;
+	h.first_userns = strstr(map, "4294967295") != NULL;
 	h.privileged = caps[0].effective & (1U << CAP_SYS_ADMIN);
-	h.can_mknod = first && h.privileged && (caps[0].effective & (1U << CAP_MKNOD));
+	h.can_mknod = h.first_userns && h.privileged && (caps[0].effective & (1U << CAP_MKNOD));
 	*ret = h;
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 struct plan_host {
 	bool privileged;      /* CAP_SYS_ADMIN in the user namespace that owns the mounts: may copy mounts before clone(2) */
+	bool first_userns;    /* the initial user namespace: all ids are mapped to themselves */
 	bool can_mknod;       /* nodes of the initial user namespace can be made */
 	unsigned kernel;      /* major << 16 | minor << 8 */
 	uint32_t euid, egid;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+enum { TMPFS_IDMAP = 6 << 16 | 3 << 8 };      /* kernel 6.3: tmpfs can be mounted with mapped ids */
 enum { TMPFS_USER_XATTR = 6 << 16 | 6 << 8 }; /* kernel 6.6: tmpfs has user.* attributes, which overlay marks need */
 
 struct refs build_params(struct build *b, const char *data, const char *extra_key, const char *extra_value)
@@ -180,8 +181,10 @@ static const char *const standard_dirs[] = {"pts", "shm", "mqueue", NULL};
 static void dev_detached(struct build *b, const struct spec_mount *m)
 {
 	struct plan_node nodes[sizeof(standard_nodes) / sizeof(standard_nodes[0])] = {0};
-	uint32_t uid = build_host_id(b->spec->uid_maps, b->new_userns ? b->spec->n_uid_maps : 0, 0);
-	uint32_t gid = build_host_id(b->spec->gid_maps, b->new_userns ? b->spec->n_gid_maps : 0, 0);
+	/* Its files belong to the container's root: by mapped ids where tmpfs has them, else by being given away. */
+	bool idmap = b->new_userns && b->host->kernel >= TMPFS_IDMAP;
+	uint32_t uid = build_host_id(b->spec->uid_maps, b->new_userns && !idmap ? b->spec->n_uid_maps : 0, 0);
+	uint32_t gid = build_host_id(b->spec->gid_maps, b->new_userns && !idmap ? b->spec->n_gid_maps : 0, 0);
 	const char *links[LINKS_WITHOUT_CORE + 1] = {NULL};
 	struct step *s = build_step(b, STAGE_PREPARE, DO_DEV_TREE, m->target);
 	int slot = plan_add_slot(b->out);
@@ -198,13 +201,16 @@ static void dev_detached(struct build *b, const struct spec_mount *m)
 	s->slot = (int16_t)slot;
 	s->mount.attr_set = m->words.set;
 	s->mount.params = build_params(b,
-		arena_printf(b->arena, "%s%suid=%u,gid=%u", m->data ? m->data : "", m->data ? "," : "", uid, gid), NULL, NULL);
+		uid || gid ? arena_printf(b->arena, "%s%suid=%u,gid=%u", m->data ? m->data : "", m->data ? "," : "", uid, gid) : m->data,
+		NULL, NULL);
 	s->mount.nodes = plan_add_array(b->out, nodes, sizeof(nodes) / sizeof(nodes[0]), sizeof(nodes[0]));
 	s->mount.links = plan_add_strs(b->out, links);
 	s->mount.dirs = plan_add_strs(b->out, standard_dirs);
+	if (idmap)
+		build_step(b, STAGE_ADOPT, DO_IDMAP_MOUNT, m->target)->slot = (int16_t)slot;
 	s = build_step(b, STAGE_BUILD, DO_BIND, m->target);
 	s->slot = (int16_t)slot;
-	s->flags = PATH_IS_DIR | PATH_REAL_DIR;
+	s->flags = PATH_IS_DIR | PATH_REAL_DIR | PATH_FRESH;
 	s->mount.target = s->object;
 }
 
@@ -213,7 +219,7 @@ static void dev_bound(struct build *b, const struct spec_mount *m)
 {
 	struct step *s = build_step(b, STAGE_BUILD, DO_MOUNT, m->target);
 
-	s->flags = PATH_IS_DIR | PATH_REAL_DIR;
+	s->flags = PATH_IS_DIR | PATH_REAL_DIR | PATH_FRESH;
 	s->mount.target = s->object;
 	s->mount.fstype = plan_add_str(b->out, "tmpfs");
 	build_mount_params(b, m, s);
@@ -326,45 +332,51 @@ static void build_fs(struct build *b, const struct spec_mount *m, const char *ta
 	s->flags = PATH_IS_DIR | (is_real_dir_target(target) ? PATH_REAL_DIR : 0) | (m->words.tmpcopyup ? PATH_COPYUP : 0);
 	s->mount.target = s->object;
 	s->mount.fstype = plan_add_str(b->out, type);
-	s->mount.source = plan_add_str(b->out, m->source ? m->source : type);
+	/* A source that only repeats the type is left out: it is one system call for a word in mount(8)'s list. */
+	s->mount.source = plan_add_str(b->out, m->source && !text_is(m->source, type) ? m->source : NULL);
+	if (m->standard) /* these come first, before any mount whose content is not ours */
+		s->flags |= PATH_FRESH | (strchr(target + 1, '/') ? PATH_TRUSTED : 0);
 	build_mount_params(b, m, s);
 }
 
-/* "memory" or "cpu,cpuacct": the option words of a v1 hierarchy. */
-static const char *controllers_of(struct build *b, const struct cgroup_hierarchy *h)
+static bool has_limit_in(const struct cgroup_want *want, size_t dir)
 {
-	const char *text = "";
-
-	for (int c = 0; c < CGROUP_CONTROLLERS; c++)
-		if (h->controllers & (1U << c))
-			text = arena_printf(b->arena, "%s%s%s", text, *text ? "," : "", cgroup_names[c]);
-	return text;
+	for (size_t i = 0; i < want->n_writes; i++)
+		if (want->writes[i].dir == (int)dir)
+			return true;
+	return false;
 }
 
-/* The container's own groups, each hierarchy under its usual name; one v2 hierarchy alone is the directory itself. */
+/* The container's own groups, each hierarchy under its usual name; one v2 hierarchy alone is the directory itself.  Of v1
+ * it sees the hierarchies that limit it: programs look there for how much they may use.  What is shown are the groups'
+ * directories; the cgroup namespace makes each the top of its hierarchy. */
 static void build_cgroup_view(struct build *b, const struct spec_mount *m)
 {
 	const struct cgroup_want *want = b->request->cgroups;
-	const struct cgroup_layout *layout = b->host->cgroups;
-	struct spec_mount top = {.data = "mode=0755,size=64k,nr_inodes=64", .words.set = m->words.set & ~(uint64_t)MOUNT_ATTR_RDONLY};
-	struct spec_mount each = {.words = m->words};
+	struct spec_mount top = {.data = "mode=0755,size=64k,nr_inodes=64", .words.set = m->words.set & ~(uint64_t)MOUNT_ATTR_RDONLY,
+		.standard = true};
+	struct spec_mount each = {.words.rec_set = m->words.set | m->words.rec_set, .standard = true};
 
 	if (want->n_dirs == 1 && want->dirs[0].v2) {
+		each = (struct spec_mount){.words = m->words, .standard = true};
 		build_fs(b, &each, m->target, "cgroup2");
 		return;
 	}
 	build_fs(b, &top, m->target, "tmpfs");
 	for (size_t i = 0; i < want->n_dirs; i++) {
-		for (size_t h = 0; h < layout->n; h++) {
-			const char *mount = layout->h[h].mount, *name;
+		const struct cgroup_dir *d = &want->dirs[i];
+		const char *name = d->mount ? strrchr(d->mount, '/') : NULL;
+		struct step *s;
 
-			/* A hierarchy that is mounted nowhere has no usual name. */
-			if (!mount || !text_is(want->dirs[i].mount, mount) || !(name = strrchr(mount, '/')))
-				continue;
-			each.data = want->dirs[i].v2 ? NULL : controllers_of(b, &layout->h[h]);
-			build_fs(b, &each, arena_printf(b->arena, "%s%s", m->target, name), want->dirs[i].v2 ? "cgroup2" : "cgroup");
-			break;
-		}
+		/* A hierarchy that is mounted nowhere has no usual name. */
+		if (!name || d->path[0] != '/' || !(d->v2 || has_limit_in(want, i)))
+			continue;
+		each.target = arena_printf(b->arena, "%s%s", m->target, name);
+		s = build_step(b, STAGE_BUILD, DO_SHOW, each.target);
+		s->flags = PATH_IS_DIR | PATH_TRUSTED;
+		s->mount.target = s->object;
+		s->mount.source = plan_add_str(b->out, d->path);
+		s->mount.rec_attr_set = each.words.rec_set;
 	}
 }
 
@@ -425,6 +437,20 @@ int build_mounts(struct build *b, struct nook_error *e)
 
 /* ---- masks --------------------------------------------------------------------------------------------------------- */
 
+/* Masked paths that are directories wherever they exist; the slash tells the walker. */
+static const char *mask_word(struct build *b, const char *path)
+{
+	static const char *const directories[] = {
+		"acpi", "asound", "scsi", "devices/virtual/dmi/id", "devices/virtual/powercap", "firmware", "kernel/debug",
+		"kernel/security", "kernel/tracing",
+	};
+
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
+		if (text_is(directories[i], path))
+			return arena_printf(b->arena, "%s/", path);
+	return path;
+}
+
 /* Paths below BASE, relative to it, in one step; with BASE "/" those that are below neither /proc nor /sys. */
 static void mask_below(struct build *b, enum step_kind kind, const char *const *paths, const char *base)
 {
@@ -438,7 +464,7 @@ static void mask_below(struct build *b, enum step_kind kind, const char *const *
 		const char *rest = text_is(base, "/proc") ? in_proc : text_is(base, "/sys") ? in_sys : in_proc || in_sys ? NULL : *p;
 
 		if (rest)
-			*arena_push(b->arena, &list, &n) = rest;
+			*arena_push(b->arena, &list, &n) = kind == DO_MASK ? mask_word(b, rest) : rest;
 	}
 	if (!n)
 		return;

@@ -186,6 +186,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 	case DO_ROOT_TMPFS:
 	case DO_MOUNT:
 	case DO_BIND:
+	case DO_SHOW:
 	case DO_COPY_LINK:
 	case DO_IDMAP_MOUNT:
 	case DO_DEV_TREE:

@@ -73,6 +73,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1 };
 	X(DO_ROOT_TMPFS, "empty root", STEP_ROOT, "start from an empty root")                                                         \
 	X(DO_MOUNT, "mount", STEP_MOUNT, "mount a file system")                                                                       \
 	X(DO_BIND, "bind", STEP_MOUNT, "show a file or directory of the host")                                                        \
+	X(DO_SHOW, "show", STEP_MOUNT, "show a directory of the host's as it is seen from inside")                                     \
 	X(DO_COPY_LINK, "link", STEP_TARGET, "make the same symbolic link")                                                           \
 	X(DO_SYMLINK, "symlink", STEP_TARGET, "make a symbolic link")                                                                 \
 	X(DO_DEVICE, "device", STEP_DEVICE, "make a device node")                                                                     \
@@ -122,6 +123,8 @@ enum {
 	PATH_IS_DIR = 8,      /* DO_BIND: make the target a directory; without: a file */
 	PATH_REAL_DIR = 16,   /* the target must be a real directory of the root itself (/proc, /sys, /dev) */
 	PATH_COPYUP = 32,     /* DO_MOUNT: fill the new tmpfs from what was there */
+	PATH_TRUSTED = 8192,  /* the target lies in a file system that an earlier step made, where only we have made names */
+	PATH_FRESH = 16384,   /* this step makes such a file system */
 	PATH_ROOT = 64,       /* DO_OPEN_TREE: the source is the container's root: must be a directory */
 	OVERLAY_USERXATTR = 128, /* DO_ROOT_OVERLAY: in a user namespace, overlay marks are user.* attributes */
 	DEVICE_BIND = 512,    /* DO_DEVICE: bind the node that object names instead of making one */

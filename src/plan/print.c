@@ -76,7 +76,7 @@ static void put_mount(struct buf *out, const struct plan *p, const struct step *
 {
 	if (s->mount.fstype.at)
 		buf_addf(out, " type=%s", plan_str(p, s->mount.fstype));
-	if (s->kind == DO_BIND && s->mount.source.at)
+	if ((s->kind == DO_BIND || s->kind == DO_SHOW) && s->mount.source.at)
 		buf_addf(out, " from %s", plan_str(p, s->mount.source));
 	put_params(out, p, s->mount.params);
 	PUT_BITS(out, attr_names, s->mount.attr_set, "");
@@ -122,6 +122,7 @@ static void put_details(struct buf *out, const struct plan *p, const struct step
 		break;
 	case DO_OPEN_TREE:
 	case DO_BIND:
+	case DO_SHOW:
 	case DO_MOUNT:
 	case DO_ROOT_ATTACH:
 	case DO_ROOT_OVERLAY:

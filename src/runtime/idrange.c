@@ -68,9 +68,9 @@ static int open_optional(int etc, const char *name, struct nook_error *e)
 	return fd < 0 ? -ENOENT : fd;
 }
 
-/* Sorts the lines of a subuid file: those of NAME or NUMBER into MINE, all others into OTHERS (NULL: not wanted). */
+/* The lines of a subuid file that are NAME's or NUMBER's. */
 static int read_subids(int etc, const char *file, const char *name, const char *number, struct arena *a,
-                       struct ranges *mine, struct ranges *others, struct nook_error *e)
+                       struct ranges *mine, struct nook_error *e)
 {
 	auto_close int fd = open_optional(etc, file, e);
 	struct subid_line l;
@@ -81,11 +81,8 @@ static int read_subids(int etc, const char *file, const char *name, const char *
 	fields_init(&f, fd, HOST_FILE_MAX);
 	while (fields_next(&f, l.owner, sizeof(l.owner), "")) {
 		if (subid_line(&f, &l)) {
-			bool is_mine = text_is(l.owner, name) || (number && text_is(l.owner, number));
-			struct ranges *to = is_mine ? mine : others;
-
-			if (to)
-				add_range(a, to, l.first, l.count);
+			if (text_is(l.owner, name) || text_is(l.owner, number))
+				add_range(a, mine, l.first, l.count);
 		}
 		fields_skip_line(&f);
 	}
@@ -265,18 +262,40 @@ static int search_range(struct search *s, const struct range *r, uint32_t *ret_b
 	return 0;
 }
 
-/* The entries of one owner in both files. */
-static int search_owner(struct search *s, const char *owner, struct arena *a, uint32_t *ret_base, struct nook_error *e)
-{
-	struct ranges uids = {0}, gids = {0};
+/* Whose entries in the files come first, before any free range. */
+static const char *const owners[] = {"nook", "root"};
+enum { OWNERS = sizeof(owners) / sizeof(owners[0]) };
 
-	TRY(read_subids(s->files->etc, "subuid", owner, NULL, a, &uids, NULL, e));
-	if (!uids.n)
-		return 0;
-	TRY(read_subids(s->files->etc, "subgid", owner, NULL, a, &gids, NULL, e));
-	s->gid_entries = &gids;
-	for (size_t i = 0; i < uids.n; i++)
-		if (TRY(search_range(s, &uids.items[i], ret_base, e)))
+/* One pass over a subuid file: each owner's ranges, and all ranges. */
+static int read_owners(int etc, const char *file, struct arena *a, struct ranges *owned, struct ranges *all,
+                       struct nook_error *e)
+{
+	auto_close int fd = open_optional(etc, file, e);
+	struct subid_line l;
+	struct fields f;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	fields_init(&f, fd, HOST_FILE_MAX);
+	while (fields_next(&f, l.owner, sizeof(l.owner), "")) {
+		if (subid_line(&f, &l)) {
+			add_range(a, all, l.first, l.count);
+			for (size_t i = 0; i < OWNERS; i++)
+				if (text_is(l.owner, owners[i]))
+					add_range(a, &owned[i], l.first, l.count);
+		}
+		fields_skip_line(&f);
+	}
+	return f.error ? err_num(e, STEP_IDRANGE, file, f.error) : 0;
+}
+
+/* The entries of one owner in both files. */
+static int search_owner(struct search *s, const struct ranges *uids, const struct ranges *gids, uint32_t *ret_base,
+                        struct nook_error *e)
+{
+	s->gid_entries = gids;
+	for (size_t i = 0; i < uids->n; i++)
+		if (TRY(search_range(s, &uids->items[i], ret_base, e)))
 			return 1;
 	s->gid_entries = NULL;
 	return 0;
@@ -285,17 +304,16 @@ static int search_owner(struct search *s, const char *owner, struct arena *a, ui
 int idrange_take(const struct idrange_files *f, int run, const char *id, struct arena *a, uint32_t *ret_base,
                  struct nook_error *e)
 {
-	static const char *const owners[] = {"nook", "root"};
 	const struct range pool = {POOL_FIRST, (uint64_t)POOL_LAST + 1};
-	struct ranges none = {0}, taboo = {0};
+	struct ranges uids[OWNERS] = {0}, gids[OWNERS] = {0}, none = {0}, taboo = {0};
 	struct search s = {.files = f, .taboo = &none, .run = run, .id = id};
 
 	s.target = arena_printf(a, "../containers/%s", id);
-	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
-		if (TRY(search_owner(&s, owners[i], a, ret_base, e)))
+	TRY(read_owners(f->etc, "subuid", a, uids, &taboo, e));
+	TRY(read_owners(f->etc, "subgid", a, gids, &taboo, e));
+	for (size_t i = 0; i < OWNERS; i++)
+		if (TRY(search_owner(&s, &uids[i], &gids[i], ret_base, e)))
 			return 0;
-	TRY(read_subids(f->etc, "subuid", "", NULL, a, &taboo, &taboo, e));
-	TRY(read_subids(f->etc, "subgid", "", NULL, a, &taboo, &taboo, e));
 	TRY(read_ids(f->etc, "passwd", a, &taboo, e));
 	TRY(read_ids(f->etc, "group", a, &taboo, e));
 	s.taboo = &taboo;
@@ -373,9 +391,9 @@ int idrange_subids(int etc, uint32_t uid, uint32_t gid, struct arena *a, struct 
 
 	TRY(read_name(etc, uid, name, sizeof(name), e));
 	(void)snprintf(number, sizeof(number), "%u", uid);
-	TRY(read_subids(etc, "subuid", *name ? name : number, number, a, &uids, NULL, e));
+	TRY(read_subids(etc, "subuid", *name ? name : number, number, a, &uids, e));
 	if (uids.n)
-		TRY(read_subids(etc, "subgid", *name ? name : number, number, a, &gids, NULL, e));
+		TRY(read_subids(etc, "subgid", *name ? name : number, number, a, &gids, e));
 	r.helper = uids.n && gids.n;
 	r.kind = r.helper ? IDRANGE_SUBID : IDRANGE_SINGLE;
 	r.n_uid_maps = stack_maps(a, uid, r.helper ? &uids : &none, &r.uid_maps);
@@ -408,14 +426,21 @@ static size_t one_to_one(struct arena *a, const struct spec_idmap *maps, size_t 
 	return n;
 }
 
-static int choose_as_root(int etc, int run, const char *id, struct arena *a, struct idrange *ret, struct nook_error *e)
+static int choose_as_root(int etc, int run, const char *id, bool first_userns, struct arena *a, struct idrange *ret,
+                          struct nook_error *e)
 {
+	static const struct spec_idmap everything = {0, 0, UINT32_MAX};
 	struct idrange_files f = {.etc = etc};
 	struct spec_idmap *uids = NULL, *gids = NULL;
 	struct idrange r = {0};
 
-	TRY(idrange_read_map(AT_FDCWD, "/proc/self/uid_map", a, &uids, &f.n_uids, e));
-	TRY(idrange_read_map(AT_FDCWD, "/proc/self/gid_map", a, &gids, &f.n_gids, e));
+	if (first_userns) {
+		uids = gids = arena_memdup(a, &everything, sizeof(everything));
+		f.n_uids = f.n_gids = 1;
+	} else {
+		TRY(idrange_read_map(AT_FDCWD, "/proc/self/uid_map", a, &uids, &f.n_uids, e));
+		TRY(idrange_read_map(AT_FDCWD, "/proc/self/gid_map", a, &gids, &f.n_gids, e));
+	}
 	f.uids = uids;
 	f.gids = gids;
 	if (TRY(idrange_take(&f, run, id, a, &r.base, e))) {
@@ -434,7 +459,7 @@ static int choose_as_root(int etc, int run, const char *id, struct arena *a, str
 	return 0;
 }
 
-int idrange_choose(int run, const char *id, struct arena *a, struct idrange *ret, struct nook_error *e)
+int idrange_choose(int run, const char *id, bool first_userns, struct arena *a, struct idrange *ret, struct nook_error *e)
 {
 	auto_close int etc = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct idrange r;
@@ -442,7 +467,7 @@ int idrange_choose(int run, const char *id, struct arena *a, struct idrange *ret
 	if (etc < 0)
 		return err_sys(e, STEP_IDRANGE, "/etc");
 	if (geteuid() == 0)
-		return choose_as_root(etc, run, id, a, ret, e);
+		return choose_as_root(etc, run, id, first_userns, a, ret, e);
 	TRY(idrange_subids(etc, geteuid(), getegid(), a, &r, e));
 	if (r.helper && !(has_program("newuidmap") && has_program("newgidmap"))) {
 		r = (struct idrange){.kind = IDRANGE_SINGLE};

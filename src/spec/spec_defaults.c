@@ -169,7 +169,7 @@ static int64_t own_oom_score(void)
 	auto_close int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
 	int64_t score = 0;
 
-	if (fd < 0 || fd_read(fd, text, sizeof(text) - 1) <= 0)
+	if (fd < 0 || fd_read_once(fd, text, sizeof(text) - 1) <= 0)
 		return 0;
 	text[strcspn(text, "\n")] = 0;
 	return text_i64(text, &score) < 0 ? 0 : score;

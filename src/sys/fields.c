@@ -16,10 +16,13 @@ void fields_init(struct fields *f, int fd, size_t limit)
 	f->at = f->len = 0;
 	f->end = '\n';
 	f->fit = true;
+	f->ended = false;
 }
 
 static int next_byte(struct fields *f)
 {
+	if (f->at == f->len && f->ended)
+		return AT_END;
 	if (f->at == f->len) {
 		ssize_t n = f->error ? 0 : fd_read(f->fd, f->buf, sizeof(f->buf));
 
@@ -29,6 +32,8 @@ static int next_byte(struct fields *f)
 			f->error = (int)n;
 		f->at = 0;
 		f->len = n > 0 ? (size_t)n : 0;
+		/* fd_read() comes back short only at the end of the file. */
+		f->ended = f->len < sizeof(f->buf);
 		if (n <= 0)
 			return AT_END;
 		f->left -= f->len;

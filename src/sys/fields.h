@@ -16,6 +16,7 @@ struct fields {
 	size_t at, len;
 	int end; /* what ended the last field: ':', '\n', a byte of STOPS, or 0 at the end of the file */
 	bool fit;
+	bool ended; /* nothing is left to read */
 	char buf[4096];
 };
 

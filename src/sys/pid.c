@@ -66,11 +66,11 @@ int pid_stat(int proc, pid_t pid, struct pid_stat *ret)
 
 	if (pid <= 0)
 		return -ESRCH;
-	(void)stpcpy(stpcpy(path, decimal(pid, number)), "/stat");
+	(void)stpcpy(stpcpy(stpcpy(path, proc == AT_FDCWD ? "/proc/" : ""), decimal(pid, number)), "/stat");
 	fd = openat(proc, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	n = fd_read(fd, text, sizeof(text) - 1);
+	n = fd_read_once(fd, text, sizeof(text) - 1);
 	if (n < 0)
 		return (int)n;
 	text[n] = 0;

@@ -2,7 +2,7 @@
 /*
  * Processes by descriptor.  A number from disk names the process that was meant only when that process started at the
  * noted time (field 22 of /proc/PID/stat, clock ticks after boot); pid_open() is the way from the one to the other.
- * PROC is a descriptor of procfs (sys/procfd.h).  Nothing allocates.
+ * PROC is a descriptor of procfs (sys/procfd.h), or AT_FDCWD for the caller's own /proc.  Nothing allocates.
  */
 #pragma once
 
