@@ -258,7 +258,7 @@ int cgroup_layout_find(const struct cgroup_layout *l, enum cgroup_controller c)
 	return -1;
 }
 
-/* "net_cls  0  1  1": name, hierarchy, groups, enabled.  0 as hierarchy: on v2 or unused. */
+/* "net_cls  0  1  1": name, hierarchy, groups, enabled.  The hierarchy may have come to life since the layout was read. */
 unsigned cgroup_layout_spare(const struct cgroup_layout *l)
 {
 	AUTO_VALUE(buf_done) struct buf text = {0};
@@ -269,11 +269,10 @@ unsigned cgroup_layout_spare(const struct cgroup_layout *l)
 		return 0;
 	rest = text.data;
 	while ((line = next_part(&rest, '\n'))) {
-		char *name = next_part(&line, '\t'), *hierarchy = next_part(&line, '\t'), *groups = next_part(&line, '\t');
+		char *enabled = strrchr(line, '\t'), *name = next_part(&line, '\t');
 		int c = name ? cgroup_controller_find(name, strlen(name)) : -1;
 
-		if (c >= 0 && hierarchy && groups && line && text_is(hierarchy, "0") && text_is(line, "1") &&
-		    cgroup_layout_find(l, (enum cgroup_controller)c) < 0)
+		if (c >= 0 && enabled && text_is(enabled + 1, "1") && cgroup_layout_find(l, (enum cgroup_controller)c) < 0)
 			bits |= 1U << c;
 	}
 	return bits;
