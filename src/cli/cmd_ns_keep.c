@@ -19,6 +19,8 @@
 #define CLONE_NEWTIME 0x00000080
 #endif
 
+enum { ANY_CPU = -1 };
+
 struct options {
 	bool user, mnt, net, uts, ipc, cgroup, time;
 	const char *hostname;
@@ -81,8 +83,15 @@ static int set_clock(const char *clock, const struct opt_i64 *offset, struct noo
 	return file_write(AT_FDCWD, "/proc/self/timens_offsets", line, STEP_NAMESPACE, e);
 }
 
-static int make_namespaces(const struct options *o, struct nook_error *e)
+static int make_namespaces(const struct options *o, int cpu, struct nook_error *e)
 {
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	if (cpu != ANY_CPU)
+		CPU_SET((size_t)cpu, &one);
+	if (cpu != ANY_CPU && sched_setaffinity(0, sizeof(one), &one) < 0)
+		return err_sys(e, STEP_SCHED, "cpu affinity");
 	if (unshare(wanted_flags(o)) < 0)
 		return err_sys(e, STEP_NAMESPACE, "new");
 	if (o->net)
@@ -94,12 +103,12 @@ static int make_namespaces(const struct options *o, struct nook_error *e)
 	return 0;
 }
 
-static _Noreturn void child(const struct options *o, int parent)
+static _Noreturn void child(const struct options *o, int cpu, int parent)
 {
 	struct nook_error e = NOOK_ERROR_INIT;
 	char end;
 
-	e.rule = make_namespaces(o, &e) < 0; /* 1: E is an error */
+	e.rule = make_namespaces(o, cpu, &e) < 0; /* 1: E is an error */
 	if (send(parent, &e, sizeof(e), MSG_NOSIGNAL) == sizeof(e))
 		while (recv(parent, &end, 1, 0) < 0 && errno == EINTR)
 			;
@@ -167,7 +176,7 @@ static int pin_all(const struct options *o, const char *path, int proc, pid_t pi
 	return 0;
 }
 
-static int keep(const struct options *o, const char *path, struct nook_error *e)
+static int keep_from(int cpu, const struct options *o, const char *path, struct nook_error *e)
 {
 	auto_close int proc = TRY(procfd_open(e));
 	int sock[2];
@@ -179,7 +188,7 @@ static int keep(const struct options *o, const char *path, struct nook_error *e)
 	pid = fork();
 	if (pid == 0) {
 		(void)close(sock[0]);
-		child(o, sock[1]);
+		child(o, cpu, sock[1]);
 	}
 	auto_close int ours = sock[0];
 
@@ -200,19 +209,41 @@ static int keep(const struct options *o, const char *path, struct nook_error *e)
 	return r;
 }
 
+/* Makes the name with its pins, or nothing. */
+static int keep_or_undo(int cpu, const struct options *o, const char *path, const char *name, struct nook_error *e)
+{
+	int r;
+
+	TRY(ns_pins_make(path, name, wanted_flags(o), e));
+	r = keep_from(cpu, o, path, e);
+	if (r < 0)
+		(void)ns_pins_remove(path, name, NULL);
+	return r;
+}
+
+/* A mount namespace can be pinned only in one with a smaller id, lest they hold each other for ever (ELOOP).  Linux 6.18
+ * hands out ids to each cpu in batches, so that a new namespace may have a smaller one; then another cpu has larger ones. */
+static int keep(const struct options *o, const char *path, const char *name, struct nook_error *e)
+{
+	int r = keep_or_undo(ANY_CPU, o, path, name, e);
+	cpu_set_t allowed;
+
+	if (r != -ELOOP || !o->mnt || sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return r;
+	for (int cpu = 0; cpu < CPU_SETSIZE && r == -ELOOP; cpu++)
+		if (CPU_ISSET((size_t)cpu, &allowed))
+			r = keep_or_undo(cpu, o, path, name, e);
+	return r;
+}
+
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *o = options;
 	const char *path = NULL;
-	int r;
 
 	TRY(check(o, e));
 	TRY(ns_pins_path(c->arena, c->run, argv[0], &path, e));
-	TRY(ns_pins_make(path, argv[0], wanted_flags(o), e));
-	r = keep(o, path, e);
-	if (r < 0)
-		(void)ns_pins_remove(path, argv[0], NULL);
-	return r;
+	return keep(o, path, argv[0], e);
 }
 
 const struct command cmd_ns_keep = {

@@ -59,11 +59,6 @@ static int let_go(const char *path, struct nook_error *e)
 
 int ns_pins_remove(const char *path, const char *name, struct nook_error *e)
 {
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? err_why(e, STEP_NAMESPACE, name, ENOENT, "there are no kept namespaces of this name")
-		                       : err_sys(e, STEP_NAMESPACE, path);
 	for (size_t i = 0; i < NS_TYPES; i++) {
 		auto_free char *pin = xasprintf("%s/%s", path, ns_types[i].name);
 
@@ -76,7 +71,8 @@ int ns_pins_remove(const char *path, const char *name, struct nook_error *e)
 		if (unlink(pin) < 0 && errno != ENOENT)
 			return err_sys(e, STEP_NAMESPACE, pin);
 	}
-	if (rmdir(path) < 0 && errno != ENOENT)
-		return err_sys(e, STEP_NAMESPACE, path);
-	return 0;
+	if (rmdir(path) == 0)
+		return 0;
+	return errno == ENOENT ? err_why(e, STEP_NAMESPACE, name, ENOENT, "there are no kept namespaces of this name")
+	                       : err_sys(e, STEP_NAMESPACE, path);
 }

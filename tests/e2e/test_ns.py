@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nook ns: what it shows agrees with lsns(8) and /proc; what it keeps lives without a process and is gone after rm."""
 
+import collections
 import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -176,6 +178,61 @@ def test_keep_refuses_a_name_that_is_taken_and_keeps_the_first(nook):
 def test_keep_that_fails_leaves_nothing(nook, args, message):
     assert message in nook.fails(125, "ns", "keep", "lab", *args)
     assert not (nook.run_dir / "ns" / "lab").exists()
+
+
+KEPT = ("net", "uts", "mnt", "user")
+# Libc's own calls at the start of a program do not count.
+MAY_FAIL = {"openat", "mkdir", "mkdirat", "mount", "unshare", "socketpair", "clone", "clone3", "sendto", "recvfrom", "pidfd_open",
+            "open_tree", "move_mount", "write", "fstatfs", "ioctl", "socket", "newfstatat"}
+
+
+def keep_under_strace(nook, *options):
+    """Runs ns keep and returns what strace(1) says, and the exit status."""
+    kinds = [f"--{kind}" for kind in KEPT]
+    done = subprocess.run(["strace", "-f", *options, *nook.argv("ns", "keep", "lab", *kinds)], env=nook.environment,
+                          cwd=nook.space, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return done.stderr, done.returncode
+
+
+def calls_of_keep(nook):
+    """Each system call of an undisturbed run, with how often it is made (strace counts them one by one)."""
+    trace, code = keep_under_strace(nook)
+    assert code == 0
+    nook("ns", "rm", "lab")
+    return collections.Counter(re.findall(r"^(?:\[pid +\d+\] )?(\w+)\(", trace, re.M))
+
+
+def nothing_is_kept(nook):
+    pins = nook.run_dir / "ns"
+    return not (pins / "lab").exists() and f" {pins}/" not in pathlib.Path("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.user("root")
+def test_keep_killed_anywhere_is_cleared_by_rm(nook):
+    killed = 0
+    for call, times in calls_of_keep(nook).items():
+        for when in range(1, times + 1):
+            trace, _ = keep_under_strace(nook, "-e", f"inject={call}:signal=SIGKILL:when={when}")
+            killed += "killed by SIGKILL" in trace
+            if (nook.run_dir / "ns" / "lab").exists():
+                nook("ns", "rm", "lab")
+            assert nothing_is_kept(nook), f"{call} {when}"
+    assert killed > 50
+
+
+@pytest.mark.user("root")
+def test_keep_that_meets_a_failing_call_leaves_nothing_or_all(nook):
+    calls = calls_of_keep(nook)
+    failed = 0
+    for call in MAY_FAIL & set(calls):
+        for when in range(1, calls[call] + 1):
+            trace, code = keep_under_strace(nook, "-e", f"inject={call}:error=EIO:when={when}")
+            failed += "(INJECTED)" in trace
+            if code == 0:
+                assert {entry["type"] for entry in listing(nook).values() if entry["pins"]} == set(KEPT)
+                nook("ns", "rm", "lab")
+            assert nothing_is_kept(nook), f"{call} {when}"
+    assert failed > 20
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "-x", ""])
