@@ -65,6 +65,7 @@ static void add_abi(struct arena *a, const struct spec_seccomp *s, uint64_t caps
 	uint32_t start = r->next;
 
 	r->otherwise = policy->otherwise;
+	r->newer = policy->newer;
 	if (rules)
 		seccomp_rules_ranges(a, rules, abi, r);
 	else

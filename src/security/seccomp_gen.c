@@ -111,6 +111,23 @@ static void collect_known(const struct family *family)
 	}
 }
 
+/* Calls with numbers out of the ordinary (ARM's private ones) are found by their names in the profile. */
+static void collect_private(const struct family *family)
+{
+	for (size_t row = 0; row < N_DEFAULT_ROWS; row++) {
+		char *names = strdup(default_rows[row].names), *rest = NULL;
+
+		for (char *name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest))
+			for (size_t i = 0; i < MAX_ABIS && family->abis[i].name; i++) {
+				int nr = seccomp_syscall_resolve_name_arch(family->abis[i].token, name);
+
+				if (nr >= family->abis[i].base + MAX_NR)
+					add_call(name)->nrs[i] = nr;
+			}
+		free(names);
+	}
+}
+
 /* libseccomp's own numbers for calls behind socketcall(2) and ipc(2): -100 and -200 less the first argument. */
 static void collect_multiplexed(void)
 {
@@ -253,6 +270,7 @@ int main(int argc, char **argv)
 			continue;
 		printf("/* Written by seccomp_gen for %s. */\n", cpu);
 		collect_known(&families[i]);
+		collect_private(&families[i]);
 		collect_multiplexed();
 		collect_newer(&families[i]);
 		qsort(calls, n_calls, sizeof(calls[0]), by_name);

@@ -9,6 +9,7 @@ struct seccomp_ranges {
 	size_t n;
 	uint32_t next;      /* the first number that nothing was said about */
 	uint32_t otherwise; /* the verdict on numbers that are passed over */
+	uint32_t newer;     /* the same when very many are: ARM's private calls lie far above all others */
 };
 
 /* One call; CALL->first is its number. */
