@@ -20,6 +20,19 @@ def cgroup_layout(mountinfo="/proc/self/mountinfo"):
     return {(): "none", ("cgroup",): "v1", ("cgroup2",): "v2"}.get(tuple(sorted(kinds)), "hybrid")
 
 
+def cgroup_controllers(proc="/proc/self"):
+    """The controllers that this process can reach, v1 names for both versions."""
+    found = set()
+    for line in pathlib.Path(proc, "mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        kind, _, options = rest.split()[:3]
+        if kind == "cgroup":
+            found.update(options.split(","))
+        elif kind == "cgroup2":
+            found.update((pathlib.Path(fields.split()[4]) / "cgroup.controllers").read_text().split())
+    return found | ({"blkio"} if "io" in found else set())
+
+
 class Result:
     """How a command ended: code, out and err (text)."""
 

@@ -122,6 +122,7 @@ def test_web_server_and_client_share_a_network(nook, space, debian_root):
 
 
 @pytest.mark.user("root")
+@pytest.mark.controllers("memory")
 def test_sqlite_writes_more_than_its_memory_limit(nook, space, debian_root):
     data = space / "data"
     data.mkdir()
@@ -141,6 +142,7 @@ def test_sqlite_writes_more_than_its_memory_limit(nook, space, debian_root):
 
 
 @pytest.mark.user("root")
+@pytest.mark.controllers("memory")
 def test_redis_serves_exec_and_ends_at_its_memory_limit(nook, debian_root):
     server = nook.start("run", "--rm", "--name", "store", "--memory", "64m", "--overlay", f"dir:{debian_root}",
                         "redis-server", "--save", "")
@@ -154,9 +156,8 @@ def test_redis_serves_exec_and_ends_at_its_memory_limit(nook, debian_root):
             nook.result("exec", "store", "redis-cli", "EVAL",
                         "for i = 1, 1000000 do redis.call('SET', 'k' .. i, string.rep('x', 200)) end", "0")
             server.communicate(timeout=30)
-        except BaseException:
-            server.kill()
-            raise
+        finally:
+            nook.result("rm", "-f", "store")
     assert server.returncode == 128 + 9
 
 
@@ -203,7 +204,7 @@ def test_another_nook_runs_inside_when_allowed(nook, space):
     inner = space / "bin"
     inner.mkdir()
     shutil.copy2(nook.program, inner / "nook")
-    line = ["-v", f"{inner}:/opt/nook:ro", "host:", "/opt/nook/nook", "--quiet", "--run", "/tmp/run", "--root", "/tmp/lib",
+    line = ["-v", f"{inner}:/opt/nook:ro", "--tmpfs", "/state", "host:", "/opt/nook/nook", "--quiet", "--run", "/tmp/run", "--root", "/tmp/lib",
             "run", "--rm", "--hostname", "second", "host:", "sh", "-c", "echo $$ on $(uname -n)"]
     assert nook("run", "--rm", "--security-opt", "nesting", *line) == "1 on second\n"
     refused = nook.result("run", "--rm", *line)
