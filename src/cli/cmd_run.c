@@ -137,6 +137,15 @@ static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
 	return container_save(r->dir, &r->state, e);
 }
 
+/* NOOK_FAIL_STEP=N lets step N of the plan fail, for tests of what a failure leaves behind. */
+static void fail_on_purpose(struct plan *p)
+{
+	const char *text = getenv("NOOK_FAIL_STEP");
+
+	if (text)
+		(void)text_u32(text, &p->fail_at);
+}
+
 static int run_started(struct run *r, struct nook_error *e)
 {
 	struct launch_hooks hooks = {born, r};
@@ -144,6 +153,7 @@ static int run_started(struct run *r, struct nook_error *e)
 	sigset_t before;
 	int code, status;
 
+	fail_on_purpose(r->result.plan);
 	TRY(plan_save(r->dir, r->result.plan, e));
 	supervise_begin(&before);
 	code = launch(r->result.plan, &hooks, &l, e);

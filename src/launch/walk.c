@@ -116,7 +116,9 @@ int walk_stage(struct walk *w, enum stage stage, struct nook_error *e)
 		w->at++;
 	for (; w->at < p->n_steps && p->steps[w->at].stage == stage; w->at++) {
 		const struct step *s = &p->steps[w->at];
-		int r = apply_table[s->kind](w, s, e);
+		int r = w->at + 1 == p->fail_at ? err_why(e, step_kinds[s->kind].error, plan_str(p, s->object), ECANCELED,
+							  "failed on purpose")
+						: apply_table[s->kind](w, s, e);
 
 		if (r < 0) {
 			if (e)

@@ -417,6 +417,7 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 
 		/* A machine that has no /dev/mqueue has none to show. */
 		shown.words.if_exists = true;
+		shown.words.rec_set |= shown.words.set;
 		build_bind(b, &shown, instead, true, false);
 	}
 	if (instead)

@@ -283,7 +283,7 @@ struct plan {
 	int32_t gate_slot;    /* GATE_SOCKET: the listening socket that DO_GATE made */
 	uint32_t die_with_parent;
 	uint32_t init;        /* nook's reaper stays pid 1 */
-	uint32_t reserved;
+	uint32_t fail_at;     /* 1-based index of a step that fails on purpose (fault tests); 0: none */
 	struct step steps[];
 };
 
