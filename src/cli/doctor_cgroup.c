@@ -66,6 +66,9 @@ static struct sums add_up(const struct cgroup_layout *l)
 		else
 			s.error = r;
 	}
+	/* v2 has its own ways to do what these do. */
+	if (s.v2)
+		s.on_demand &= ~(1U << CGROUP_CPUACCT | 1U << CGROUP_DEVICES | 1U << CGROUP_FREEZER);
 	if (geteuid() == 0)
 		s.usable |= s.on_demand;
 	return s;

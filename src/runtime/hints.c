@@ -64,6 +64,13 @@ static bool is_nested_userns(void)
 	return !file_has("/proc/self/uid_map", "4294967295");
 }
 
+static bool has_no_id(void)
+{
+	AUTO_VALUE(buf_done) struct buf map = {0};
+
+	return file_read(AT_FDCWD, "/proc/self/uid_map", SMALL_FILE, &map, NULL) == 0 && !map.len;
+}
+
 static bool is_filtered(void)
 {
 	return file_has("/proc/self/status", "\nSeccomp:\t2");
@@ -154,8 +161,9 @@ static const struct hint hints[] = {
 	{STEP_CLONE, EACCES, NULL, is_restricted_by_apparmor, APPARMOR_ADVICE},
 	{STEP_CLONE, EPERM, NULL, is_filtered, OUTER_SECCOMP_ADVICE},
 	{STEP_CLONE, ENOSYS, NULL, is_filtered, OUTER_SECCOMP_ADVICE},
+	{STEP_CLONE, EPERM, NULL, has_no_id, "this user namespace has no id for the caller, who can make no other one in it: give it an id map"},
 	{STEP_CLONE, EPERM, "user", NULL, "something denies user namespaces here: a security module, a seccomp filter, or a service's RestrictNamespaces="},
-	{STEP_CLONE, EPERM, NULL, is_not_root, "an ordinary user needs a user namespace of its own for the other namespaces: --userns auto"},
+	{STEP_CLONE, EPERM, NULL, is_not_root, "something denies user namespaces to this user (see nook doctor), or --userns host was asked for, which needs root"},
 	{STEP_CLONE, EPERM, NULL, NULL, "the caller lacks CAP_SYS_ADMIN over its user namespace; nook doctor tells what works here"},
 	{STEP_CLONE, ENOSPC, NULL, has_no_userns_left, "user namespaces are switched off here: sysctl -w user.max_user_namespaces=15000"},
 	{STEP_CLONE, ENOSPC, NULL, NULL, "too many namespaces, or nested more than 32 deep: see sysctl user and nook ns ls"},
@@ -210,6 +218,8 @@ static const struct hint hints[] = {
 	{STEP_ROOT, ENOTDIR, NULL, NULL, "dir: wants a directory; for an archive use tar:FILE"},
 	{STEP_PIVOT, EINVAL, NULL, NULL, "the machine runs from an initramfs, which pivot_root(2) cannot leave: mount a real root first"},
 	{STEP_DEVICE, EPERM, NULL, is_nested_userns, "device nodes cannot be made in a user namespace: bind the host's with --device or -v"},
+	{STEP_SOURCE, ENOTDIR, NULL, NULL, "a root must be a directory; for an archive use tar:FILE"},
+	{STEP_SOURCE, EPERM, NULL, is_nested_userns, "the mount namespace here belongs to somebody else: make one together with the user namespace (unshare -rm)"},
 	{STEP_SOURCE, EACCES, NULL, is_not_root, "every directory on the way must be searchable for this user"},
 
 	/* cgroups and limits. */
