@@ -19,6 +19,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -266,6 +267,8 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 		take_back(&m, &l);
 		return n;
 	}
+	/* The container's first process, waiting at its gate, has inherited the descriptor: closing ours would not unlock. */
+	(void)flock(m.dir, LOCK_UN);
 	close_fd(&m.dir);
 	*ret = (struct started){m.container, l, take_ptr(&spec)};
 	return 0;
