@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* clone3 has reset the signals that had handlers; what the caller left ignored (nohup, runtimes of languages) is told by
@@ -60,6 +61,41 @@ static bool has_hooks(const struct plan *p)
 	return false;
 }
 
+static unsigned preserved(const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].kind == DO_FDS)
+			return p->steps[i].fds.preserve;
+	return 0;
+}
+
+/* Closes what the caller has open and the plan does not use: a lock that the caller takes back, or a pipe whose end
+ * somebody waits for, must not live on in a container that waits at its gate. */
+static void drop_callers_descriptors(const struct walk *w)
+{
+	int keep[PLAN_SLOTS + 1];
+	size_t n = 0;
+	unsigned next = 3 + preserved(w->plan);
+
+	for (int i = -1; i < PLAN_SLOTS; i++) {
+		int fd = i < 0 ? w->wire : w->slots[i];
+		size_t at = n;
+
+		if (fd < (int)next)
+			continue;
+		for (; at > 0 && keep[at - 1] > fd; at--)
+			keep[at] = keep[at - 1];
+		keep[at] = fd;
+		n++;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned)keep[i] > next)
+			(void)syscall(SYS_close_range, next, keep[i] - 1, 0);
+		next = (unsigned)keep[i] + 1;
+	}
+	(void)syscall(SYS_close_range, next, ~0U, 0);
+}
+
 static int child_build(struct walk *w, struct nook_error *e)
 {
 	TRY(walk_stage(w, STAGE_EARLY, e));
@@ -90,6 +126,7 @@ _Noreturn void child_run(struct walk *w)
 	int r;
 
 	signals_reset(w->ignored_signals);
+	drop_callers_descriptors(w);
 	r = child_build(w, &e);
 	if (r < 0)
 		fail(w, &e, r);

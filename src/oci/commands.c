@@ -4,6 +4,7 @@
 const struct oci_command *const oci_commands[] = {
 	&cmd_create,
 	&cmd_delete,
+	&cmd_exec,
 	&cmd_features,
 	&cmd_kill,
 	&cmd_list,

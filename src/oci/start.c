@@ -14,12 +14,12 @@
 #include "oci/sockets.h"
 #include "oci/state.h"
 #include "plan/build.h"
+#include "runtime/plan_file.h"
 #include "runtime/store.h"
 #include "sys/pid.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -168,7 +168,7 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 		.spec = m->spec,
 		.host = &host,
 		.cgroups = m->has_groups ? &m->groups : NULL,
-		.hook_state = oci_hook_state(a, &m->container, CONTAINER_CREATING, 0),
+		.hook_state = oci_hook_state(a, &m->container, CONTAINER_CREATING, STATE_PID_LATER),
 	};
 	int r;
 
@@ -181,7 +181,9 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 	TRY(plan_build(a, &q, &built, e));
 	for (const char **note = built.notes; note && *note; note++)
 		oci_warn(m->oci, "%s", *note);
-	r = launch(built.plan, NULL, ret, e);
+	r = plan_save(m->dir, built.plan, e);
+	if (r == 0)
+		r = launch(built.plan, NULL, ret, e);
 	plan_free(built.plan);
 	return r;
 }
@@ -267,8 +269,6 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 		take_back(&m, &l);
 		return n;
 	}
-	/* The container's first process, waiting at its gate, has inherited the descriptor: closing ours would not unlock. */
-	(void)flock(m.dir, LOCK_UN);
 	close_fd(&m.dir);
 	*ret = (struct started){m.container, l, take_ptr(&spec)};
 	return 0;

@@ -65,14 +65,14 @@ void oci_state_write(struct json_out *o, struct arena *a, const struct container
 const char *oci_hook_state(struct arena *a, const struct container *c, enum container_status status, pid_t pid)
 {
 	AUTO_VALUE(buf_done) struct buf text = {0};
-	static const char zero[] = "\"pid\":0,";
+	static const char later[] = "\"pid\":-1,";
 	struct state s = judged(c, status);
 	const char *at;
 
 	s.pid = pid;
 	bind_text(table, &s, JSON_PLAIN, &text);
-	at = pid ? NULL : strstr(text.data, zero);
+	at = pid == STATE_PID_LATER ? strstr(text.data, later) : NULL;
 	if (!at)
 		return arena_strdup(a, text.data);
-	return arena_printf(a, "%.*s\"pid\":%%PID%%,%s", (int)(at - text.data), text.data, at + strlen(zero));
+	return arena_printf(a, "%.*s\"pid\":%%PID%%,%s", (int)(at - text.data), text.data, at + strlen(later));
 }

@@ -7,7 +7,8 @@
 
 /* Appends the state as an object; inside an array or on its own. */
 void oci_state_write(struct json_out *o, struct arena *a, const struct container *c, enum container_status status);
-/* The document that a hook reads: one line.  PID 0 writes %PID%, for launch() to fill in. */
+/* The document that a hook reads: one line.  STATE_PID_LATER writes %PID%, for launch() to fill in. */
+enum { STATE_PID_LATER = -1 };
 const char *oci_hook_state(struct arena *a, const struct container *c, enum container_status status, pid_t pid);
 /* "2026-01-31T12:00:00.123456789Z" */
 const char *oci_time(struct arena *a, int64_t ns);

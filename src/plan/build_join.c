@@ -63,11 +63,15 @@ static void enter_group(struct join *j, const char *dir, bool born_in)
 
 static void enter_groups(struct join *j)
 {
+	const char *const *instead = j->ask->cgroups;
+
 	for (uint32_t i = 0; i < j->of->n_steps; i++) {
 		const struct step *s = &j->of->steps[i];
 
-		if (s->kind == DO_CGROUP_DIR)
-			enter_group(j, plan_str(j->of, s->cgroup.dir), s->slot == j->of->cgroup_slot);
+		if (s->kind != DO_CGROUP_DIR)
+			continue;
+		enter_group(j, instead && *instead ? *instead : plan_str(j->of, s->cgroup.dir), s->slot == j->of->cgroup_slot);
+		instead += instead && *instead;
 	}
 }
 
@@ -114,6 +118,9 @@ static void copy_step(struct join *j, enum stage stage, const struct step *from)
 		break;
 	case DO_LANDLOCK:
 		copy.landlock.rules = copy_strs(j, from->landlock.rules);
+		break;
+	case DO_KEYRING:
+		copy.pair.key = from->pair.key.at ? object : from->pair.key;
 		break;
 	case DO_LSM:
 		copy.lsm.apparmor = plan_add_str(j->b.out, plan_str(j->of, from->lsm.apparmor));
@@ -211,6 +218,55 @@ static int join_all(struct join *j, struct nook_error *e)
 	return 0;
 }
 
+static void keep_landlock(struct join *j, struct spec_landlock *to)
+{
+	const struct step *s = step_of(j->of, DO_LANDLOCK);
+
+	if (!s)
+		return;
+	for (const char *const *rule = list_of(j, s->landlock.rules); *rule; rule++)
+		*arena_push(j->b.arena, &to->rules, &to->n_rules) = (struct spec_landlock_rule){*rule + 1, **rule == 'w'};
+}
+
+/* What a process cannot say about itself is the container's: filters and the execution domain. */
+static void keep_filters(struct join *j, struct spec *to)
+{
+	const struct step *seccomp = step_of(j->of, DO_SECCOMP), *personality = step_of(j->of, DO_PERSONALITY);
+
+	if (seccomp)
+		to->seccomp = (struct spec_seccomp){
+			.source = SECCOMP_FILTER,
+			.filter = plan_at(j->of, seccomp->seccomp.filter.at),
+			.n_filter = seccomp->seccomp.filter.n,
+			.flags = seccomp->seccomp.flags & ~(uint32_t)SECCOMP_FILTER_FLAG_NEW_LISTENER,
+			.listener_path = seccomp->seccomp.listener.at ? plan_str(j->of, seccomp->seccomp.listener) : NULL,
+			.listener_metadata = seccomp->seccomp.metadata.at ? plan_str(j->of, seccomp->seccomp.metadata) : NULL,
+		};
+	if (personality)
+		to->personality = (struct opt_u64){(uint64_t)personality->value.number, true};
+	keep_landlock(j, &to->landlock);
+}
+
+static int join_whole(struct join *j, struct spec *spec, struct nook_error *e)
+{
+	const struct step *ids = step_of(j->of, DO_SET_IDS);
+	const struct plan_request request = {.spec = spec, .deny_setgroups = ids && ids->user.deny_groups};
+	struct step *s;
+
+	j->b.request = &request;
+	keep_filters(j, spec);
+	enter_groups(j);
+	enter_namespaces(j);
+	TRY(build_limits(&j->b, e));
+	if (spec->process.terminal) {
+		s = build_step(&j->b, STAGE_BUILD, DO_CONSOLE, "/dev/pts");
+		s->console.rows = spec->process.rows;
+		s->console.columns = spec->process.columns;
+	}
+	copy_all(j, STAGE_BUILD, DO_KEYRING);
+	return build_final(&j->b, e);
+}
+
 int plan_build_join(struct arena *a, const struct plan_join *ask, struct plan **ret, struct nook_error *e)
 {
 	AUTO(plan_builder_free) struct plan_builder *out = plan_builder_new();
@@ -223,8 +279,12 @@ int plan_build_join(struct arena *a, const struct plan_join *ask, struct plan **
 		.of = ask->of,
 	};
 
-	inherit(&j, &spec.process);
-	TRY(join_all(&j, e));
+	if (ask->whole) {
+		TRY(join_whole(&j, &spec, e));
+	} else {
+		inherit(&j, &spec.process);
+		TRY(join_all(&j, e));
+	}
 	plan_builder_header(out)->terminal = ask->process->terminal;
 	*ret = plan_builder_seal(out);
 	return 0;

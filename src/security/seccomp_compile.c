@@ -88,6 +88,11 @@ int seccomp_compile(struct arena *a, const struct spec_seccomp *s, uint64_t caps
 		*ret_n = 0;
 		return 0;
 	}
+	if (s->source == SECCOMP_FILTER) {
+		*ret = arena_memdup(a, s->filter, s->n_filter * sizeof(**ret));
+		*ret_n = s->n_filter;
+		return 0;
+	}
 	if (s->source == SECCOMP_PROFILE)
 		TRY(seccomp_rules_sort(scratch, s, &rules, e));
 	for (size_t i = 0; seccomp_abi_at(i); i++) {

@@ -241,6 +241,7 @@ enum seccomp_source {
 	SECCOMP_NONE,    /* no filter */
 	SECCOMP_DEFAULT, /* nook's own profile, compiled into the program */
 	SECCOMP_PROFILE, /* the members below, from OCI or docker JSON */
+	SECCOMP_FILTER,  /* a finished program, from a container's plan */
 };
 
 struct spec_seccomp {
@@ -255,6 +256,8 @@ struct spec_seccomp {
 	bool nesting;             /* SECCOMP_DEFAULT: allow what another container manager inside needs */
 	bool foreign_archs;       /* SECCOMP_DEFAULT: allow i386 and x32 as well */
 	const char *listener_path, *listener_metadata;
+	const void *filter;       /* SECCOMP_FILTER: struct sock_filter, borrowed */
+	size_t n_filter;
 };
 
 struct spec_landlock_rule {
@@ -342,6 +345,8 @@ CLEANUP_DEFINE(struct spec *, spec_free)
 
 /* Judges what no front end can know alone (conflicts, ranges); the message names the OCI member path. */
 int spec_check(const struct spec *s, struct nook_error *e);
+/* The part of it that judges a process. */
+int spec_check_process(const struct spec_process *p, struct nook_error *e);
 
 /* The annotation's value or NULL. */
 const char *spec_annotation(const struct spec *s, const char *key);

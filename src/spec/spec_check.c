@@ -130,7 +130,7 @@ static int check_devices(const struct spec *s, struct nook_error *e)
 
 /* ---- process ------------------------------------------------------------------------------------------------------- */
 
-static int check_process(const struct spec_process *p, struct nook_error *e)
+int spec_check_process(const struct spec_process *p, struct nook_error *e)
 {
 	if (!p->argv || !p->argv[0])
 		return refuse(e, "process.args", "must not be empty");
@@ -325,7 +325,7 @@ int spec_check(const struct spec *s, struct nook_error *e)
 	TRY(check_mounts(s, e));
 	TRY(check_devices(s, e));
 	if (s->has_process)
-		TRY(check_process(&s->process, e));
+		TRY(spec_check_process(&s->process, e));
 	TRY(check_resources(&s->resources, e));
 	TRY(check_sysctls(s, e));
 	TRY(check_hooks(s, e));
