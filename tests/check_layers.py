@@ -18,6 +18,7 @@ LAYERS = [
     ["bundle", "plan"],
     ["launch"],
     ["runtime"],
+    ["box"],
     ["lib"],
     ["cli", "oci", "shim", "unpack"],
 ]

@@ -236,12 +236,17 @@ int apply_cwd(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_fds(struct walk *w, const struct step *s, struct nook_error *e)
 {
+	const uint32_t *keep = plan_at(w->plan, s->fds.keep.at);
 	unsigned first = 3 + s->fds.preserve;
 
 	for (unsigned fd = 3; fd < first; fd++)
 		if (fcntl((int)fd, F_SETFD, 0) < 0)
 			return err_sys(e, STEP_FDS, walk_str(w, s->object));
-	return fds_cloexec_from(first, e);
+	TRY(fds_cloexec_from(first, e));
+	for (uint32_t i = 0; i < s->fds.keep.n; i++)
+		if (fcntl((int)keep[i], F_SETFD, 0) < 0)
+			return err_sys(e, STEP_FDS, walk_str(w, s->object));
+	return 0;
 }
 
 /* Fills a vector of pointers into the plan's strings. */

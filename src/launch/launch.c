@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -38,6 +39,24 @@ void launched_done(struct launched *l)
 	close_fd(&l->pidfd);
 	close_fd(&l->console);
 	close_fd(&l->notify);
+	if (l->status)
+		(void)munmap(l->status, sizeof(*l->status));
+	l->status = NULL;
+}
+
+/* The exit status of pid 1 cannot tell signal 9 from exit(137); a page of shared memory can, and no command reaches it. */
+static int status_share(struct walk *w, struct launched *l, struct nook_error *e)
+{
+	void *page;
+
+	if (!w->plan->init)
+		return 0;
+	page = mmap(NULL, sizeof(*l->status), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		return err_sys(e, STEP_MEMORY, "status");
+	w->status = l->status = page;
+	*l->status = -1;
+	return 0;
 }
 
 /* Field 33 of /proc/self/stat: what the caller has left ignored.  Unknown counts as all. */
@@ -244,7 +263,9 @@ int launch(const struct plan *p, const struct launch_hooks *hooks, struct launch
 	}
 	w.wire = pair[1];
 	w.ignored_signals = signals_ignored();
-	r = clone_first(&w, pair[0], &l, e);
+	r = status_share(&w, &l, e);
+	if (r == 0)
+		r = clone_first(&w, pair[0], &l, e);
 	close_fd(&w.wire);
 	if (r == 0)
 		r = launch_cloned(&w, pair[0], hooks, &l, e);

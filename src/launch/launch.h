@@ -17,6 +17,7 @@ struct launched {
 	int pidfd;
 	int console;  /* master side of its terminal, or -EBADF */
 	int notify;   /* seccomp listener to be passed to an agent, or -EBADF */
+	int *status;  /* with plan->init: a page that pid 1 shares; wait status of the command, -1 until it has ended.  Else NULL */
 };
 
 #define LAUNCHED_INIT {0, -EBADF, -EBADF, -EBADF}

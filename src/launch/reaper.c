@@ -28,15 +28,29 @@ static bool is_forwarded(int sig)
 	       sig != SIGTRAP && sig != SIGSYS;
 }
 
-static _Noreturn void end_with(int status)
+/* Whoever is left ends with the command, and is waited for: what they used then counts as pid 1's. */
+static void end_all(void)
 {
+	/* Without a pid namespace "all" would be everybody on this machine. */
+	if (getpid() != 1)
+		return;
+	(void)kill(-1, SIGKILL);
+	while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
+		;
+}
+
+static _Noreturn void end_with(int status, int *shared)
+{
+	end_all();
+	if (shared)
+		*shared = status;
 	if (!WIFSIGNALED(status))
 		_exit(WEXITSTATUS(status));
 	/* pid 1 cannot die of most signals, so the number travels in the exit status, as shells do it. */
 	_exit(128 + WTERMSIG(status));
 }
 
-static _Noreturn void reaper_loop(pid_t command)
+static _Noreturn void reaper_loop(pid_t command, int *shared)
 {
 	sigset_t all;
 
@@ -53,7 +67,7 @@ static _Noreturn void reaper_loop(pid_t command)
 			(void)kill(command, sig);
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 			if (pid == command)
-				end_with(status);
+				end_with(status, shared);
 	}
 }
 
@@ -77,5 +91,5 @@ void reaper_split(struct walk *w)
 		_exit(125);
 	}
 	harden();
-	reaper_loop(pid);
+	reaper_loop(pid, w->status);
 }

@@ -26,6 +26,7 @@ struct walk {
 	pid_t child;           /* the container's first process, once cloned */
 	int child_proc;        /* /proc/PID of the child */
 	int child_userns;      /* its user namespace, opened when first needed */
+	int *status;           /* where pid 1 writes the command's wait status, shared with the parent */
 
 	/* child */
 	uint64_t ignored_signals; /* of the caller: bit 0 is signal 1 */

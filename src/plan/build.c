@@ -157,7 +157,8 @@ static void build_namespaces(struct build *b)
 		s = build_step(b, STAGE_EARLY, DO_KEYRING, spec->process.keyring_name);
 		s->pair.key = s->object;
 	}
-	if (b->userns)
+	/* Where 0 has no id behind it (a box of one id), the creator of the namespace has root's rights in it anyway. */
+	if (b->userns && build_host_id(spec->uid_maps, spec->n_uid_maps, 0) != UINT32_MAX)
 		build_step(b, STAGE_BUILD, DO_BECOME_ROOT, NULL);
 }
 
@@ -269,6 +270,8 @@ int plan_build(struct arena *a, const struct plan_request *q, struct plan_result
 	};
 
 	TRY(build_all(&b, e));
+	(void)arena_push(a, &result.notes, &result.n_notes);
+	result.n_notes--; /* the NULL at the end does not count */
 	result.plan = plan_builder_seal(out);
 	*ret = result;
 	return 0;

@@ -222,7 +222,12 @@ int build_identity(struct build *b, struct nook_error *e)
 
 void build_fds(struct build *b)
 {
-	build_step(b, STAGE_FINAL, DO_FDS, NULL)->fds.preserve = b->spec->process.preserve_fds;
+	const struct spec_process *p = &b->spec->process;
+	struct refs keep = plan_add_array(b->out, p->keep_fds, p->n_keep_fds, sizeof(*p->keep_fds));
+	struct step *s = build_step(b, STAGE_FINAL, DO_FDS, NULL);
+
+	s->fds.preserve = p->preserve_fds;
+	s->fds.keep = keep;
 }
 
 int build_final(struct build *b, struct nook_error *e)

@@ -237,7 +237,7 @@ struct step {
 		} seccomp;
 		struct {
 			uint32_t preserve;     /* 3 .. 3+n-1 stay open */
-			uint32_t extra_n;
+			struct refs keep;      /* array of uint32_t: others that stay open */
 		} fds;
 		struct {
 			struct refs argv, env;

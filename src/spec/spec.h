@@ -151,6 +151,8 @@ struct spec_process {
 	bool new_keyring;
 	const char *keyring_name; /* NULL: anonymous */
 	unsigned preserve_fds;   /* 3 .. 3+n-1 stay open */
+	const uint32_t *keep_fds; /* and these */
+	size_t n_keep_fds;
 	bool die_with_parent;
 	bool landlock_scope;     /* Landlock: no signals and abstract sockets across the container's edge */
 };

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A box: a sandbox made of rules.  This is the ground of `nook box` and of libnook; nook.h says what it means for callers.
+ *
+ *   rules.c    one table: words, their values, what they change in struct nook_box
+ *   compile.c  the box, the machine and a command become a spec and then a plan
+ *   watch.c    from the start to the end: limits, signals, what was used
+ *   shim.c     the same in a helper process, for a caller that is big or has threads
+ */
+#pragma once
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "cgroup/cgroup.h"
+#include "plan/build.h"
+
+#include <stdbool.h>
+
+/* word, letter of the option (0: none), value (NULL: none), what it does */
+#define BOX_RULES(X)                                                                                                        \
+	X(RO, "ro", 'r', "PATH[:TARGET]", "show a file or directory of the host, read-only")                                    \
+	X(RW, "rw", 'w', "PATH[:TARGET]", "show a file or directory of the host, writable")                                     \
+	X(DEV, "dev", 0, "PATH[:TARGET]", "show a device node, or a directory in which device nodes work")                      \
+	X(IF_EXISTS, "try", 0, "PATH[:TARGET]", "as ro, and no error when PATH is missing")                                     \
+	X(TMP, "tmp", 0, "DIR[,size=BYTES]", "an empty directory that is thrown away")                                          \
+	X(HIDE, "hide", 0, "PATH", "a file shows nothing, a directory is empty")                                                \
+	X(BARE, "bare", 0, NULL, "start from an empty root instead of this machine's programs and libraries")                   \
+	X(ROOT, "root", 0, "DIR", "start from this directory as the root, read-only")                                           \
+	X(NET, "net", 0, "none|host", "the network: none (the default) or the host's")                                          \
+	X(SHARE, "share", 0, "NS[,NS...]", "keep the host's namespace: ipc, uts, cgroup, net")                                  \
+	X(LIMIT, "limit", 0, "NAME=VALUE[,...]", "mem, pids, cpu, time (of processors), wall, files, fsize, stack")       \
+	X(SYSCALLS, "syscalls", 0, "default|none", "which system calls are let through")                                        \
+	X(CAP, "cap", 0, "NAME[,NAME...]", "keep a capability, within the box's own user namespace")                            \
+	X(USER, "user", 0, "UID[:GID]", "the user in the box")                                                                  \
+	X(FAKE_ROOT, "fake-root", 0, NULL, "be uid 0 in the box, with the rights of nobody outside")                            \
+	X(ENV, "env", 'e', "NAME[=VALUE]", "set a variable, or take it over from outside")                                      \
+	X(CLEARENV, "clearenv", 0, NULL, "only the variables that rules name, and PATH")                                        \
+	X(CWD, "cwd", 0, "DIR", "the working directory")                                                                        \
+	X(HOSTNAME, "hostname", 0, "NAME", "the name of the host in the box")                                                   \
+	X(BEST_EFFORT, "best-effort", 0, "FEATURE[,...]", "go on where this machine cannot give it: landlock, pids, mem, cpu")
+
+enum box_word {
+#define X(id, word, letter, value, help) BOX_##id,
+	BOX_RULES(X)
+#undef X
+		BOX_WORDS
+};
+
+struct box_rule {
+	const char *word;
+	char letter;
+	const char *value;
+	const char *help;
+};
+extern const struct box_rule box_rules[BOX_WORDS];
+
+/* ---- what the rules add up to -------------------------------------------------------------------------------------- */
+
+enum box_path_kind { BOX_PATH_RO, BOX_PATH_RW, BOX_PATH_DEV, BOX_PATH_TMP, BOX_PATH_HIDE };
+
+struct box_path {
+	enum box_path_kind kind;
+	const char *source, *target; /* absolute */
+	bool if_exists;
+	uint64_t bytes;              /* BOX_PATH_TMP: 0: the default */
+	int rule;                    /* for errors */
+};
+
+struct box_limits {
+	struct opt_u64 mem, pids, cpu, time_us, wall_us, files, fsize, stack;
+};
+
+struct box_env {
+	const char *name, *value; /* value NULL: the caller's */
+};
+
+struct box_fd {
+	int fd; /* ours, closed with the box */
+	int as;
+};
+
+enum { BOX_FEATURE_LANDLOCK = 1, BOX_FEATURE_PIDS = 2, BOX_FEATURE_MEM = 4, BOX_FEATURE_CPU = 8 };
+
+/* A rule as it was given, for copies. */
+struct box_line {
+	enum box_word word;
+	const char *value;
+};
+
+struct nook_box {
+	struct arena *arena;
+	struct box_line *lines;
+	size_t n_lines;
+	struct box_path *paths;
+	size_t n_paths;
+	struct box_limits limits;
+	struct box_env *env;
+	size_t n_env;
+	struct box_fd *fds;
+	size_t n_fds;
+	const char *base; /* where relative paths count from: the current directory when the box was made, NULL: it has no path */
+	const char *root, *cwd, *hostname;
+	bool bare, clearenv, fake_root, no_filter, pids_asked;
+	unsigned shared; /* bits of enum ns_kind */
+	uint64_t caps;
+	struct opt_u64 uid, gid;
+	unsigned best_effort;
+};
+
+enum { BOX_FDS_MAX = 64, BOX_FD_MAX = 1 << 20, BOX_DEFAULT_PIDS = 512 };
+
+struct nook_box *box_new(void);
+void box_free(struct nook_box *b);
+CLEANUP_DEFINE(struct nook_box *, box_free)
+int box_clone(const struct nook_box *b, struct nook_box **ret, struct nook_error *e);
+/* Adds a rule; VALUE NULL where it has none. */
+int box_add(struct nook_box *b, enum box_word word, const char *value, struct nook_error *e);
+int box_add_word(struct nook_box *b, const char *word, const char *value, struct nook_error *e);
+int box_add_text(struct nook_box *b, const char *text, struct nook_error *e);
+int box_add_fd(struct nook_box *b, int fd, int as, struct nook_error *e);
+/* One limit by name, in the unit that nook.h gives it; -ENOENT for an unknown name. */
+int box_limit_set(struct nook_box *b, const char *name, uint64_t value);
+
+/* ---- compiling ------------------------------------------------------------------------------------------------------ */
+
+/* What the whole box needs while it runs, beside the plan. */
+struct box_bounds {
+	uint64_t wall_us, time_us; /* 0: none */
+};
+
+struct box_plan {
+	struct plan *plan;
+	const char **notes; /* NULL-terminated or NULL: what this machine does not enforce */
+	struct box_bounds bounds;
+};
+
+/* ARENA holds what the result points to; the plan is the caller's to plan_free(). */
+int box_compile(const struct nook_box *b, const char *const *argv, struct arena *a, struct box_plan *ret, struct nook_error *e);
+/* Judges the machine for nook_host_probe(). */
+int box_host_probe(struct nook_host *ret, struct nook_error *e);

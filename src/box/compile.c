@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a box, this machine and a command to a plan.  The order is that of spec_defaults.h: what every box has, what the
+ * rules say, what follows from both.
+ *
+ * A box has no state directory.  Its users are ids that nobody else has: a range of root's own beyond those that
+ * containers take, with all sources idmapped; or, for everybody else, the caller's id alone.  Groups are made only for
+ * limits that need them: the number of processes is limited within the user namespace, by RLIMIT_NPROC.
+ */
+#include "box/box.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "runtime/idrange.h"
+#include "spec/spec_defaults.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+enum {
+	BOX_RANGE_BASE = 0x70000000, /* behind the ranges of containers, in a part that systemd and others leave alone */
+	CPU_PERIOD_US = 100000,
+	REAPER = 1,                  /* pid 1 counts as a process too */
+};
+
+static const uint64_t tmp_bytes = UINT64_C(1) << 30, run_bytes = UINT64_C(64) << 20, shm_bytes = UINT64_C(64) << 20;
+
+struct make {
+	const struct nook_box *box;
+	struct arena *arena;
+	struct spec *spec;
+	struct plan_host host;
+	struct cgroup_layout layout;
+	struct cgroup_want want;
+	bool has_groups;
+	const char *home;
+	struct spec_landlock_rule *fence;
+	size_t n_fence;
+};
+
+extern char **environ;
+
+static const char *outside(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (char **v = environ; v && *v; v++)
+		if (!strncmp(*v, name, len) && (*v)[len] == '=')
+			return *v + len + 1;
+	return NULL;
+}
+
+/* ---- users --------------------------------------------------------------------------------------------------------- */
+
+static bool range_is_mapped(const struct spec_idmap *maps, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (maps[i].inside <= BOX_RANGE_BASE &&
+			(uint64_t)maps[i].inside + maps[i].count >= (uint64_t)BOX_RANGE_BASE + IDRANGE_SIZE)
+			return true;
+	return false;
+}
+
+/* One id, which stands for the caller's; or the range, or all that a nested root has. */
+static int make_maps(struct make *m, uint32_t uid, uint32_t gid, struct nook_error *e)
+{
+	struct spec *s = m->spec;
+	auto_close int proc = -EBADF;
+
+	if (!m->host.privileged) {
+		s->uid_maps = arena_push(m->arena, &s->uid_maps, &s->n_uid_maps);
+		s->gid_maps = arena_push(m->arena, &s->gid_maps, &s->n_gid_maps);
+		*s->uid_maps = (struct spec_idmap){uid, m->host.euid, 1};
+		*s->gid_maps = (struct spec_idmap){gid, m->host.egid, 1};
+		return 0;
+	}
+	proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return err_sys(e, STEP_PROC, "/proc/self");
+	TRY(idrange_read_map(proc, "uid_map", m->arena, &s->uid_maps, &s->n_uid_maps, e));
+	TRY(idrange_read_map(proc, "gid_map", m->arena, &s->gid_maps, &s->n_gid_maps, e));
+	if (range_is_mapped(s->uid_maps, s->n_uid_maps) && range_is_mapped(s->gid_maps, s->n_gid_maps)) {
+		*s->uid_maps = *s->gid_maps = (struct spec_idmap){0, BOX_RANGE_BASE, IDRANGE_SIZE};
+		s->n_uid_maps = s->n_gid_maps = 1;
+		return 0;
+	}
+	/* What stands inside of the caller's maps is outside of the box's. */
+	for (size_t i = 0; i < s->n_uid_maps; i++)
+		s->uid_maps[i].outside = s->uid_maps[i].inside;
+	for (size_t i = 0; i < s->n_gid_maps; i++)
+		s->gid_maps[i].outside = s->gid_maps[i].inside;
+	return 0;
+}
+
+static int make_user(struct make *m, struct nook_error *e)
+{
+	struct spec_user *u = &m->spec->process.user;
+
+	u->uid = m->host.euid;
+	u->gid = m->host.egid;
+	if (m->box->fake_root)
+		u->uid = u->gid = 0;
+	if (m->box->uid.set) {
+		u->uid = (uint32_t)m->box->uid.value;
+		u->gid = (uint32_t)m->box->gid.value;
+	}
+	return make_maps(m, u->uid, u->gid, e);
+}
+
+static void make_namespaces(struct make *m)
+{
+	struct spec *s = m->spec;
+
+	spec_default_namespaces(s);
+	for (int kind = 0; kind < NS_COUNT; kind++)
+		if (m->box->shared & (1U << kind))
+			s->ns[kind].mode = NS_HOST;
+	s->net_loopback_up = s->ns[NS_NET].mode == NS_PRIVATE;
+	if (s->ns[NS_UTS].mode == NS_PRIVATE)
+		s->hostname = m->box->hostname ? m->box->hostname : "box";
+}
+
+/* ---- what is seen -------------------------------------------------------------------------------------------------- */
+
+/* Programs, libraries and their settings. */
+static const char *const view[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu"};
+
+/* What in it is nobody's business.  Most cannot be read by an ordinary user anyway. */
+static const char *const secrets[] = {
+	"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssh",
+	"/etc/ssl/private", "/etc/krb5.keytab", "/etc/wpa_supplicant", "/etc/NetworkManager/system-connections", "/etc/wireguard",
+	"/etc/openvpn", "/etc/polkit-1", "/etc/docker", "/etc/kubernetes", "/etc/rancher",
+};
+
+static void fence_add(struct make *m, const char *path, bool write)
+{
+	*arena_push(m->arena, &m->fence, &m->n_fence) = (struct spec_landlock_rule){path, write};
+}
+
+static int make_view(struct make *m, struct nook_error *e)
+{
+	for (size_t i = 0; i < sizeof(view) / sizeof(view[0]); i++) {
+		struct stat st;
+
+		if (lstat(view[i], &st) < 0)
+			continue;
+		if (S_ISLNK(st.st_mode))
+			TRY(spec_mount_add(m->spec, view[i], "bind", view[i], "bind,copy-symlink", NULL, e));
+		else if (S_ISDIR(st.st_mode))
+			TRY(spec_mount_add(m->spec, view[i], "bind", view[i], "rbind,rro,rnosuid,rnodev", NULL, e));
+	}
+	return 0;
+}
+
+static int make_tmpfs(struct make *m, const char *target, const char *mode, uint64_t bytes, struct nook_error *e)
+{
+	const char *words = arena_printf(m->arena, "nosuid,nodev,mode=%s,uid=%u,gid=%u", mode, m->spec->process.user.uid,
+		m->spec->process.user.gid);
+
+	fence_add(m, target, true);
+	return spec_mount_add(m->spec, target, "tmpfs", "tmpfs", spec_tmpfs_options(m->arena, words, bytes), NULL, e);
+}
+
+static int add_standard(struct make *m, const char *target, const char *type, const char *options, struct nook_error *e)
+{
+	struct spec_mount *mount = NULL;
+
+	TRY(spec_mount_add(m->spec, target, type, type, options, &mount, e));
+	mount->standard = true;
+	return 0;
+}
+
+static int make_private(struct make *m, struct nook_error *e)
+{
+	TRY(add_standard(m, "/proc", "proc", "nosuid,nodev,noexec", e));
+	TRY(add_standard(m, "/dev", "tmpfs", "nosuid,noexec,mode=755,size=64k,nr_inodes=64", e));
+	TRY(add_standard(m, "/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,max=64", e));
+	TRY(add_standard(m, "/dev/shm", "tmpfs", spec_tmpfs_options(m->arena, "nosuid,nodev,noexec,mode=1777", shm_bytes), e));
+	m->spec->default_devices = true;
+	fence_add(m, "/proc", true);
+	fence_add(m, "/dev", true);
+	TRY(make_tmpfs(m, "/tmp", "1777", tmp_bytes, e));
+	TRY(make_tmpfs(m, "/run", "0755", run_bytes, e));
+	if (!m->box->bare && !m->box->root)
+		TRY(make_tmpfs(m, "/var/tmp", "1777", tmp_bytes, e));
+	return make_tmpfs(m, m->home, "0700", tmp_bytes, e);
+}
+
+/* A home of the caller's that is a place of its own; for others "/home" is the home. */
+static const char *home_of(struct arena *a)
+{
+	const char *home = outside("HOME");
+	static const char *const taken[] = {"/usr", "/bin", "/sbin", "/lib", "/etc", "/opt", "/nix", "/gnu", "/proc", "/sys", "/dev", "/tmp", "/run", "/var/tmp"};
+
+	if (!home || home[0] != '/' || !home[strspn(home, "/")] || strstr(home, "/../") || strlen(home) > 1024)
+		return "/home";
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		const char *rest = text_after(home, taken[i]);
+
+		if (rest && (!*rest || *rest == '/'))
+			return "/home";
+	}
+	return arena_strdup(a, home);
+}
+
+static int make_path(struct make *m, const struct box_path *p, struct nook_error *e)
+{
+	static const char *const words[] = {
+		[BOX_PATH_RO] = "rbind,rro,rnosuid,rnodev",
+		[BOX_PATH_RW] = "rbind,rnosuid,rnodev",
+		[BOX_PATH_DEV] = "rbind,rnosuid,dev",
+	};
+	struct stat st;
+
+	if (p->kind == BOX_PATH_TMP)
+		return make_tmpfs(m, p->target, "0755", p->bytes ? p->bytes : tmp_bytes, e);
+	if (stat(p->source, &st) < 0) {
+		if (errno == ENOENT && p->if_exists)
+			return 0;
+		return err_sys(e, STEP_SOURCE, p->source);
+	}
+	fence_add(m, p->target, p->kind != BOX_PATH_RO);
+	return spec_mount_add(m->spec, p->target, "bind", p->source, words[p->kind], NULL, e);
+}
+
+static size_t depth(const char *path)
+{
+	size_t n = 0;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+/* Mounts of the rules, the upper directories first, so that the order of rules does not matter. */
+static int make_paths(struct make *m, struct nook_error *e)
+{
+	const struct nook_box *b = m->box;
+	size_t deepest = 0;
+
+	for (size_t i = 0; i < b->n_paths; i++)
+		if (depth(b->paths[i].target) > deepest)
+			deepest = depth(b->paths[i].target);
+	for (size_t level = 1; level <= deepest; level++) {
+		for (size_t i = 0; i < b->n_paths; i++) {
+			const struct box_path *p = &b->paths[i];
+			int r;
+
+			if (p->kind == BOX_PATH_HIDE || depth(p->target) != level)
+				continue;
+			r = make_path(m, p, e);
+			if (r < 0) {
+				if (e)
+					e->rule = p->rule;
+				return r;
+			}
+		}
+	}
+	return 0;
+}
+
+/* What the defaults mask of /proc, the secrets of /etc, and what rules hide. */
+static void make_masks(struct make *m)
+{
+	const char **list = NULL;
+	size_t n = 0;
+
+	for (const char *const *p = m->spec->masked; p && *p; p++)
+		if (text_after(*p, "/proc/"))
+			*arena_push(m->arena, &list, &n) = *p;
+	for (size_t i = 0; !m->box->bare && !m->box->root && i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		*arena_push(m->arena, &list, &n) = secrets[i];
+	for (size_t i = 0; i < m->box->n_paths; i++)
+		if (m->box->paths[i].kind == BOX_PATH_HIDE)
+			*arena_push(m->arena, &list, &n) = m->box->paths[i].target;
+	(void)arena_push(m->arena, &list, &n);
+	m->spec->masked = list;
+}
+
+static int make_files(struct make *m, struct nook_error *e)
+{
+	struct spec *s = m->spec;
+
+	s->root.kind = m->box->root ? ROOT_DIR : ROOT_TMPFS;
+	s->root.path = m->box->root;
+	s->root.upper_bytes = UINT64_C(16) << 20;
+	s->root.readonly = true;
+	if (!m->box->bare && !m->box->root)
+		TRY(make_view(m, e));
+	TRY(make_private(m, e));
+	TRY(make_paths(m, e));
+	make_masks(m);
+	return 0;
+}
+
+/* ---- what is allowed ----------------------------------------------------------------------------------------------- */
+
+static void make_security(struct make *m)
+{
+	struct spec *s = m->spec;
+	struct spec_process *p = &s->process;
+
+	spec_default_security(s);
+	/* There are no devices but those of the box's own /dev, so no rules about them are needed. */
+	s->resources.n_devices = 0;
+	for (int i = 0; i < CAPS_SETS; i++)
+		p->caps[i] = m->box->caps;
+	s->seccomp.source = m->box->no_filter ? SECCOMP_NONE : SECCOMP_DEFAULT;
+	p->landlock_scope = true;
+	p->init = true;
+	p->die_with_parent = true;
+}
+
+static void make_fence(struct make *m)
+{
+	fence_add(m, "/", false);
+	m->spec->landlock.rules = m->fence;
+	m->spec->landlock.n_rules = m->n_fence;
+	m->spec->landlock.optional = true;
+}
+
+static void rlimit_set(struct make *m, int resource, const struct opt_u64 *value)
+{
+	struct spec_process *p = &m->spec->process;
+
+	if (!value->set)
+		return;
+	for (size_t i = 0; i < p->n_rlimits; i++) {
+		if (p->rlimits[i].resource == resource) {
+			p->rlimits[i] = (struct spec_rlimit){resource, value->value, value->value, false};
+			return;
+		}
+	}
+	*arena_push(m->arena, &p->rlimits, &p->n_rlimits) = (struct spec_rlimit){resource, value->value, value->value, false};
+}
+
+static void grow_rlimits(struct make *m)
+{
+	struct spec_process *p = &m->spec->process;
+	struct spec_rlimit *list = NULL;
+	size_t n = 0;
+
+	/* The defaults are one piece of memory, arena_push() wants its own. */
+	for (size_t i = 0; i < p->n_rlimits; i++)
+		*arena_push(m->arena, &list, &n) = p->rlimits[i];
+	p->rlimits = list;
+	p->n_rlimits = n;
+}
+
+static void make_limits(struct make *m)
+{
+	const struct box_limits *l = &m->box->limits;
+	struct spec_resources *r = &m->spec->resources;
+	/* One process may not use more than all; the kernel counts in whole seconds. */
+	struct opt_u64 seconds = {l->time_us.value / 1000000 + 1, l->time_us.set};
+
+	grow_rlimits(m);
+	rlimit_set(m, RLIMIT_NOFILE, &l->files);
+	rlimit_set(m, RLIMIT_FSIZE, &l->fsize);
+	rlimit_set(m, RLIMIT_STACK, &l->stack);
+	rlimit_set(m, RLIMIT_CPU, &seconds);
+	r->pids_limit = (struct opt_i64){(int64_t)l->pids.value + REAPER, l->pids.set};
+	if (l->mem.set)
+		r->memory_limit = r->memory_swap = (struct opt_i64){(int64_t)l->mem.value, true};
+	if (l->cpu.set) {
+		r->cpu_period = (struct opt_u64){CPU_PERIOD_US, true};
+		r->cpu_quota = (struct opt_i64){(int64_t)(l->cpu.value * CPU_PERIOD_US / 1000000), true};
+	}
+}
+
+/* ---- groups -------------------------------------------------------------------------------------------------------- */
+
+static int make_groups(struct make *m, struct nook_error *e)
+{
+	const struct box_limits *l = &m->box->limits;
+	unsigned missing_ok = (l->mem.set ? BOX_FEATURE_MEM : 0) | (l->cpu.set ? BOX_FEATURE_CPU : 0);
+	uint64_t id;
+	int r;
+
+	if (!missing_ok)
+		return 0;
+	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+		return err_sys(e, STEP_CGROUP, "random");
+	TRY(cgroup_layout_read(m->arena, AT_FDCWD, &m->layout, e));
+	r = cgroup_want(m->arena, &m->layout, &m->spec->resources, arena_printf(m->arena, "nook-box-%016llx", (unsigned long long)id),
+		&m->want, e);
+	if (r < 0 && (m->box->best_effort & missing_ok) == missing_ok) {
+		m->spec->resources.memory_limit = m->spec->resources.memory_swap = m->spec->resources.cpu_quota = (struct opt_i64){0};
+		m->spec->resources.cpu_period = (struct opt_u64){0};
+		m->want = (struct cgroup_want){0};
+		return 0;
+	}
+	m->has_groups = true;
+	return r < 0 ? r : 0;
+}
+
+/* ---- the process --------------------------------------------------------------------------------------------------- */
+
+/* Variables that a program needs to behave and that tell nothing of the caller's secrets. */
+static const char *const harmless[] = {"PATH", "TERM", "LANG", "LANGUAGE", "USER", "LOGNAME", "SHELL", "COLORTERM", "TZ", "NO_COLOR"};
+
+static bool is_harmless(const char *variable, size_t len)
+{
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+		if (strlen(harmless[i]) == len && !strncmp(harmless[i], variable, len))
+			return true;
+	return !strncmp(variable, "LC_", 3);
+}
+
+static void make_env(struct make *m)
+{
+	const struct nook_box *b = m->box;
+	const char **list = NULL;
+	size_t n = 0;
+
+	*arena_push(m->arena, &list, &n) = arena_printf(m->arena, "PATH=%s", spec_default_path);
+	*arena_push(m->arena, &list, &n) = arena_printf(m->arena, "HOME=%s", m->home);
+	for (char **v = environ; !b->clearenv && v && *v; v++)
+		if (is_harmless(*v, strcspn(*v, "=")))
+			*arena_push(m->arena, &list, &n) = arena_strdup(m->arena, *v);
+	for (size_t i = 0; i < b->n_env; i++) {
+		const char *value = b->env[i].value ? b->env[i].value : outside(b->env[i].name);
+
+		if (value)
+			*arena_push(m->arena, &list, &n) = arena_printf(m->arena, "%s=%s", b->env[i].name, value);
+	}
+	(void)arena_push(m->arena, &list, &n);
+	m->spec->process.env = list;
+}
+
+/* Is PATH the target, or below the target, of a rule that shows something? */
+static bool is_shown(const struct nook_box *b, const char *path)
+{
+	for (size_t i = 0; i < b->n_paths; i++) {
+		const char *rest = b->paths[i].kind <= BOX_PATH_DEV ? text_after(path, b->paths[i].target) : NULL;
+
+		if (rest && (!*rest || *rest == '/') && text_is(b->paths[i].source, b->paths[i].target))
+			return true;
+	}
+	return false;
+}
+
+static void make_process(struct make *m, const char *const *argv)
+{
+	const struct nook_box *b = m->box;
+	struct spec_process *p = &m->spec->process;
+	uint32_t *keep = arena_new_n(m->arena, uint32_t, b->n_fds + 1);
+
+	spec_default_process(m->spec);
+	p->argv = argv;
+	make_env(m);
+	/* A current directory that is in the box stays the current one. */
+	p->cwd = b->cwd ? b->cwd : b->base && is_shown(b, b->base) ? b->base : m->home;
+	for (size_t i = 0; i < b->n_fds; i++)
+		if (b->fds[i].as > 2)
+			keep[p->n_keep_fds++] = (uint32_t)b->fds[i].as;
+	p->keep_fds = keep;
+}
+
+/* The kernel counts processes per user and exempts the machine's root.  Without the right to have other ids (root in a
+ * container that has no user namespace) a box's processes are just that. */
+static int check_pids(struct make *m, struct plan_result *result, struct nook_error *e)
+{
+	static const char why[] = "the kernel does not count the processes of the machine's root, and no other id may be taken";
+	struct spec_idmap *maps = NULL;
+	size_t n = 0;
+	auto_close int proc = -EBADF;
+
+	if (m->host.euid || m->host.privileged || m->has_groups || !m->box->limits.pids.set)
+		return 0;
+	proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	TRY(idrange_read_map(proc, "uid_map", m->arena, &maps, &n, e));
+	if (!n || maps[0].inside || maps[0].outside)
+		return 0;
+	if (m->box->pids_asked && !(m->box->best_effort & BOX_FEATURE_PIDS))
+		return err_why(e, STEP_LIMIT, "pids", EOPNOTSUPP, why);
+	*arena_push(m->arena, &result->notes, &result->n_notes) = arena_printf(m->arena, "pids: %s", why);
+	(void)arena_push(m->arena, &result->notes, &result->n_notes);
+	result->n_notes--;
+	return 0;
+}
+
+int box_compile(const struct nook_box *b, const char *const *argv, struct arena *a, struct box_plan *ret, struct nook_error *e)
+{
+	AUTO(spec_free) struct spec *spec = spec_new();
+	struct make m = {.box = b, .arena = a, .spec = spec};
+	struct plan_request q = {.spec = spec, .host = &m.host};
+	struct plan_result result = {0};
+	int r;
+
+	TRY(plan_host_probe(&m.host, e));
+	m.home = home_of(a);
+	make_namespaces(&m);
+	make_security(&m);
+	make_process(&m, argv);
+	TRY(make_user(&m, e));
+	TRY(make_files(&m, e));
+	make_fence(&m);
+	make_limits(&m);
+	TRY(make_groups(&m, e));
+	q.cgroups = m.has_groups ? &m.want : NULL;
+	q.deny_setgroups = !m.host.privileged;
+	m.host.cgroups = m.has_groups ? &m.layout : NULL;
+	TRY(spec_check(spec, e));
+	TRY(plan_build(a, &q, &result, e));
+	r = check_pids(&m, &result, e);
+	if (r < 0) {
+		plan_free(result.plan);
+		return r;
+	}
+	*ret = (struct box_plan){
+		.plan = result.plan,
+		.notes = result.notes,
+		.bounds = {b->limits.wall_us.value, b->limits.time_us.value},
+	};
+	return 0;
+}

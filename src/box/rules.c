@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rule language.  A rule is a word and, for most, a value; the same rows are options of `nook box`. */
+#include "box/box.h"
+
+#include "base/text.h"
+#include "security/caps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct box_rule box_rules[BOX_WORDS] = {
+#define X(id, word, letter, value, help) [BOX_##id] = {word, letter, value, help},
+	BOX_RULES(X)
+#undef X
+};
+
+enum { RULES_MAX = 4096, ID_MAX = INT32_MAX, FILES_MAX = 1 << 30 };
+
+static int bad(const char *value, const char *why, struct nook_error *e)
+{
+	return err_why(e, STEP_OPTION, value, EINVAL, why);
+}
+
+/* ---- paths --------------------------------------------------------------------------------------------------------- */
+
+/* An absolute path without "." and "..", as the host's kernel would take PATH, but for symbolic links. */
+static int path_absolute(struct nook_box *b, const char *path, const char **ret, struct nook_error *e)
+{
+	struct arena *a = b->arena;
+	char *whole, *out, *to;
+
+	if (!*path)
+		return bad(path, "the path is empty", e);
+	if (path[0] != '/' && !b->base)
+		return bad(path, "it is relative, and the current directory has no path", e);
+	whole = arena_printf(a, "%s/%s", path[0] == '/' ? "" : b->base, path);
+	out = to = arena_alloc(a, strlen(whole) + 2);
+	for (char *rest = NULL, *word = strtok_r(whole, "/", &rest); word; word = strtok_r(NULL, "/", &rest)) {
+		if (text_is(word, "."))
+			continue;
+		if (text_is(word, "..")) {
+			while (to > out && *--to != '/')
+				;
+			*to = 0;
+			continue;
+		}
+		*to++ = '/';
+		to = stpcpy(to, word);
+	}
+	if (to == out)
+		strcpy(out, "/");
+	*ret = out;
+	return 0;
+}
+
+/* "SOURCE[:TARGET]"; a colon of a name is written "\:". */
+static int path_pair(struct nook_box *b, const char *value, struct box_path *ret, struct nook_error *e)
+{
+	char *source = arena_alloc(b->arena, strlen(value) + 1), *to = source;
+	const char *target = NULL;
+
+	for (const char *c = value; *c; c++) {
+		if (*c == ':' && !target) {
+			target = c + 1;
+			break;
+		}
+		if (*c == '\\' && c[1] == ':')
+			c++;
+		*to++ = *c;
+	}
+	TRY(path_absolute(b, source, &ret->source, e));
+	ret->target = ret->source;
+	if (target && target[0] != '/')
+		return bad(value, "the target behind the colon is an absolute path", e);
+	return target ? path_absolute(b, target, &ret->target, e) : 0;
+}
+
+static struct box_path *path_add(struct nook_box *b, const struct box_path *p)
+{
+	struct box_path *at = NULL;
+
+	/* The later rule about the same place wins. */
+	for (size_t i = 0; i < b->n_paths; i++)
+		if (text_is(b->paths[i].target, p->target) && (b->paths[i].kind == BOX_PATH_HIDE) == (p->kind == BOX_PATH_HIDE))
+			at = &b->paths[i];
+	if (!at)
+		at = arena_push(b->arena, &b->paths, &b->n_paths);
+	*at = *p;
+	at->rule = (int)b->n_lines + 1;
+	return at;
+}
+
+static int add_bind(struct nook_box *b, enum box_path_kind kind, bool if_exists, const char *value, struct nook_error *e)
+{
+	struct box_path p = {.kind = kind, .if_exists = if_exists};
+
+	TRY(path_pair(b, value, &p, e));
+	if (text_is(p.target, "/"))
+		return bad(value, "the root itself is given by root, not by a path in it", e);
+	(void)path_add(b, &p);
+	return 0;
+}
+
+static int add_ro(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return add_bind(b, BOX_PATH_RO, false, value, e);
+}
+
+static int add_rw(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return add_bind(b, BOX_PATH_RW, false, value, e);
+}
+
+static int add_dev(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return add_bind(b, BOX_PATH_DEV, false, value, e);
+}
+
+static int add_try(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return add_bind(b, BOX_PATH_RO, true, value, e);
+}
+
+static int add_tmp(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	size_t len = strcspn(value, ",");
+	struct box_path p = {.kind = BOX_PATH_TMP};
+	const char *size = value[len] ? text_after(value + len + 1, "size=") : NULL;
+
+	if (value[0] != '/')
+		return bad(value, "the directory is an absolute path", e);
+	if (value[len] && (!size || text_bytes(size, &p.bytes) < 0 || !p.bytes))
+		return bad(value, "behind the comma stands size=BYTES", e);
+	TRY(path_absolute(b, arena_strndup(b->arena, value, len), &p.target, e));
+	if (text_is(p.target, "/"))
+		return bad(value, "an empty root is given by bare", e);
+	(void)path_add(b, &p);
+	return 0;
+}
+
+static int add_hide(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	struct box_path p = {.kind = BOX_PATH_HIDE};
+
+	if (strpbrk(value, "*?["))
+		return err_why(e, STEP_OPTION, value, EOPNOTSUPP, "patterns cannot be hidden yet, only paths");
+	TRY(path_absolute(b, value, &p.target, e));
+	if (text_is(p.target, "/"))
+		return bad(value, "the root cannot be hidden", e);
+	(void)path_add(b, &p);
+	return 0;
+}
+
+static int set_root(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return path_absolute(b, value, &b->root, e);
+}
+
+static int set_cwd(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return path_absolute(b, value, &b->cwd, e);
+}
+
+/* ---- lists --------------------------------------------------------------------------------------------------------- */
+
+/* Calls EACH for every word of a comma list. */
+static int each_word(struct nook_box *b, const char *value, int (*each)(struct nook_box *b, char *word, struct nook_error *e),
+	struct nook_error *e)
+{
+	char *words = arena_strdup(b->arena, value), *rest = NULL;
+
+	if (!*value)
+		return bad(value, "the list is empty", e);
+	for (char *word = strtok_r(words, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+		TRY(each(b, word, e));
+	return 0;
+}
+
+static int set_net(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	if (text_is(value, "host"))
+		b->shared |= 1U << NS_NET;
+	else if (text_is(value, "none"))
+		b->shared &= ~(1U << NS_NET);
+	else
+		return bad(value, "the network is none or host", e);
+	return 0;
+}
+
+static int share_one(struct nook_box *b, char *word, struct nook_error *e)
+{
+	static const enum ns_kind kinds[] = {NS_IPC, NS_UTS, NS_CGROUP, NS_NET};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (text_is(word, ns_names[kinds[i]])) {
+			b->shared |= 1U << kinds[i];
+			return 0;
+		}
+	}
+	return bad(word, "what can be shared is ipc, uts, cgroup and net", e);
+}
+
+static int add_share(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return each_word(b, value, share_one, e);
+}
+
+static int effort_one(struct nook_box *b, char *word, struct nook_error *e)
+{
+	static const char *const names[] = {"landlock", "pids", "mem", "cpu"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (text_is(word, names[i])) {
+			b->best_effort |= 1U << i;
+			return 0;
+		}
+	}
+	return bad(word, "what may be missing is landlock, pids, mem and cpu", e);
+}
+
+static int add_best_effort(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return each_word(b, value, effort_one, e);
+}
+
+static int cap_one(struct nook_box *b, char *word, struct nook_error *e)
+{
+	const char *const add[] = {word, NULL};
+
+	return caps_adjust(&b->caps, add, NULL, e);
+}
+
+static int add_cap(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return each_word(b, value, cap_one, e);
+}
+
+/* ---- limits -------------------------------------------------------------------------------------------------------- */
+
+enum limit_unit { UNIT_BYTES, UNIT_COUNT, UNIT_CPUS, UNIT_TIME };
+
+static const struct {
+	const char *name;
+	size_t offset;
+	enum limit_unit unit;
+	uint64_t min, max;
+} limit_rows[] = {
+	{"mem", offsetof(struct box_limits, mem), UNIT_BYTES, 1 << 20, INT64_MAX},
+	{"pids", offsetof(struct box_limits, pids), UNIT_COUNT, 1, 1 << 22},
+	{"cpu", offsetof(struct box_limits, cpu), UNIT_CPUS, 10000, UINT64_C(1000000) * 65536},
+	{"time", offsetof(struct box_limits, time_us), UNIT_TIME, 1, INT64_MAX / 1000},
+	{"wall", offsetof(struct box_limits, wall_us), UNIT_TIME, 1, INT64_MAX / 1000},
+	{"files", offsetof(struct box_limits, files), UNIT_COUNT, 4, FILES_MAX},
+	{"fsize", offsetof(struct box_limits, fsize), UNIT_BYTES, 0, INT64_MAX},
+	{"stack", offsetof(struct box_limits, stack), UNIT_BYTES, 65536, INT64_MAX},
+};
+
+static int limit_find(const char *name)
+{
+	for (int i = 0; i < (int)(sizeof(limit_rows) / sizeof(limit_rows[0])); i++)
+		if (text_is(limit_rows[i].name, name))
+			return i;
+	return -ENOENT;
+}
+
+int box_limit_set(struct nook_box *b, const char *name, uint64_t value)
+{
+	int i = TRY(limit_find(name));
+
+	if (value < limit_rows[i].min || value > limit_rows[i].max)
+		return -ERANGE;
+	b->pids_asked = b->pids_asked || text_is(name, "pids");
+	*(struct opt_u64 *)((char *)&b->limits + limit_rows[i].offset) = (struct opt_u64){value, true};
+	return 0;
+}
+
+static int limit_value(const char *text, enum limit_unit unit, uint64_t *ret)
+{
+	int64_t ns = 0;
+
+	switch (unit) {
+	case UNIT_BYTES:
+		return text_bytes(text, ret);
+	case UNIT_COUNT:
+		return text_u64(text, ret);
+	case UNIT_CPUS:
+		return text_micros(text, ret);
+	case UNIT_TIME:
+		TRY(text_duration(text, &ns));
+		*ret = ns > 0 ? ((uint64_t)ns + 999) / 1000 : 0;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int limit_one(struct nook_box *b, char *word, struct nook_error *e)
+{
+	char *equals = strchr(word, '=');
+	uint64_t value = 0;
+	int i;
+
+	if (!equals)
+		return bad(word, "a limit is NAME=VALUE", e);
+	*equals = 0;
+	i = limit_find(word);
+	if (i < 0)
+		return bad(word, "limits are mem, pids, cpu, time, wall, files, fsize and stack", e);
+	if (limit_value(equals + 1, limit_rows[i].unit, &value) < 0)
+		return err_fmt(e, STEP_OPTION, word, EINVAL, "\"%s\" is no value for it", equals + 1);
+	if (box_limit_set(b, word, value) < 0)
+		return err_fmt(e, STEP_OPTION, word, ERANGE, "\"%s\" is out of range", equals + 1);
+	return 0;
+}
+
+static int add_limit(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	return each_word(b, value, limit_one, e);
+}
+
+/* ---- the process --------------------------------------------------------------------------------------------------- */
+
+static int set_syscalls(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	b->no_filter = text_is(value, "none");
+	return b->no_filter || text_is(value, "default") ? 0 : bad(value, "it is default or none", e);
+}
+
+static int set_user(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	size_t len = strcspn(value, ":");
+	uint64_t uid = 0, gid = 0;
+
+	if (text_u64(arena_strndup(b->arena, value, len), &uid) < 0 || uid > ID_MAX)
+		return bad(value, "the user is UID or UID:GID, in digits", e);
+	gid = uid;
+	if (value[len] && (text_u64(value + len + 1, &gid) < 0 || gid > ID_MAX))
+		return bad(value, "the user is UID or UID:GID, in digits", e);
+	b->uid = (struct opt_u64){uid, true};
+	b->gid = (struct opt_u64){gid, true};
+	return 0;
+}
+
+static int add_env(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	size_t len = strcspn(value, "=");
+	struct box_env *at = NULL;
+	const char *name = arena_strndup(b->arena, value, len);
+
+	if (!len)
+		return bad(value, "it names no variable", e);
+	for (size_t i = 0; i < b->n_env; i++)
+		if (text_is(b->env[i].name, name))
+			at = &b->env[i];
+	if (!at)
+		at = arena_push(b->arena, &b->env, &b->n_env);
+	*at = (struct box_env){name, value[len] ? value + len + 1 : NULL};
+	return 0;
+}
+
+static int set_hostname(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	if (!*value || strlen(value) > 64)
+		return bad(value, "a host name has 1 to 64 characters", e);
+	b->hostname = value;
+	return 0;
+}
+
+static int set_bare(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	b->bare = true;
+	return 0;
+}
+
+static int set_fake_root(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	b->fake_root = true;
+	return 0;
+}
+
+static int set_clearenv(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	b->clearenv = true;
+	return 0;
+}
+
+/* ---- the table ----------------------------------------------------------------------------------------------------- */
+
+static int (*const apply[BOX_WORDS])(struct nook_box *b, const char *value, struct nook_error *e) = {
+	[BOX_RO] = add_ro,
+	[BOX_RW] = add_rw,
+	[BOX_DEV] = add_dev,
+	[BOX_IF_EXISTS] = add_try,
+	[BOX_TMP] = add_tmp,
+	[BOX_HIDE] = add_hide,
+	[BOX_BARE] = set_bare,
+	[BOX_ROOT] = set_root,
+	[BOX_NET] = set_net,
+	[BOX_SHARE] = add_share,
+	[BOX_LIMIT] = add_limit,
+	[BOX_SYSCALLS] = set_syscalls,
+	[BOX_CAP] = add_cap,
+	[BOX_USER] = set_user,
+	[BOX_FAKE_ROOT] = set_fake_root,
+	[BOX_ENV] = add_env,
+	[BOX_CLEARENV] = set_clearenv,
+	[BOX_CWD] = set_cwd,
+	[BOX_HOSTNAME] = set_hostname,
+	[BOX_BEST_EFFORT] = add_best_effort,
+};
+
+int box_add(struct nook_box *b, enum box_word word, const char *value, struct nook_error *e)
+{
+	const struct box_rule *rule = &box_rules[word];
+	const char *own = value ? arena_strdup(b->arena, value) : NULL;
+
+	if (rule->value && !value)
+		return err_fmt(e, STEP_OPTION, rule->word, EINVAL, "it wants a value: %s", rule->value);
+	if (!rule->value && value && *value)
+		return err_why(e, STEP_OPTION, rule->word, EINVAL, "it takes no value");
+	if (b->n_lines == RULES_MAX)
+		return err_why(e, STEP_OPTION, rule->word, E2BIG, "a box has at most 4096 rules");
+	TRY(apply[word](b, own, e));
+	*arena_push(b->arena, &b->lines, &b->n_lines) = (struct box_line){word, own};
+	return 0;
+}
+
+int box_add_word(struct nook_box *b, const char *word, const char *value, struct nook_error *e)
+{
+	for (int i = 0; i < BOX_WORDS; i++)
+		if (text_is(box_rules[i].word, word))
+			return box_add(b, (enum box_word)i, value, e);
+	return err_why(e, STEP_OPTION, word, EINVAL, "there is no such rule");
+}
+
+int box_add_text(struct nook_box *b, const char *text, struct nook_error *e)
+{
+	for (int number = 1; *text; number++) {
+		size_t len = strcspn(text, "\n");
+		char *line = arena_strndup(b->arena, text, len), *end = line + len, *value;
+		int r = 0;
+
+		text += len + (text[len] == '\n');
+		while (end > line && strchr(" \t\r", end[-1]))
+			*--end = 0;
+		line += strspn(line, " \t");
+		value = line + strcspn(line, " \t");
+		if (*value) {
+			*value++ = 0;
+			value += strspn(value, " \t");
+		}
+		if (*line && *line != '#')
+			r = box_add_word(b, line, *value ? value : NULL, e);
+		if (r < 0) {
+			if (e)
+				e->rule = number;
+			return r;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The helper between a caller and a box.  A caller may be big and have threads, so it does nothing between clone(2) and
+ * execve(2) but place one socket; the helper (src/shim) starts the box and watches it.
+ *
+ *   caller                              nook-shim (the socket is its descriptor 0)
+ *   request, plan in a sealed memfd,
+ *   the box's descriptors -----------> places them, launch()
+ *          <-------------------------- STARTED with a pidfd, or FAILED with the error
+ *   STATS ---------------------------> <- STATS
+ *          <-------------------------- ENDED, and the helper ends
+ *
+ * When the caller's end of the socket closes, or the caller ends while somebody else holds a copy of it, the box is killed.
+ */
+#pragma once
+
+#include "box/box.h"
+
+struct shim_request {
+	uint32_t size;
+	uint32_t n_fds;             /* that follow the plan's memfd in the same message */
+	struct box_bounds bounds;
+	int32_t targets[BOX_FDS_MAX + 3]; /* the number each has in the box */
+};
+
+enum shim_kind { SHIM_STARTED, SHIM_FAILED, SHIM_ENDED, SHIM_STATS };
+
+struct shim_reply {
+	uint32_t kind;
+	int32_t number; /* STARTED: pid; FAILED: -errno */
+	union {
+		struct nook_error error;
+		struct nook_result result;
+	};
+};
+
+/* Size of a reply of this kind. */
+size_t shim_reply_size(enum shim_kind kind);
+int shim_send(int fd, const void *data, size_t size, const int *fds, size_t n_fds);
+/* The number of bytes (0: end of file), or -errno; fds beyond *n_fds are an error.  *n_fds is what came. */
+ssize_t shim_receive(int fd, void *data, size_t size, int *fds, size_t *n_fds, int flags);
+
+/* ---- the caller's side ---------------------------------------------------------------------------------------------- */
+
+struct nook_proc {
+	int control, pidfd;
+	int helper;       /* pidfd of the helper */
+	pid_t pid;
+	bool ended;
+	struct nook_result result;
+};
+
+int box_spawn(const struct nook_box *b, const char *const *argv, struct nook_proc **ret, struct nook_error *e);
+int box_proc_wait(struct nook_proc *p, int timeout_ms, struct nook_result *ret, struct nook_error *e);
+int box_proc_stats(struct nook_proc *p, struct nook_result *ret, struct nook_error *e);
+int box_proc_kill(struct nook_proc *p, int sig, struct nook_error *e);
+void box_proc_free(struct nook_proc *p);
+CLEANUP_DEFINE(struct nook_proc *, box_proc_free)

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "box/watch.h"
+
+#include "box/shim.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { TIME_STEP_US = 10000 }; /* /proc counts processor time in ticks of 10 ms */
+
+int64_t box_now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* ---- groups -------------------------------------------------------------------------------------------------------- */
+
+static void groups_of(const struct plan *p, struct arena *a, struct cgroup *ret)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].kind == DO_CGROUP_DIR)
+			*arena_push(a, &ret->dirs, &ret->n) = plan_str(p, p->steps[i].cgroup.dir);
+}
+
+void box_remove_groups(const struct plan *p)
+{
+	AUTO(arena_free) struct arena *a = arena_new();
+	struct cgroup groups = {0};
+
+	groups_of(p, a, &groups);
+	if (groups.n)
+		(void)cgroup_remove(&groups, NULL);
+}
+
+static void stats_of_groups(const struct plan *p, struct nook_result *r)
+{
+	AUTO(arena_free) struct arena *a = arena_new();
+	struct cgroup groups = {0};
+	struct cgroup_stats s = {0};
+
+	groups_of(p, a, &groups);
+	if (!groups.n || cgroup_stats(a, &groups, &s, NULL) < 0)
+		return;
+	if (s.memory_peak.set) {
+		r->have |= NOOK_HAS_PEAK_MEMORY;
+		r->peak_memory = s.memory_peak.value;
+	}
+	if (s.io_read_bytes.set && s.io_write_bytes.set) {
+		r->have |= NOOK_HAS_IO;
+		r->read_bytes = s.io_read_bytes.value;
+		r->written_bytes = s.io_write_bytes.value;
+	}
+	if (s.oom_kills.set && s.oom_kills.value && !r->limit)
+		r->limit = NOOK_LIMIT_MEMORY;
+}
+
+/* ---- the time of processors ---------------------------------------------------------------------------------------- */
+
+static uint64_t time_used(const struct box_watch *w)
+{
+	struct usage u;
+
+	return usage_of_tree(w->launched->pid, &u) < 0 ? 0 : u.user_us + u.system_us;
+}
+
+/* The earliest moment at which the time can be used up: all processors busy from now on. */
+static int64_t next_look(const struct box_watch *w, uint64_t used)
+{
+	int64_t left = (int64_t)(w->bounds.time_us - used) / sysconf(_SC_NPROCESSORS_ONLN);
+
+	return box_now_us() + (left > TIME_STEP_US ? left : TIME_STEP_US);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------- */
+
+static void set_status(struct nook_result *r, int status)
+{
+	r->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	r->term_signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
+}
+
+static uint64_t micros(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int collect(struct box_watch *w, struct nook_result *r, struct nook_error *e)
+{
+	struct rusage usage;
+	int status = 0;
+
+	while (wait4(w->launched->pid, &status, 0, &usage) < 0)
+		if (errno != EINTR)
+			return err_sys(e, STEP_WAIT, NULL);
+	r->wall_us = (uint64_t)(box_now_us() - w->started_us);
+	r->user_us = larger(micros(&usage.ru_utime), w->last.user_us);
+	r->system_us = larger(micros(&usage.ru_stime), w->last.system_us);
+	r->max_rss = (uint64_t)usage.ru_maxrss * 1024;
+	r->have |= NOOK_HAS_CPU | NOOK_HAS_MAX_RSS;
+	set_status(r, w->launched->status && *w->launched->status != -1 ? *w->launched->status : status);
+	/* RLIMIT_CPU is the second net below ours. */
+	if (!r->limit && w->bounds.time_us && (r->term_signal == SIGXCPU || r->term_signal == SIGKILL) &&
+		r->user_us + r->system_us >= w->bounds.time_us)
+		r->limit = NOOK_LIMIT_TIME;
+	stats_of_groups(w->plan, r);
+	return 0;
+}
+
+/* ---- while it runs ------------------------------------------------------------------------------------------------- */
+
+static void end_box(struct box_watch *w)
+{
+	/* The kernel does not count for pid 1 what it kills behind it. */
+	(void)usage_of_tree(w->launched->pid, &w->last);
+	(void)syscall(SYS_pidfd_send_signal, w->launched->pidfd, SIGKILL, NULL, 0);
+}
+
+static void answer_stats(struct box_watch *w)
+{
+	struct shim_reply reply = {.kind = SHIM_STATS, .result = NOOK_RESULT_INIT};
+	struct usage u;
+
+	reply.result.wall_us = (uint64_t)(box_now_us() - w->started_us);
+	if (usage_of_tree(w->launched->pid, &u) == 0) {
+		reply.result.user_us = u.user_us;
+		reply.result.system_us = u.system_us;
+		reply.result.pids = u.pids ? u.pids - 1 : 0; /* pid 1 is nook's */
+		reply.result.have |= NOOK_HAS_CPU | NOOK_HAS_PIDS;
+	}
+	stats_of_groups(w->plan, &reply.result);
+	reply.result.limit = NOOK_LIMIT_NONE;
+	(void)shim_send(w->control, &reply, shim_reply_size(SHIM_STATS), NULL, 0);
+}
+
+static void serve_control(struct box_watch *w)
+{
+	uint32_t kind;
+	size_t n_fds = 0;
+	ssize_t n = shim_receive(w->control, &kind, sizeof(kind), NULL, &n_fds, MSG_DONTWAIT);
+
+	if (n == sizeof(kind) && kind == SHIM_STATS) {
+		answer_stats(w);
+	} else if (n != -EAGAIN) {
+		w->control = -EBADF; /* not ours to close */
+		end_box(w);
+	}
+}
+
+/* Ends the box when a limit of the whole is reached; returns the time of the next look in microseconds, -1: never. */
+static int64_t enforce(struct box_watch *w, struct nook_result *r, int64_t *look)
+{
+	int64_t now = box_now_us(), wall_end = w->started_us + (int64_t)w->bounds.wall_us;
+	int64_t next = -1;
+
+	if (r->limit)
+		return -1;
+	if (w->bounds.wall_us) {
+		if (now >= wall_end)
+			r->limit = NOOK_LIMIT_WALL;
+		next = wall_end;
+	}
+	if (w->bounds.time_us) {
+		if (now >= *look) {
+			uint64_t used = time_used(w);
+
+			if (used >= w->bounds.time_us)
+				r->limit = NOOK_LIMIT_TIME;
+			else
+				*look = next_look(w, used);
+		}
+		next = next < 0 || *look < next ? *look : next;
+	}
+	if (r->limit)
+		end_box(w);
+	return r->limit ? -1 : next;
+}
+
+int box_watch(struct box_watch *w, struct nook_result *ret, struct nook_error *e)
+{
+	struct nook_result r = NOOK_RESULT_INIT;
+	int64_t look = w->started_us;
+
+	for (;;) {
+		struct pollfd p[] = {{w->launched->pidfd, POLLIN, 0}, {w->control, POLLIN, 0}, {w->caller, POLLIN, 0}};
+		int64_t next = enforce(w, &r, &look), left = next < 0 ? -1 : next - box_now_us();
+		struct timespec t = {left > 0 ? left / 1000000 : 0, left > 0 ? left % 1000000 * 1000 : 0};
+
+		if (ppoll(p, 3, next < 0 ? NULL : &t, NULL) < 0 && errno != EINTR)
+			return err_sys(e, STEP_WAIT, NULL);
+		if (p[0].revents)
+			break;
+		if (p[1].revents)
+			serve_control(w);
+		if (p[2].revents) {
+			w->caller = -EBADF;
+			end_box(w);
+		}
+	}
+	TRY(collect(w, &r, e));
+	box_remove_groups(w->plan);
+	*ret = r;
+	return 0;
+}
