@@ -8,6 +8,7 @@ extern const struct command cmd_cgroup;
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
 extern const struct command cmd_doctor;
+extern const struct command cmd_exec;
 extern const struct command cmd_help;
 extern const struct command cmd_inspect;
 extern const struct command cmd_kill;
@@ -16,41 +17,32 @@ extern const struct command cmd_ns;
 extern const struct command cmd_pause;
 extern const struct command cmd_ps;
 extern const struct command cmd_rm;
-extern const struct command cmd_stats;
 extern const struct command cmd_run;
+extern const struct command cmd_stats;
 extern const struct command cmd_system;
 extern const struct command cmd_top;
 extern const struct command cmd_unpause;
 extern const struct command cmd_wait;
-extern const struct command cmd_exec;
-extern const struct command cmd_run;
 
 /* As people meet them: containers first, then what is under them, then help. */
 const struct command *const commands[] = {
 	&cmd_run,
+	&cmd_exec,
 	&cmd_ps,
 	&cmd_inspect,
 	&cmd_top,
+	&cmd_stats,
+	&cmd_pause,
+	&cmd_unpause,
 	&cmd_wait,
 	&cmd_kill,
 	&cmd_rm,
-	&cmd_exec,
+	&cmd_cgroup,
 	&cmd_ns,
 	&cmd_system,
 	&cmd_doctor,
-	&cmd_cgroup,
 	&cmd_completion,
 	&cmd_help,
-	&cmd_inspect,
-	&cmd_kill,
-	&cmd_pause,
-	&cmd_ps,
-	&cmd_rm,
-	&cmd_stats,
-	&cmd_system,
-	&cmd_top,
-	&cmd_unpause,
-	&cmd_wait,
 	/* Not listed in help. */
 	&cmd_complete,
 	&cmd_man,

@@ -221,7 +221,7 @@ def test_each_command_has_a_manual_page(nook):
         source = nook("__man", name)
         page = subprocess.run(["scdoc"], input=source, capture_output=True, text=True, check=True).stdout
         assert f'.TH "nook-{name}" "1"' in page
-        assert (BUILD / "man" / f"nook-{name}.1").exists(), f"man/meson.build lacks a row 'nook-{name}'"
+        assert (BUILD / "man" / f"nook-{name}.1").exists(), f"man/meson.build did not find {name}"
     main = nook("__man", "nook")
     assert all(f"nook-{name}" in main for name in commands(nook))
 

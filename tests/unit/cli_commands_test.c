@@ -206,8 +206,10 @@ static void test_each_command_has_a_page(void **state)
 static void test_names_are_unique_and_nearest_finds_them(void **state)
 {
 	(void)state;
-	for (const struct command *const *c = commands; *c; c++)
+	for (const struct command *const *c = commands; *c; c++) {
 		assert_ptr_equal(command_find(commands, (*c)->name), *c);
+		assert_null(command_find(c + 1, (*c)->name));
+	}
 	assert_null(command_find(commands, "no-such-command"));
 	assert_string_equal(command_nearest(commands, "hlep"), "help");
 	assert_null(command_nearest(commands, "xyzzy"));
