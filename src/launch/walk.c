@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "launch/walk.h"
 
-#include <limits.h>
 #include <unistd.h>
 
 static const apply_fn apply_table[DO_COUNT] = {
@@ -23,6 +22,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_HOSTNAME] = apply_hostname,
 	[DO_DOMAINNAME] = apply_domainname,
 	[DO_LOOPBACK] = apply_loopback,
+	[DO_NET_DEVICE] = apply_net_device,
 	[DO_TIME] = apply_time,
 	[DO_IDMAP] = apply_idmap,
 	[DO_IDMAP_MOUNT] = apply_idmap_mount,
@@ -85,20 +85,28 @@ void walk_init(struct walk *w, const struct plan *p)
 		w->slots[i] = -EBADF;
 }
 
-/* PREPARE runs in a process of one thread, so what it opened is a run of numbers: one call closes it. */
+/* Descriptors that stand side by side, as PREPARE mostly opens them, go in one call; what lies between two of them
+ * belongs to somebody else. */
 static void slots_close(struct walk *w)
 {
-	int first = INT_MAX, last = -1;
+	int fds[PLAN_SLOTS], n = 0;
 
 	for (int i = 0; i < PLAN_SLOTS; i++) {
-		if (w->slots[i] < 0)
+		int fd = w->slots[i], at = n;
+
+		if (fd < 0)
 			continue;
-		first = w->slots[i] < first ? w->slots[i] : first;
-		last = w->slots[i] > last ? w->slots[i] : last;
+		for (; at > 0 && fds[at - 1] > fd; at--)
+			fds[at] = fds[at - 1];
+		fds[at] = fd;
+		n++;
 		w->slots[i] = -EBADF;
 	}
-	if (last >= 0)
-		(void)close_range((unsigned)first, (unsigned)last, 0);
+	for (int i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && fds[end] <= fds[end - 1] + 1; end++)
+			;
+		(void)close_range((unsigned)fds[i], (unsigned)fds[end - 1], 0);
+	}
 }
 
 void walk_done(struct walk *w)
