@@ -4,16 +4,15 @@
 
 #include "base/fd.h"
 #include "base/spawn.h"
+#include "sys/net_device.h"
+#include "sys/netlink.h"
 #include "sys/pid.h"
 
 #include <linux/prctl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 
 int apply_open_pid(struct walk *w, const struct step *s, struct nook_error *e)
@@ -100,6 +99,15 @@ int apply_idmap(struct walk *w, const struct step *s, struct nook_error *e)
 	return map_write(w, "gid_map", gid_map, e);
 }
 
+int apply_net_device(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	auto_close int netns = openat(w->child_proc, "ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (netns < 0)
+		return err_sys(e, STEP_NET, walk_str(w, s->object));
+	return net_device_move(walk_str(w, s->pair.key), walk_str(w, s->pair.value), netns, e);
+}
+
 /* ---- new namespaces (child) -------------------------------------------------------------------------------------- */
 
 int apply_hostname(struct walk *w, const struct step *s, struct nook_error *e)
@@ -118,12 +126,7 @@ int apply_domainname(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_loopback(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING | IFF_LOOPBACK};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
-		return err_sys(e, STEP_NET, "lo");
-	return 0;
+	return net_loopback_up(e);
 }
 
 static char *put(char *to, const char *from)

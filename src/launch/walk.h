@@ -91,6 +91,7 @@ int apply_join_ns(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_idmap(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_hostname(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_domainname(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_net_device(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_loopback(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_time(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_session(struct walk *w, const struct step *s, struct nook_error *e);

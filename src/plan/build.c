@@ -144,6 +144,14 @@ static void build_namespaces(struct build *b)
 	}
 	if (spec->ns[NS_NET].mode == NS_PRIVATE && spec->net_loopback_up)
 		build_step(b, STAGE_EARLY, DO_LOOPBACK, "lo");
+	for (size_t i = 0; i < spec->n_net_devices; i++) {
+		const struct spec_net_device *d = &spec->net_devices[i];
+		struct ref name = plan_add_str(b->out, d->name && *d->name ? d->name : d->host_name);
+
+		s = build_step(b, STAGE_ADOPT, DO_NET_DEVICE, d->host_name);
+		s->pair.key = s->object;
+		s->pair.value = name;
+	}
 	if (spec->ns[NS_TIME].mode == NS_PRIVATE) {
 		s = build_step(b, STAGE_EARLY, DO_TIME, NULL);
 		s->time.set[0] = spec->time_monotonic.set;

@@ -79,7 +79,7 @@ int pid_stat(int proc, pid_t pid, struct pid_stat *ret)
 
 int pid_start_time(int proc, pid_t pid, uint64_t *ret)
 {
-	struct pid_stat st;
+	struct pid_stat st = {0};
 	int r = pid_stat(proc, pid, &st);
 
 	if (!r)
