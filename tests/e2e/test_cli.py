@@ -197,6 +197,30 @@ def test_completion_offers_what_fits(nook):
     assert complete(nook, "ns", "exec", "lab", "--ne") == {}
 
 
+def test_completion_offers_arguments(nook, own_root):
+    assert complete(nook, "kill", "") == {}
+    assert not nook.run_dir.exists()
+    assert set(complete(nook, "completion", "")) == {"bash", "zsh", "fish"}
+    assert set(complete(nook, "run", "--rm", "")) == {"host:", "dir:", "tar:"}
+    nook("run", "--name", "web", f"dir:{own_root}", "true")
+    try:
+        assert "web" in complete(nook, "rm", "")
+        assert list(complete(nook, "rm", "w")) == list(complete(nook, "rm", "other", "w")) == ["web"]
+        assert list(complete(nook, "exec", "w")) == ["web"]
+        assert complete(nook, "exec", "web", "w") == {}
+    finally:
+        nook("rm", "web")
+
+
+@pytest.mark.user("root")
+def test_completion_offers_kept_namespaces(nook):
+    nook("ns", "keep", "lab", "--uts")
+    try:
+        assert list(complete(nook, "ns", "rm", "")) == list(complete(nook, "ns", "exec", "l")) == ["lab"]
+    finally:
+        nook("ns", "rm", "lab")
+
+
 def test_bash_completes(nook):
     script = """
         eval "$(nook completion bash)"
