@@ -204,9 +204,13 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(container_list(r, c->arena, &list, &n, e));
 	/* The newest comes first. */
 	while (n--) {
-		struct row row = {&list[n], container_status(&list[n])};
-		bool shown = o->all || by_status || row.status == CONTAINER_RUNNING || row.status == CONTAINER_PAUSED;
+		struct row row = {&list[n], CONTAINER_STOPPED};
+		bool shown;
 
+		/* Looking at each process is half of the work, and all ids can be told without. */
+		if (!o->all || by_status || !o->quiet)
+			row.status = container_status(&list[n]);
+		shown = o->all || by_status || row.status == CONTAINER_RUNNING || row.status == CONTAINER_PAUSED;
 		if (!shown || !passes(filters, o->filters.n, &row))
 			continue;
 		if (o->quiet)

@@ -5,6 +5,7 @@
 #include "sys/pid.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 const char *const container_status_names[] = {
 	[CONTAINER_CREATING] = "creating", [CONTAINER_CREATED] = "created", [CONTAINER_RUNNING] = "running",
@@ -41,9 +42,18 @@ void container_cgroup(const struct container *c, struct arena *a, struct cgroup 
 	*ret = (struct cgroup){.dirs = arena_memdup(a, c->cgroups, c->n_cgroups * sizeof(*c->cgroups)), .n = c->n_cgroups};
 }
 
+/* The freezer's group alone where a path tells it (v1), so that the others need not be opened. */
+static struct cgroup freezer_of(const struct container *c)
+{
+	for (size_t i = 0; i < c->n_cgroups; i++)
+		if (strstr(c->cgroups[i], "/freezer/"))
+			return (struct cgroup){.dirs = &c->cgroups[i], .n = 1};
+	return (struct cgroup){.dirs = c->cgroups, .n = c->n_cgroups};
+}
+
 enum container_status container_status(const struct container *c)
 {
-	const struct cgroup g = {.dirs = c->cgroups, .n = c->n_cgroups};
+	const struct cgroup g = freezer_of(c);
 
 	if (c->creating)
 		return container_is_supervised(c) ? CONTAINER_CREATING : CONTAINER_STOPPED;
