@@ -231,38 +231,63 @@ static void add_container(struct json_out *o, const struct container *c, struct 
 
 /* ---- --format ---------------------------------------------------------------------------------------------------- */
 
-/* One step of ".a.b[0]": a member or an element; NULL when there is none. */
-static struct json_object *descend(struct json_object *value, char *part)
+/* One step down: member NAME of LEN bytes, which may end in elements: "mounts[0]".  Null is a value too. */
+static bool descend(struct json_object **value, const char *name, size_t len)
 {
-	char *index = strchr(part, '[');
-	struct json_object *member = value;
+	char copy[NOOK_OBJECT_MAX], *index, *end;
+	struct json_object *at = *value;
 
+	(void)snprintf(copy, sizeof(copy), "%.*s", (int)len, name);
+	index = strchr(copy, '[');
 	if (index)
-		*index = 0;
-	if (part[0] && !json_object_object_get_ex(value, part, &member))
-		return NULL;
-	while (index && member) {
-		if (!json_object_is_type(member, json_type_array))
-			return NULL;
-		member = json_object_array_get_idx(member, strtoul(index + 1, NULL, 10));
-		index = strchr(index + 1, '[');
+		*index++ = 0;
+	if (!json_object_object_get_ex(at, copy, &at))
+		return false;
+	while (index) {
+		size_t n = strtoul(index, &end, 10);
+
+		if (end == index || *end != ']' || !json_object_is_type(at, json_type_array) || n >= json_object_array_length(at))
+			return false;
+		at = json_object_array_get_idx(at, n);
+		if (!end[1])
+			break;
+		if (end[1] != '[')
+			return false;
+		index = end + 2;
 	}
-	return member;
+	*value = at;
+	return true;
+}
+
+/* ".limits.pids.max": names may have dots in them, so the longest member that there is wins. */
+static bool find_value(struct json_object **value, const char *path)
+{
+	if (text_is(path, "."))
+		return true;
+	while (*path == '.' && path[1]) {
+		const char *from = path + 1;
+		size_t len = strlen(from);
+
+		while (len && !descend(value, from, len))
+			for (len--; len && from[len] != '.'; len--)
+				;
+		if (!len)
+			return false;
+		path = from + len;
+	}
+	return !*path;
 }
 
 static int add_value(struct buf *out, struct json_object *document, const char *path, size_t len, struct nook_error *e)
 {
-	char copy[NOOK_OBJECT_MAX], *rest = copy, *part;
+	char copy[NOOK_OBJECT_MAX];
 	struct json_object *value = document;
 
 	if (len >= sizeof(copy) || !len || path[0] != '.')
 		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"{{%.*s}}\" has not the form {{.name}}", (int)(len < 40 ? len : 40), path);
-	memcpy(copy, path + 1, len - 1);
-	copy[len - 1] = 0;
-	while (value && (part = strsep(&rest, ".")))
-		if (part[0])
-			value = descend(value, part);
-	if (!value)
+	memcpy(copy, path, len);
+	copy[len] = 0;
+	if (!find_value(&value, copy))
 		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "there is no member \"%.*s\"", (int)len, path);
 	buf_adds(out, json_object_is_type(value, json_type_string) ? json_object_get_string(value)
 	                                                            : json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));

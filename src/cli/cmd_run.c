@@ -252,6 +252,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	r.state.created_ns = now_ns();
 	r.state.creating = true;
 	r.state.auto_remove = r.options->rm;
+	r.state.tied = spec->process.die_with_parent;
 	r.state.supervisor = getpid();
 	TRY(start_time(r.state.supervisor, &r.state.supervisor_start, e));
 	r.dir = TRY(container_create(store, &r.state, e));

@@ -40,6 +40,7 @@ struct container {
 	uint64_t supervisor_start;
 	bool creating;             /* the intent is written, the start is not finished */
 	bool auto_remove;          /* --rm */
+	bool tied;                 /* its init dies with its supervisor (spec: process.die_with_parent) */
 	int exit_status;           /* 0..255; -1: not ended or unknown */
 	const char **cgroups;      /* absolute directories; v2 ones are told by their file system */
 	size_t n_cgroups;
@@ -96,6 +97,8 @@ extern const char *const container_status_names[]; /* OCI: "creating", "created"
 int container_pidfd(const struct container *c, struct nook_error *e);
 /* Does its supervisor still live? */
 bool container_is_supervised(const struct container *c);
+/* Is it tied to a supervisor that has died?  Then its init is about to end, if it has not. */
+bool container_is_orphan(const struct container *c);
 
 struct cgroup;
 /* Its groups as cgroup/ wants them; their list is a copy. */

@@ -140,7 +140,7 @@ static int check_idle(const struct container *c, struct nook_error *e)
 
 	if (status == CONTAINER_CREATING && c->supervisor != getpid())
 		return err_fmt(e, STEP_CONTAINER, c->id, EBUSY, "process %d is just creating it", (int)c->supervisor);
-	if (status == CONTAINER_CREATING || status == CONTAINER_STOPPED)
+	if (status == CONTAINER_CREATING || status == CONTAINER_STOPPED || container_is_orphan(c))
 		return 0;
 	return err_fmt(e, STEP_CONTAINER, c->id, EBUSY, "it is %s: stop it first, or remove it by force",
 	               container_status_names[status]);

@@ -88,7 +88,7 @@ static enum verdict judge(const struct container *c, const char **about)
 		*about = "its start was cut off";
 	else
 		*about = "it has ended and nobody cleared up";
-	if (status != CONTAINER_STOPPED)
+	if (status != CONTAINER_STOPPED && !container_is_orphan(c))
 		return LEAVE;
 	if (c->creating)
 		return UNDO;

@@ -17,6 +17,7 @@ static const struct bind state_table[] = {
 	{AT(struct container, command), BIND_STRING, "command"},
 	{AT(struct container, creating), BIND_BOOL, "creating"},
 	{AT(struct container, auto_remove), BIND_BOOL, "autoRemove"},
+	{AT(struct container, tied), BIND_BOOL, "tied"},
 	{AT(struct container, created_ns), BIND_INT, "createdNs"},
 	{AT(struct container, started_ns), BIND_INT, "startedNs"},
 	{AT(struct container, finished_ns), BIND_INT, "finishedNs"},

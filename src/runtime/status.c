@@ -37,6 +37,11 @@ bool container_is_supervised(const struct container *c)
 	return process_lives(c->supervisor, c->supervisor_start);
 }
 
+bool container_is_orphan(const struct container *c)
+{
+	return c->tied && c->supervisor && !container_is_supervised(c);
+}
+
 void container_cgroup(const struct container *c, struct arena *a, struct cgroup *ret)
 {
 	*ret = (struct cgroup){.dirs = arena_memdup(a, c->cgroups, c->n_cgroups * sizeof(*c->cgroups)), .n = c->n_cgroups};
