@@ -231,7 +231,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	struct run r = {.cli = c, .options = options, .spec = spec, .dir = -EBADF, .state.exit_status = -1};
 
 	TRY(run_source_parse(argv[0], &r.source, e));
-	r.state.id = container_id_new(c->arena);
+	TRY(container_id_new(c->arena, &r.state.id, e));
 	if (r.source.kind == SOURCE_TAR) {
 		r.source.unpacked = arena_printf(c->arena, "%s/unpacked/%s", c->root, r.state.id);
 		*arena_push(c->arena, &r.state.paths, &r.state.n_paths) = r.source.unpacked;

@@ -34,7 +34,7 @@ int container_id_check(const char *id, struct nook_error *e)
 	return 0;
 }
 
-const char *container_id_new(struct arena *a)
+int container_id_new(struct arena *a, const char **ret, struct nook_error *e)
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char bytes[6];
@@ -43,12 +43,13 @@ const char *container_id_new(struct arena *a)
 	/* Up to 256 bytes come whole once the pool is ready; before that (early boot) the call waits. */
 	while (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
 		if (errno != EINTR)
-			abort();
+			return err_sys(e, STEP_CONTAINER, "random id");
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		id[2 * i] = digits[bytes[i] >> 4];
 		id[2 * i + 1] = digits[bytes[i] & 15];
 	}
-	return arena_strndup(a, id, sizeof(id));
+	*ret = arena_strndup(a, id, sizeof(id));
+	return 0;
 }
 
 const char *container_cgroup_path(const struct store_run *r, const char *id, struct arena *a)

@@ -46,7 +46,7 @@ struct container {
 	size_t n_cgroups;
 	uint32_t range_base;       /* first host id of its 65536 range; 0: none was taken */
 	const char **paths;        /* absolute files and directories outside the state directory to remove with it */
-	size_t n_paths;            /* both lists are NULL-terminated */
+	size_t n_paths;
 	struct spec_pair *annotations;
 	size_t n_annotations;
 	const char *oci_version;
@@ -68,7 +68,7 @@ int runtime_fd(const struct store_run *r);
 /* 0 or -EINVAL: is this an id (or name) that may become a file name? */
 int container_id_check(const char *id, struct nook_error *e);
 /* 12 random hex digits. */
-const char *container_id_new(struct arena *a);
+int container_id_new(struct arena *a, const char **ret, struct nook_error *e);
 /* The cgroup path of a container of this run directory: "nook-ID", and "nook-ID@TAG" when RUN is not /run/nook, so that
  * `nook system repair` can tell its own left-overs from the groups of other run directories. */
 const char *container_cgroup_path(const struct store_run *r, const char *id, struct arena *a);

@@ -85,7 +85,23 @@ int state_load(int dir, const char *name, const char *id, struct arena *a, struc
 	return 0;
 }
 
+/* A copy with NULL at its end, which counted lists need not have. */
+static const char **terminated(const char *const *list, size_t n)
+{
+	const char **copy = xcalloc(n + 1, sizeof(*copy));
+
+	if (n)
+		memcpy(copy, list, n * sizeof(*copy));
+	return copy;
+}
+
 int state_save(int dir, const struct container *c, struct nook_error *e)
 {
-	return bind_save(dir, STORE_STATE, state_table, c, JSON_PLAIN, 0600, FILE_NO_SYNC, e);
+	auto_free const char **cgroups = terminated(c->cgroups, c->n_cgroups);
+	auto_free const char **paths = terminated(c->paths, c->n_paths);
+	struct container saved = *c;
+
+	saved.cgroups = cgroups;
+	saved.paths = paths;
+	return bind_save(dir, STORE_STATE, state_table, &saved, JSON_PLAIN, 0600, FILE_NO_SYNC, e);
 }

@@ -104,10 +104,11 @@ static int make_below(struct store_run *r, const char *dir, const char *path)
 int store_entry_make(struct store_run *r, const char *id, struct nook_error *e)
 {
 	char path[STORE_PATH_MAX];
+	int n, dir;
 
 	path_join(path, STORE_CONTAINERS, id);
 	for (;;) {
-		int n = make_below(r, STORE_CONTAINERS, path), dir;
+		n = make_below(r, STORE_CONTAINERS, path);
 
 		if (n == -EEXIST)
 			return err_why(e, STEP_CONTAINER, id, EEXIST, "there is a container with this id already");
@@ -116,8 +117,12 @@ int store_entry_make(struct store_run *r, const char *id, struct nook_error *e)
 		/* Between mkdir(2) and the lock a repair may take the empty directory for a left-over: then once more.
 		 * Whether it did shows when the state is written. */
 		dir = entry_open(r, id, LOCK_EX, e);
-		if (dir != -ENOENT)
+		if (dir >= 0)
 			return dir;
+		if (dir != -ENOENT) {
+			(void)unlinkat(r->fd, path, AT_REMOVEDIR);
+			return dir;
+		}
 	}
 }
 
