@@ -105,7 +105,7 @@ static int remove_below(struct walk *w, int dir, int depth, struct nook_error *e
 		(void)close(dir);
 		return r;
 	}
-	while (r >= 0 && (entry = readdir(stream))) {
+	while (r >= 0 && (errno = 0, entry = readdir(stream))) {
 		const char *name = entry->d_name;
 		int below;
 
@@ -126,6 +126,8 @@ static int remove_below(struct walk *w, int dir, int depth, struct nook_error *e
 		if (r >= 0)
 			r = remove_empty(dirfd(stream), name, e);
 	}
+	if (r >= 0 && errno)
+		r = err_sys(e, STEP_FILE, "directory");
 	(void)closedir(stream);
 	return r;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/container.h"
 
+#include "base/names.h"
+#include "base/text.h"
 #include "runtime/store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -137,48 +138,37 @@ static int entry_load(int containers, const char *id, struct arena *a, struct co
 	return 0;
 }
 
-static DIR *containers_open(struct store_run *r)
-{
-	auto_close int fd = openat(r->fd, STORE_CONTAINERS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-
-	if (stream)
-		(void)take_fd(&fd);
-	return stream;
-}
-
-static void dir_close(DIR *stream)
-{
-	if (stream)
-		(void)closedir(stream);
-}
-CLEANUP_DEFINE(DIR *, dir_close)
-
 /* The one id that begins with PREFIX. */
-static int prefix_find(struct store_run *r, const char *prefix, char *id, struct nook_error *e)
+static int prefix_find(struct store_run *r, int containers, const char *prefix, struct arena *a, const char **ret,
+                       struct nook_error *e)
 {
-	AUTO(dir_close) DIR *stream = containers_open(r);
-	struct dirent *entry;
-	bool found = false;
+	const char **names, *found = NULL;
+	size_t n;
 
-	if (!stream && errno != ENOENT)
-		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
-	while (stream && (entry = readdir(stream))) {
-		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || container_id_check(entry->d_name, NULL) < 0 ||
-		    !is_entry(dirfd(stream), entry->d_name))
+	TRY(names_read(r->fd, STORE_CONTAINERS, a, &names, &n, e));
+	for (size_t i = 0; i < n; i++) {
+		if (!text_after(names[i], prefix) || container_id_check(names[i], NULL) < 0 || !is_entry(containers, names[i]))
 			continue;
 		if (found)
-			return err_fmt(e, STEP_CONTAINER, prefix, EINVAL, "more than one id begins like this: %s, %s", id, entry->d_name);
-		memcpy(id, entry->d_name, strlen(entry->d_name) + 1);
-		found = true;
+			return err_fmt(e, STEP_CONTAINER, prefix, EINVAL, "more than one id begins like this: %s, %s", found, names[i]);
+		found = names[i];
 	}
-	return found ? 0 : err_why(e, STEP_CONTAINER, prefix, ENOENT, "no such container");
+	if (!found)
+		return err_why(e, STEP_CONTAINER, prefix, ENOENT, "no such container");
+	*ret = found;
+	return 0;
+}
+
+static int containers_open(struct store_run *r)
+{
+	return openat(r->fd, STORE_CONTAINERS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 int container_load(struct store_run *r, const char *id_or_name, struct arena *a, struct container *ret, struct nook_error *e)
 {
-	auto_close int containers = openat(r->fd, STORE_CONTAINERS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	char id[CONTAINER_ID_MAX + 1];
+	auto_close int containers = containers_open(r);
+	char owner[CONTAINER_ID_MAX + 1];
+	const char *id = NULL;
 
 	if (containers < 0 && errno != ENOENT)
 		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
@@ -186,9 +176,9 @@ int container_load(struct store_run *r, const char *id_or_name, struct arena *a,
 		return err_why(e, STEP_CONTAINER, id_or_name, ENOENT, "no such container");
 	if (entry_load(containers, id_or_name, a, ret) == 0)
 		return 0;
-	if (store_name_find(r, id_or_name, id) == 0 && entry_load(containers, id, a, ret) == 0)
+	if (store_name_find(r, id_or_name, owner) == 0 && entry_load(containers, owner, a, ret) == 0)
 		return 0;
-	TRY(prefix_find(r, id_or_name, id, e));
+	TRY(prefix_find(r, containers, id_or_name, a, &id, e));
 	if (entry_load(containers, id, a, ret) < 0)
 		return err_why(e, STEP_CONTAINER, id_or_name, ENOENT, "no such container");
 	return 0;
@@ -205,15 +195,16 @@ static int by_age(const void *a, const void *b)
 
 int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
 {
-	AUTO(dir_close) DIR *stream = containers_open(r);
+	auto_close int containers = containers_open(r);
 	struct container *list = NULL, c;
-	struct dirent *entry;
-	size_t n = 0;
+	size_t n = 0, n_names;
+	const char **names;
 
-	if (!stream && errno != ENOENT)
+	if (containers < 0 && errno != ENOENT)
 		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
-	while (stream && (entry = readdir(stream)))
-		if (container_id_check(entry->d_name, NULL) == 0 && entry_load(dirfd(stream), entry->d_name, a, &c) == 0)
+	TRY(names_read(r->fd, STORE_CONTAINERS, a, &names, &n_names, e));
+	for (size_t i = 0; i < n_names; i++)
+		if (container_id_check(names[i], NULL) == 0 && entry_load(containers, names[i], a, &c) == 0)
 			*arena_push(a, &list, &n) = c;
 	if (n)
 		qsort(list, n, sizeof(*list), by_age);

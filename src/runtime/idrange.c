@@ -327,15 +327,19 @@ int idrange_take(const struct idrange_files *f, int run, const char *id, struct 
 int idrange_release(int run, const char *id, uint32_t base, struct nook_error *e)
 {
 	auto_free char *target = NULL;
-	char name[32];
+	char name[32], is[PATH_MAX];
+	ssize_t n;
 
 	if (!base)
 		return 0;
 	(void)snprintf(name, sizeof(name), "ids/%u", base);
 	target = xasprintf("../containers/%s", id);
-	if (is_ours(run, name, target) && unlinkat(run, name, 0) < 0 && errno != ENOENT)
-		return err_sys(e, STEP_IDRANGE, name);
-	return 0;
+	n = readlinkat(run, name, is, sizeof(is));
+	if (n < 0)
+		return errno == ENOENT || errno == EINVAL ? 0 : err_sys(e, STEP_IDRANGE, name);
+	if (n != (ssize_t)strlen(target) || memcmp(is, target, (size_t)n) != 0)
+		return 0;
+	return unlinkat(run, name, 0) < 0 && errno != ENOENT ? err_sys(e, STEP_IDRANGE, name) : 0;
 }
 
 bool idrange_is_stale(int run, uint32_t base)

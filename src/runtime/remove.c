@@ -14,13 +14,13 @@
 #include "runtime/store.h"
 
 #include "base/fd.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
 #include "runtime/idrange.h"
 #include "runtime/mounts.h"
 #include "sys/pid.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <time.h>
@@ -90,34 +90,25 @@ static int remove_cgroups(struct cgroup *g, struct nook_error *e)
 
 /* ---- the id range -------------------------------------------------------------------------------------------------- */
 
-static void dir_close(DIR *stream)
-{
-	if (stream)
-		(void)closedir(stream);
-}
-CLEANUP_DEFINE(DIR *, dir_close)
-
 /* A start that was killed may have taken a range that its state does not tell yet: RUN/ids says whose each one is. */
-static int release_unsaved_range(struct store_run *r, const char *id, struct nook_error *e)
+static int release_unsaved_range(struct store_run *r, const char *id, struct arena *a, struct nook_error *e)
 {
-	int fd = openat(r->fd, "ids", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO(dir_close) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	const char **names;
 	uint32_t base = 0;
+	size_t n;
 
-	if (!stream)
-		return errno == ENOENT ? 0 : err_sys(e, STEP_IDRANGE, "ids");
-	while ((entry = readdir(stream)))
-		if (text_u32(entry->d_name, &base) == 0)
+	TRY(names_read(r->fd, "ids", a, &names, &n, e));
+	for (size_t i = 0; i < n; i++)
+		if (text_u32(names[i], &base) == 0)
 			TRY(idrange_release(r->fd, id, base, e));
 	return 0;
 }
 
-static int release_range(struct store_run *r, const struct container *c, struct nook_error *e)
+static int release_range(struct store_run *r, const struct container *c, struct arena *a, struct nook_error *e)
 {
 	if (c->range_base)
 		return idrange_release(r->fd, c->id, c->range_base, e);
-	return c->creating ? release_unsaved_range(r, c->id, e) : 0;
+	return c->creating ? release_unsaved_range(r, c->id, a, e) : 0;
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
@@ -131,7 +122,7 @@ static int undo(struct store_run *r, const struct container *c, struct arena *a,
 	TRY(remove_cgroups(&g, e));
 	for (size_t i = 0; i < c->n_paths; i++)
 		TRY(mounts_tree_remove(c->paths[i], e));
-	return release_range(r, c, e);
+	return release_range(r, c, a, e);
 }
 
 static int check_idle(const struct container *c, struct nook_error *e)

@@ -2,12 +2,12 @@
 #include "runtime/repair.h"
 
 #include "base/fd.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
 #include "runtime/idrange.h"
 #include "runtime/store.h"
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 const char *const stale_names[STALE_KINDS] = {
@@ -32,19 +32,14 @@ static struct stale *note(struct sweep *s, enum stale_kind kind, const char *obj
 }
 
 /* Calls visit() for each name in RUN/DIR; an absent directory has none. */
-static int each_name(struct sweep *s, const char *dir, int (*visit)(struct sweep *s, int fd, const char *name),
-                     struct nook_error *e)
+static int each_name(struct sweep *s, const char *dir, void (*visit)(struct sweep *s, const char *name), struct nook_error *e)
 {
-	int fd = openat(s->run->fd, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	const char **names;
+	size_t n;
 
-	if (!stream)
-		return errno == ENOENT ? 0 : err_sys(e, STEP_STATE, dir);
-	while ((entry = readdir(stream)))
-		if (!text_is(entry->d_name, ".") && !text_is(entry->d_name, ".."))
-			(void)visit(s, dirfd(stream), entry->d_name);
-	(void)closedir(stream);
+	TRY(names_read(s->run->fd, dir, s->arena, &names, &n, e));
+	for (size_t i = 0; i < n; i++)
+		visit(s, names[i]);
 	return 0;
 }
 
@@ -58,21 +53,20 @@ static bool is_temporary(const char *name)
 /* Files that a killed save left.  Only who holds the lock saves, and that is us. */
 static void sweep_files(struct sweep *s, int dir, const char *id)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	const char **names;
+	size_t n;
 
-	while (stream && (entry = readdir(stream))) {
+	if (names_read(dir, ".", s->arena, &names, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
 		struct stale *f;
 
-		if (!is_temporary(entry->d_name))
+		if (!is_temporary(names[i]))
 			continue;
-		f = note(s, STALE_FILE, arena_printf(s->arena, "%s/%s", id, entry->d_name), "a state that was being written");
-		if (s->clears && unlinkat(dir, entry->d_name, 0) < 0 && errno != ENOENT)
-			f->result = err_sys(&f->error, STEP_STATE, entry->d_name);
+		f = note(s, STALE_FILE, arena_printf(s->arena, "%s/%s", id, names[i]), "a state that was being written");
+		if (s->clears && unlinkat(dir, names[i], 0) < 0 && errno != ENOENT)
+			f->result = err_sys(&f->error, STEP_STATE, names[i]);
 	}
-	if (stream)
-		(void)closedir(stream);
 }
 
 enum verdict { LEAVE, UNDO, FINISH };
@@ -98,7 +92,7 @@ static enum verdict judge(const struct container *c, const char **about)
 	return c->auto_remove ? UNDO : FINISH;
 }
 
-static int sweep_container(struct sweep *s, int containers, const char *id)
+static void sweep_container(struct sweep *s, const char *id)
 {
 	const char *about = NULL;
 	struct container c;
@@ -107,10 +101,10 @@ static int sweep_container(struct sweep *s, int containers, const char *id)
 	int dir;
 
 	if (container_id_check(id, NULL) < 0)
-		return 0;
+		return;
 	dir = container_trylock(s->run, id, NULL);
 	if (dir < 0)
-		return 0;
+		return;
 	if (state_load(dir, STORE_STATE, id, s->arena, &c) < 0)
 		c = (struct container){.id = arena_strdup(s->arena, id), .creating = true, .damage = "it has no state"};
 	verdict = judge(&c, &about);
@@ -118,46 +112,43 @@ static int sweep_container(struct sweep *s, int containers, const char *id)
 		sweep_files(s, dir, id);
 	(void)close(dir);
 	if (verdict == LEAVE)
-		return 0;
+		return;
 	f = note(s, c.creating ? STALE_START : STALE_CONTAINER, id, about);
 	if (s->clears)
 		f->result = verdict == UNDO ? container_remove(s->run, &c, REMOVE_STOPPED, &f->error)
 		                            : container_finish(s->run, &c, &f->error);
-	return 0;
 }
 
 /* ---- names and ranges ---------------------------------------------------------------------------------------------- */
 
-static int sweep_name(struct sweep *s, int names, const char *name)
+static void sweep_name(struct sweep *s, const char *name)
 {
 	struct nook_error e = NOOK_ERROR_INIT;
 	int r = container_id_check(name, NULL) < 0 ? 0 : store_name_sweep(s->run, name, s->clears ? STALE_REMOVE : STALE_LOOK, &e);
 	struct stale *f;
 
 	if (!r)
-		return 0;
+		return;
 	f = note(s, STALE_NAME, name, "it leads to no container");
 	if (r < 0) {
 		f->result = r;
 		f->error = e;
 	}
-	return 0;
 }
 
-static int sweep_range(struct sweep *s, int ids, const char *name)
+static void sweep_range(struct sweep *s, const char *name)
 {
 	struct stale *f;
 	uint32_t base = 0;
 
 	if (text_u32(name, &base) < 0 || !idrange_is_stale(s->run->fd, base))
-		return 0;
+		return;
 	f = note(s, STALE_RANGE, name, "it belongs to no container");
 	if (s->clears) {
 		int r = idrange_sweep(s->run->fd, base, &f->error);
 
 		f->result = r < 0 ? r : 0;
 	}
-	return 0;
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------------------- */
@@ -207,14 +198,13 @@ static void sweep_group(struct sweep *s, const char *parent, const char *name)
 
 static void sweep_groups_in(struct sweep *s, const char *parent)
 {
-	DIR *stream = parent ? opendir(parent) : NULL;
-	struct dirent *entry;
+	const char **names;
+	size_t n;
 
-	while (stream && (entry = readdir(stream)))
-		if (entry->d_type == DT_DIR)
-			sweep_group(s, parent, entry->d_name);
-	if (stream)
-		(void)closedir(stream);
+	if (!parent || names_read(AT_FDCWD, parent, s->arena, &names, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		sweep_group(s, parent, names[i]);
 }
 
 static int sweep_groups(struct sweep *s, struct nook_error *e)

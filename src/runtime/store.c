@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "runtime/mounts.h"
+#include "runtime/plan_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -133,7 +134,7 @@ int store_entry_remove(struct store_run *r, const char *id, int dir, struct nook
 	path_join(path, STORE_CONTAINERS, id);
 	/* The plan first: what a state names can still be undone without it. */
 	(void)unlinkat(dir, PLAN_FILE, 0);
-	if (unlinkat(dir, STORE_STATE, 0) < 0 && errno != ENOENT)
+	if ((unlinkat(dir, PLAN_FILE, 0) < 0 && errno != ENOENT) || (unlinkat(dir, STORE_STATE, 0) < 0 && errno != ENOENT))
 		return err_sys(e, STEP_STATE, id);
 	if (unlinkat(r->fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
