@@ -92,25 +92,29 @@ static enum verdict judge(const struct container *c, const char **about)
 	return c->auto_remove ? UNDO : FINISH;
 }
 
+/* Does what holds the lock do so only until it dies: the child of a creator that was killed? */
+static bool is_held_by_the_dying(struct sweep *s, const char *id, struct container *c)
+{
+	return state_load(s->run->fd, arena_printf(s->arena, STORE_CONTAINERS "/%s/" STORE_STATE, id), id, s->arena, c) == 0 &&
+	       !c->damage[0] && ((c->creating && !container_is_supervised(c)) || container_is_orphan(c));
+}
+
 static void sweep_container(struct sweep *s, const char *id)
 {
+	auto_close int dir = container_id_check(id, NULL) < 0 ? -EINVAL : container_trylock(s->run, id, NULL);
 	const char *about = NULL;
+	enum verdict verdict;
 	struct container c;
 	struct stale *f;
-	enum verdict verdict;
-	int dir;
 
-	if (container_id_check(id, NULL) < 0)
+	if (dir < 0 && (dir != -EWOULDBLOCK || !is_held_by_the_dying(s, id, &c)))
 		return;
-	dir = container_trylock(s->run, id, NULL);
-	if (dir < 0)
-		return;
-	if (state_load(dir, STORE_STATE, id, s->arena, &c) < 0)
+	if (dir >= 0 && state_load(dir, STORE_STATE, id, s->arena, &c) < 0)
 		c = (struct container){.id = arena_strdup(s->arena, id), .creating = true, .damage = "it has no state"};
 	verdict = judge(&c, &about);
-	if (verdict != UNDO)
+	if (dir >= 0 && verdict != UNDO)
 		sweep_files(s, dir, id);
-	(void)close(dir);
+	close_fd(&dir);
 	if (verdict == LEAVE)
 		return;
 	f = note(s, c.creating ? STALE_START : STALE_CONTAINER, id, about);

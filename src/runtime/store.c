@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/store.h"
 
-#include "runtime/plan_file.h"
-
 #include "base/fd.h"
 #include "runtime/mounts.h"
 #include "runtime/plan_file.h"
@@ -133,7 +131,6 @@ int store_entry_remove(struct store_run *r, const char *id, int dir, struct nook
 
 	path_join(path, STORE_CONTAINERS, id);
 	/* The plan first: what a state names can still be undone without it. */
-	(void)unlinkat(dir, PLAN_FILE, 0);
 	if ((unlinkat(dir, PLAN_FILE, 0) < 0 && errno != ENOENT) || (unlinkat(dir, STORE_STATE, 0) < 0 && errno != ENOENT))
 		return err_sys(e, STEP_STATE, id);
 	if (unlinkat(r->fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)
