@@ -65,6 +65,7 @@
 	X(STEP_DISK, "disk")                     \
 	X(STEP_REGISTRY, "registry")             \
 	X(STEP_CHECKPOINT, "checkpoint")         \
+	X(STEP_PROCESS, "process attribute")     \
 	X(STEP_MEMORY, "memory")
 
 enum step_id {

@@ -96,16 +96,25 @@ int apply_rlimit(struct walk *w, const struct step *s, struct nook_error *e)
 	pid_t pid = w->child; /* 0 in the child: itself */
 	unsigned resource = (unsigned)s->rlimit.resource;
 
+	if (s->flags & RLIMIT_RAISE || s->rlimit.clamp) {
+		if (syscall(SYS_prlimit64, pid, resource, NULL, &have) < 0)
+			return err_sys(e, STEP_RLIMIT, walk_str(w, s->object));
+		if (s->flags & RLIMIT_RAISE && have.rlim_max >= limit.rlim_max)
+			return 0;
+		if (s->flags & RLIMIT_RAISE)
+			limit.rlim_cur = have.rlim_cur;
+	}
 	if (syscall(SYS_prlimit64, pid, resource, &limit, NULL) == 0)
 		return 0;
-	if (errno == EPERM && s->rlimit.clamp && syscall(SYS_prlimit64, pid, resource, NULL, &have) == 0) {
-		limit.rlim_max = have.rlim_max;
-		if (limit.rlim_cur > limit.rlim_max)
-			limit.rlim_cur = limit.rlim_max;
-		if (syscall(SYS_prlimit64, pid, resource, &limit, NULL) == 0)
-			return 0;
-	}
-	return err_sys(e, STEP_RLIMIT, walk_str(w, s->object));
+	if (errno != EPERM || !s->rlimit.clamp)
+		return err_sys(e, STEP_RLIMIT, walk_str(w, s->object));
+	/* A default that the caller may not give: as much as it may. */
+	limit.rlim_max = have.rlim_max;
+	if (limit.rlim_cur > limit.rlim_max)
+		limit.rlim_cur = limit.rlim_max;
+	if (syscall(SYS_prlimit64, pid, resource, &limit, NULL) < 0)
+		return err_sys(e, STEP_RLIMIT, walk_str(w, s->object));
+	return 0;
 }
 
 /* ---- scheduling ---------------------------------------------------------------------------------------------------- */
@@ -160,7 +169,7 @@ int apply_affinity(struct walk *w, const struct step *s, struct nook_error *e)
 int apply_personality(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	if (personality((unsigned long)s->value.number) < 0)
-		return err_sys(e, STEP_EXEC, "personality");
+		return err_sys(e, STEP_PROCESS, "personality");
 	return 0;
 }
 

@@ -8,8 +8,20 @@
 
 #include <linux/seccomp.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static struct step *build_rlimit(struct build *b, enum stage stage, const struct spec_rlimit *limit)
+{
+	struct step *s = build_step(b, stage, DO_RLIMIT, rlimit_name(limit->resource));
+
+	s->rlimit.resource = limit->resource;
+	s->rlimit.soft = limit->soft;
+	s->rlimit.hard = limit->hard;
+	s->rlimit.clamp = limit->clamp;
+	return s;
+}
 
 int build_limits(struct build *b, struct nook_error *e)
 {
@@ -22,13 +34,8 @@ int build_limits(struct build *b, struct nook_error *e)
 		s->value.number = p->oom_score_adj.value;
 		s->value.clamp = p->oom_score_adj_clamp;
 	}
-	for (size_t i = 0; i < p->n_rlimits; i++) {
-		s = build_step(b, STAGE_ADOPT, DO_RLIMIT, rlimit_name(p->rlimits[i].resource));
-		s->rlimit.resource = p->rlimits[i].resource;
-		s->rlimit.soft = p->rlimits[i].soft;
-		s->rlimit.hard = p->rlimits[i].hard;
-		s->rlimit.clamp = p->rlimits[i].clamp;
-	}
+	for (size_t i = 0; i < p->n_rlimits; i++)
+		build_rlimit(b, STAGE_ADOPT, &p->rlimits[i])->flags = p->rlimits[i].resource == RLIMIT_NOFILE ? RLIMIT_RAISE : 0;
 	if (p->die_with_parent)
 		build_step(b, STAGE_BUILD, DO_PARENT_DEATH, NULL);
 	return 0;
@@ -224,8 +231,13 @@ void build_fds(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
 	struct refs keep = plan_add_array(b->out, p->keep_fds, p->n_keep_fds, sizeof(*p->keep_fds));
-	struct step *s = build_step(b, STAGE_FINAL, DO_FDS, NULL);
+	struct step *s;
 
+	/* Making the container takes descriptors, so only the outside raises their limit early; the command's comes last. */
+	for (size_t i = 0; i < p->n_rlimits; i++)
+		if (p->rlimits[i].resource == RLIMIT_NOFILE)
+			(void)build_rlimit(b, STAGE_FINAL, &p->rlimits[i]);
+	s = build_step(b, STAGE_FINAL, DO_FDS, NULL);
 	s->fds.preserve = p->preserve_fds;
 	s->fds.keep = keep;
 }

@@ -141,6 +141,14 @@ static void copy_all(struct join *j, enum stage stage, enum step_kind kind)
 			copy_step(j, stage, &j->of->steps[i]);
 }
 
+/* The same for the steps of one stage, which they keep. */
+static void copy_stage(struct join *j, enum stage stage, enum step_kind kind)
+{
+	for (uint32_t i = 0; i < j->of->n_steps; i++)
+		if (j->of->steps[i].kind == kind && j->of->steps[i].stage == stage)
+			copy_step(j, stage, &j->of->steps[i]);
+}
+
 static const char *const *list_of(struct join *j, struct refs from)
 {
 	const char **list = arena_new_n(j->b.arena, const char *, from.n + 1);
@@ -185,7 +193,7 @@ static int join_all(struct join *j, struct nook_error *e)
 
 	enter_groups(j);
 	enter_namespaces(j);
-	copy_all(j, STAGE_ADOPT, DO_RLIMIT);
+	copy_stage(j, STAGE_ADOPT, DO_RLIMIT);
 	copy_all(j, STAGE_ADOPT, DO_OOM_SCORE);
 	if (j->ask->process->terminal) {
 		s = build_step(&j->b, STAGE_BUILD, DO_CONSOLE, "/dev/pts");
@@ -211,6 +219,7 @@ static int join_all(struct join *j, struct nook_error *e)
 	copy_all(j, STAGE_FINAL, DO_UMASK);
 	copy_all(j, STAGE_FINAL, DO_NO_NEW_PRIVS);
 	copy_all(j, STAGE_FINAL, DO_LANDLOCK);
+	copy_stage(j, STAGE_FINAL, DO_RLIMIT);
 	build_fds(&j->b);
 	if (guarded)
 		copy_all(j, STAGE_FINAL, DO_SECCOMP);

@@ -87,7 +87,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1 };
 	X(DO_USER, "user", STEP_USER, "find the user in the container's own files")                                                   \
 	X(DO_SCHED, "scheduler", STEP_SCHED, "scheduling policy, nice level, io priority")                                            \
 	X(DO_AFFINITY, "affinity", STEP_SCHED, "the processors it may use")                                                           \
-	X(DO_PERSONALITY, "personality", STEP_EXEC, "execution domain")                                                               \
+	X(DO_PERSONALITY, "personality", STEP_PROCESS, "execution domain")                                                               \
 	X(DO_MEMPOLICY, "memory policy", STEP_MEMORY, "where its memory comes from")                                                  \
 	X(DO_CORE_SCHED, "core sched", STEP_SCHED, "share no processor core with strangers")                                          \
 	X(DO_CWD, "cwd", STEP_CWD, "go to the working directory and check that it is inside")                                         \
@@ -96,7 +96,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1 };
 	X(DO_NO_NEW_PRIVS, "no new privs", STEP_SECCOMP, "nothing executed from here on can gain rights")                             \
 	X(DO_LSM, "label", STEP_LSM, "security label for the command")                                                                \
 	X(DO_LANDLOCK, "landlock", STEP_LANDLOCK, "a second fence around the file system, which mounts cannot move")                  \
-	X(DO_UMASK, "umask", STEP_EXEC, "file creation mask")                                                                         \
+	X(DO_UMASK, "umask", STEP_PROCESS, "file creation mask")                                                                         \
 	X(DO_FDS, "descriptors", STEP_FDS, "close every descriptor but the ones named")                                               \
 	X(DO_SECCOMP, "seccomp", STEP_SECCOMP, "filter system calls")                                                                 \
 	X(DO_EXEC, "exec", STEP_EXEC, "run the command")
@@ -131,6 +131,7 @@ enum {
 	SESSION_TERMINAL = 1024, /* DO_SESSION: the container's terminal becomes the controlling one and stdio */
 	CWD_AGAIN = 2048,     /* DO_CWD: only if the first try, with root's rights, was denied */
 	CAPS_BOUNDING_ONLY = 4096, /* DO_CAPS: before the ids change */
+	RLIMIT_RAISE = 32768, /* DO_RLIMIT: only lift the hard limit to this value where it is lower */
 	PIVOT_NONE = 256,     /* DO_PIVOT: move and chroot(2), for an initramfs */
 };
 

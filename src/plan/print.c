@@ -153,7 +153,10 @@ static void put_details(struct buf *out, const struct plan *p, const struct step
 			buf_addf(out, " boottime %+" PRId64 "s", s->time.secs[1]);
 		break;
 	case DO_RLIMIT:
-		buf_addf(out, " %" PRIu64 ":%" PRIu64 "%s", s->rlimit.soft, s->rlimit.hard, s->rlimit.clamp ? " at most" : "");
+		if (s->flags & RLIMIT_RAISE)
+			buf_addf(out, " hard limit at least %" PRIu64, s->rlimit.hard);
+		else
+			buf_addf(out, " %" PRIu64 ":%" PRIu64 "%s", s->rlimit.soft, s->rlimit.hard, s->rlimit.clamp ? " at most" : "");
 		break;
 	case DO_OOM_SCORE:
 	case DO_PERSONALITY:
