@@ -141,13 +141,12 @@ static const char *why_not_there(struct wanting *w, enum cgroup_controller c, in
 {
 	const struct cgroup_hierarchy *h = i >= 0 ? &w->l->h[i] : NULL;
 
-	if (!h)
+	if (!h || !h->mount)
 		return arena_printf(w->arena, "no %s controller is mounted", cgroup_names[c]);
 	if (h->readonly)
 		return arena_printf(w->arena, "%s is mounted read-only", h->mount);
 	if (!w->base[i])
-		return arena_printf(w->arena, "no group may be made below %s (not delegated to uid %u)",
-		                    h->mount ? h->mount : "a hierarchy that is mounted nowhere", (unsigned)geteuid());
+		return arena_printf(w->arena, "no group may be made below %s (not delegated to uid %u)", h->mount, (unsigned)geteuid());
 	return arena_printf(w->arena, "%s has processes of its own or was not given the %s controller", w->base[i],
 	                    h->v2 && c == CGROUP_BLKIO ? "io" : cgroup_names[c]);
 }
@@ -155,7 +154,8 @@ static const char *why_not_there(struct wanting *w, enum cgroup_controller c, in
 /* Beside v1 controllers, net_cls and net_prio keep their v1 meaning (tc filters look for it) if the kernel has them. */
 static bool keeps_v1(struct wanting *w, enum cgroup_controller c)
 {
-	return w->l->hybrid && (c == CGROUP_NET_CLS || c == CGROUP_NET_PRIO) && (cgroup_layout_spare(w->l) & 1U << c);
+	return w->l->hybrid && (c == CGROUP_NET_CLS || c == CGROUP_NET_PRIO) &&
+	       (cgroup_layout_find(w->l, c) >= 0 || (cgroup_layout_spare(w->l) & 1U << c));
 }
 
 /* Where a controller is taken; -1 and a reason when it cannot be had. */
@@ -163,7 +163,7 @@ static int find_place(struct wanting *w, enum cgroup_controller c, unsigned need
 {
 	int i = cgroup_layout_find(w->l, c);
 
-	if (i < 0 && w->l->v2 >= 0 && (v2_implicit & 1U << c) && !keeps_v1(w, c))
+	if ((i < 0 || !w->l->h[i].mount) && w->l->v2 >= 0 && (v2_implicit & 1U << c) && !keeps_v1(w, c))
 		i = w->l->v2;
 	if (i >= 0)
 		judge(w, i, needed);
