@@ -61,37 +61,57 @@ static bool has_hooks(const struct plan *p)
 	return false;
 }
 
-static unsigned preserved(const struct plan *p)
+/* Numbers in ascending order that stay open. */
+struct kept {
+	int fds[PLAN_SLOTS + 1 + KEEP_MAX];
+	size_t n;
+};
+
+static void keep(struct kept *k, int fd)
 {
-	for (uint32_t i = 0; i < p->n_steps; i++)
-		if (p->steps[i].kind == DO_FDS)
-			return p->steps[i].fds.preserve;
-	return 0;
+	size_t at = k->n;
+
+	if (fd < 0 || k->n == sizeof(k->fds) / sizeof(k->fds[0]))
+		return;
+	for (; at > 0 && k->fds[at - 1] > fd; at--)
+		k->fds[at] = k->fds[at - 1];
+	k->fds[at] = fd;
+	k->n++;
+}
+
+/* Returns the first number that may be closed. */
+static unsigned keep_for_command(const struct plan *p, struct kept *k)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++) {
+		const struct step *s = &p->steps[i];
+		const uint32_t *fds;
+
+		if (s->kind != DO_FDS)
+			continue;
+		fds = plan_at(p, s->fds.keep.at);
+		for (uint32_t f = 0; f < s->fds.keep.n; f++)
+			keep(k, (int)fds[f]);
+		return 3 + s->fds.preserve;
+	}
+	return 3;
 }
 
 /* Closes what the caller has open and the plan does not use: a lock that the caller takes back, or a pipe whose end
  * somebody waits for, must not live on in a container that waits at its gate. */
 static void drop_callers_descriptors(const struct walk *w)
 {
-	int keep[PLAN_SLOTS + 1];
-	size_t n = 0;
-	unsigned next = 3 + preserved(w->plan);
+	struct kept k = {.n = 0};
+	unsigned next = keep_for_command(w->plan, &k);
 
-	for (int i = -1; i < PLAN_SLOTS; i++) {
-		int fd = i < 0 ? w->wire : w->slots[i];
-		size_t at = n;
-
-		if (fd < (int)next)
+	keep(&k, w->wire);
+	for (int i = 0; i < PLAN_SLOTS; i++)
+		keep(&k, w->slots[i]);
+	for (size_t i = 0; i < k.n; i++) {
+		if (k.fds[i] < (int)next)
 			continue;
-		for (; at > 0 && keep[at - 1] > fd; at--)
-			keep[at] = keep[at - 1];
-		keep[at] = fd;
-		n++;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned)keep[i] > next)
-			(void)syscall(SYS_close_range, next, keep[i] - 1, 0);
-		next = (unsigned)keep[i] + 1;
+		if ((unsigned)k.fds[i] > next)
+			(void)syscall(SYS_close_range, next, k.fds[i] - 1, 0);
+		next = (unsigned)k.fds[i] + 1;
 	}
 	(void)syscall(SYS_close_range, next, ~0U, 0);
 }

@@ -239,7 +239,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 	case DO_GATE:
 		return str_is_inside(p, s->pair.key) && str_is_inside(p, s->pair.value);
 	case DO_FDS:
-		return array_is_inside(p, s->fds.keep, sizeof(uint32_t));
+		return s->fds.keep.n <= KEEP_MAX && array_is_inside(p, s->fds.keep, sizeof(uint32_t));
 	case DO_AFFINITY:
 		return array_is_inside(p, s->mask.paths, sizeof(unsigned long));
 	case DO_MEMPOLICY:

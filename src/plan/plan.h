@@ -34,7 +34,7 @@ struct refs {
 	uint32_t n;
 };
 
-enum { PLAN_SLOTS = 192, SLOT_NONE = -1 };
+enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128 };
 /* A slot names a descriptor that one step makes and others use. */
 
 /* The kinds of steps: enumerator, word, what it does and why (for --explain), error step. */
@@ -238,7 +238,7 @@ struct step {
 		} seccomp;
 		struct {
 			uint32_t preserve;     /* 3 .. 3+n-1 stay open */
-			struct refs keep;      /* array of uint32_t: others that stay open */
+			struct refs keep;      /* array of uint32_t: others that stay open, at most KEEP_MAX */
 		} fds;
 		struct {
 			struct refs argv, env;
