@@ -64,9 +64,11 @@ int wire_receive(int fd, struct wire_record *ret, int *ret_fd)
 	*ret_fd = -EBADF;
 	do
 		n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	/* ECONNRESET: the other end has gone with a message of ours unread.  It is told once, before what the other end had
+	 * still sent, which may be the reason why it went. */
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	if (n == 0)
 		return 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))

@@ -15,11 +15,11 @@ const struct step_kind_info step_kinds[DO_COUNT] = {
 };
 
 struct plan_builder {
-	struct plan header;
 	struct buf data;
 	struct step *steps;
 	size_t n_steps, room;
 	int n_slots;
+	struct plan header; /* last, for its steps[] */
 };
 
 CLEANUP_DEFINE(struct buf *, buf_done)
