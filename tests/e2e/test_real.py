@@ -204,7 +204,7 @@ def test_another_nook_runs_inside_when_allowed(nook, space):
     inner = space / "bin"
     inner.mkdir()
     shutil.copy2(nook.program, inner / "nook")
-    line = ["-v", f"{inner}:/opt/nook:ro", "--tmpfs", "/state", "host:", "/opt/nook/nook", "--quiet", "--run", "/tmp/run", "--root", "/tmp/lib",
+    line = ["-v", f"{inner}:/nook:ro", "host:", "/nook/nook", "--quiet", "--run", "/tmp/run", "--root", "/tmp/lib",
             "run", "--rm", "--hostname", "second", "host:", "sh", "-c", "echo $$ on $(uname -n)"]
     assert nook("run", "--rm", "--security-opt", "nesting", *line) == "1 on second\n"
     refused = nook.result("run", "--rm", *line)
