@@ -135,6 +135,7 @@ enum {
 	PIVOT_NONE = 256,     /* DO_PIVOT: move and chroot(2), for an initramfs */
 };
 
+/* Truths are bytes: a plan may come from outside, where a bool could hold neither. */
 struct step {
 	uint16_t kind;  /* enum step_kind */
 	uint16_t stage; /* enum stage */
@@ -166,7 +167,7 @@ struct step {
 		} cgroup;
 		struct {
 			struct ref uid_map, gid_map;
-			bool deny_setgroups, helper; /* helper: newuidmap(1) */
+			uint8_t deny_setgroups, helper; /* helper: newuidmap(1) */
 		} idmap;
 		struct {                /* DO_JOIN_NS: one setns(2) on a pidfd, or on an nsfs descriptor */
 			uint64_t flags;     /* CLONE_NEW* */
@@ -174,11 +175,11 @@ struct step {
 		struct {
 			int64_t secs[2];    /* monotonic, boottime */
 			uint32_t nsecs[2];
-			bool set[2];
+			uint8_t set[2];
 		} time;
 		struct {
 			int32_t resource;
-			bool clamp;
+			uint8_t clamp;
 			uint64_t soft, hard;
 		} rlimit;
 		struct {
@@ -199,7 +200,7 @@ struct step {
 		} policy;
 		struct {
 			int64_t number;
-			bool clamp;
+			uint8_t clamp;
 		} value;
 		struct {                /* DO_OPEN_PID */
 			int32_t pid;
@@ -210,9 +211,9 @@ struct step {
 			uint32_t uid, gid;
 			struct refs groups;    /* array of uint32_t */
 			struct refs group_names;
-			bool deny_groups;      /* setgroups(2) is forbidden in this user namespace: skip it */
-			bool keep_groups;
-			bool set_home;         /* no HOME in env: take it from passwd */
+			uint8_t deny_groups;      /* setgroups(2) is forbidden in this user namespace: skip it */
+			uint8_t keep_groups;
+			uint8_t set_home;         /* no HOME in env: take it from passwd */
 		} user;
 		struct {
 			uint64_t sets[5];      /* enum cap_set order */
@@ -221,7 +222,7 @@ struct step {
 			uint32_t policy, priority, has_nice, has_ioprio;
 			int32_t nice, ioprio;
 			uint64_t flags, runtime, deadline, period;
-			bool has_policy;
+			uint8_t has_policy;
 		} sched;
 		struct {
 			struct ref apparmor, selinux;
@@ -229,7 +230,7 @@ struct step {
 		struct {
 			struct refs rules;     /* strings: "r/path" or "w/path" */
 			uint64_t handled_fs, scoped;
-			bool optional;
+			uint8_t optional;
 		} landlock;
 		struct {
 			struct refs filter;    /* array of struct sock_filter */
