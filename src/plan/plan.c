@@ -22,8 +22,6 @@ struct plan_builder {
 	struct plan header; /* last, for its steps[] */
 };
 
-CLEANUP_DEFINE(struct buf *, buf_done)
-
 struct plan_builder *plan_builder_new(void)
 {
 	struct plan_builder *b = xcalloc(1, sizeof(*b));
