@@ -6,9 +6,10 @@
 #   make build         leaves nook, nook-oci, nook-shim and libnook.so in build/, where they run uninstalled
 #   make check-fast    the unit tests: seconds, no root
 #   make check T=word  only the tests whose names contain the word
+#   make bench         what starting a container costs, beside its peers
 #   make deps fmt lint install clean
 
-.PHONY: all build deps demo check check-fast fmt lint install clean
+.PHONY: all bench build deps demo check check-fast fmt lint install clean
 
 all: build
 
@@ -28,6 +29,10 @@ check:
 
 check-fast: build
 	@tests/run --fast $(if $(T),-k '$(T)')
+
+bench: build
+	@tools/deps bench
+	@bench/start
 
 fmt:
 	@tools/deps lint
