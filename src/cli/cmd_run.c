@@ -31,6 +31,7 @@ struct run {
 	struct idrange range;
 	struct plan_result result;
 	struct store_run *store;
+	const char *layer; /* directory of a throw-away layer, or NULL: it is in memory */
 	int dir; /* the locked state directory, or -EBADF */
 };
 
@@ -177,12 +178,35 @@ static int run_unpack(struct run *r, struct nook_error *e)
 	return tar_unpack(r->source.path, target, e);
 }
 
+/* A kernel whose tmpfs has no user.* attributes cannot keep an overlay's marks there: changes go to a directory that is
+ * removed with the container. */
+static void run_layer(struct run *r)
+{
+	struct spec *s = r->spec;
+
+	if (s->root.kind != ROOT_OVERLAY || s->root.upper || s->ns[NS_USER].mode == NS_HOST || plan_host_has_user_xattr(&r->host))
+		return;
+	s->root.upper = arena_printf(r->cli->arena, "%s/layers/%s", r->cli->root, r->state.id);
+	*arena_push(r->cli->arena, &r->state.paths, &r->state.n_paths) = s->root.upper;
+	r->layer = s->root.upper;
+}
+
+static int run_layer_make(struct run *r, struct nook_error *e)
+{
+	int dir = r->layer ? TRY(dir_make(r->layer, 0700, e)) : -EBADF;
+
+	close_fd(&dir);
+	return 0;
+}
+
 /* The state directory exists from here on; whatever happens, it is undone or kept as the record of what happened. */
 static int run_created(struct run *r, struct nook_error *e)
 {
 	struct nook_error later = NOOK_ERROR_INIT;
 	int status = run_unpack(r, e), undone;
 
+	if (status >= 0)
+		status = run_layer_make(r, e);
 	if (status >= 0)
 		status = run_range(r, e);
 	if (status >= 0)
@@ -243,6 +267,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	if (spec->ns[NS_UTS].mode == NS_PRIVATE && !spec->hostname)
 		spec->hostname = r.state.id;
 	TRY(run_cgroups(&r, r.state.id, e));
+	run_layer(&r);
 	if (r.options->explain)
 		return run_explained(&r, e);
 	r.state.name = r.options->name;

@@ -37,6 +37,11 @@ int plan_host_probe(struct plan_host *ret, struct nook_error *e)
 	return 0;
 }
 
+bool plan_host_has_user_xattr(const struct plan_host *h)
+{
+	return h->kernel >= (6 << 16 | 6 << 8);
+}
+
 void build_note(struct build *b, const char *fmt, ...)
 {
 	char *text = NULL;

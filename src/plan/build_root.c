@@ -11,7 +11,6 @@
 #include <sys/sysmacros.h>
 
 enum { TMPFS_IDMAP = 6 << 16 | 3 << 8 };      /* kernel 6.3: tmpfs can be mounted with mapped ids */
-enum { TMPFS_USER_XATTR = 6 << 16 | 6 << 8 }; /* kernel 6.6: tmpfs has user.* attributes, which overlay marks need */
 
 struct refs build_params(struct build *b, const char *data, const char *extra_key, const char *extra_value)
 {
@@ -122,7 +121,7 @@ static int build_overlay(struct build *b, struct nook_error *e)
 	}
 	if (root->upper)
 		upper = open_source(b, root->upper, PATH_ROOT, maps_sources(b));
-	else if (b->userns && b->host->kernel < TMPFS_USER_XATTR)
+	else if (b->userns && !plan_host_has_user_xattr(b->host))
 		build_note(b, "this kernel's tmpfs keeps no user.* attributes: a directory removed from a lower layer cannot be made again");
 	s = build_step(b, STAGE_BUILD, DO_ROOT_OVERLAY, root->path);
 	s->flags = b->userns ? OVERLAY_USERXATTR : 0;
