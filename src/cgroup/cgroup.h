@@ -91,6 +91,9 @@ struct cgroup_want {
 int cgroup_want(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const char *path,
                 struct cgroup_want *ret, struct nook_error *e);
 
+/* v2's weight, 1..10000, as the shares that become this very weight again. */
+uint64_t cgroup_shares_of_weight(uint64_t weight);
+
 /* ---- doing, without allocation: for launch/ ------------------------------------------------------------------------- */
 
 /* Makes the group with the directories above it and returns an O_PATH descriptor of it (good for CLONE_INTO_CGROUP,

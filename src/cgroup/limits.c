@@ -148,6 +148,24 @@ uint64_t limits_weight_of_shares(uint64_t shares)
 	return (uint64_t)ceil(pow(10, exponent) - 1e-9);
 }
 
+uint64_t cgroup_shares_of_weight(uint64_t weight)
+{
+	uint64_t low = 2, high = 262144;
+
+	/* The default of the one is that of the other, though other shares become 100 as well. */
+	if (weight == limits_weight_of_shares(1024))
+		return 1024;
+	while (low < high) {
+		uint64_t middle = (low + high) / 2;
+
+		if (limits_weight_of_shares(middle) < weight)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 const char *limits_other_name(const char *file)
 {
 	static const char *const pairs[][2] = {

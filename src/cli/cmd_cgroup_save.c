@@ -35,6 +35,8 @@ static bool is_setting(const char *file)
 		"memory.swap.peak",     "memory.reclaim",           "memory.oom_control",            "blkio.reset_stats",
 		"cpuacct.usage",        "cpuset.memory_pressure",   "cpu.pressure",                  "io.pressure",
 		"memory.pressure",      "irq.pressure",             "freezer.state",                 "memory.move_charge_at_immigrate",
+		/* cpu.weight once more, less exactly */
+		"cpu.weight.nice",
 	};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)

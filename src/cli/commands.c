@@ -22,6 +22,7 @@ extern const struct command cmd_stats;
 extern const struct command cmd_system;
 extern const struct command cmd_top;
 extern const struct command cmd_unpause;
+extern const struct command cmd_update;
 extern const struct command cmd_wait;
 
 /* As people meet them: containers first, then what is under them, then help. */
@@ -34,6 +35,7 @@ const struct command *const commands[] = {
 	&cmd_stats,
 	&cmd_pause,
 	&cmd_unpause,
+	&cmd_update,
 	&cmd_wait,
 	&cmd_kill,
 	&cmd_rm,

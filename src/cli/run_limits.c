@@ -3,6 +3,7 @@
 #include "cli/run_options.h"
 
 #include "base/text.h"
+#include "cgroup/cgroup.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -46,8 +47,7 @@ static int cpu(const struct run_options *o, struct spec_resources *r, struct noo
 	if (o->cpu_weight.set) {
 		if (o->cpu_weight.value < 1 || o->cpu_weight.value > 10000)
 			return err_why(e, STEP_OPTION, "--cpu-weight", ERANGE, "it is between 1 and 10000");
-		/* A weight of 100 is 1024 shares. */
-		r->cpu_shares = (struct opt_u64){o->cpu_weight.value * 1024 / 100, true};
+		r->cpu_shares = (struct opt_u64){cgroup_shares_of_weight(o->cpu_weight.value), true};
 	}
 	if (o->cpu_burst.set && o->cpu_burst.value < 0)
 		return err_why(e, STEP_OPTION, "--cpu-burst", ERANGE, "it cannot be negative");

@@ -51,7 +51,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	AUTO(runtime_close) struct store_run *r = NULL;
 	struct cgroup_layout layout;
 	struct container c;
-	struct cgroup group;
+	struct cgroup group, all;
 
 	/* As runc has it: with a file the other options do not count. */
 	if (opts->resources)
@@ -64,7 +64,9 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 		return err_why(e, STEP_CONTAINER, argv[0], ESRCH, "container not running");
 	container_cgroup(&c, o->arena, &group);
 	TRY(cgroup_layout_read(o->arena, AT_FDCWD, &layout, e));
-	return cgroup_update(o->arena, &layout, &group, &opts->r, e);
+	TRY(cgroup_update_groups(o->arena, &layout, &group, &opts->r, &all, e));
+	TRY(container_add_cgroups(r, &c, &all, o->arena, e));
+	return cgroup_update(o->arena, &layout, &all, &opts->r, e);
 }
 
 const struct oci_command cmd_update = {

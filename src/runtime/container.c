@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/container.h"
 
+#include "base/fd.h"
 #include "base/names.h"
 #include "base/text.h"
+#include "cgroup/cgroup.h"
 #include "runtime/store.h"
 
 #include <fcntl.h>
@@ -222,4 +224,37 @@ int container_open(struct store_run *r, const char *id, struct nook_error *e)
 	(void)snprintf(path, sizeof(path), STORE_CONTAINERS "/%s", id);
 	dir = openat(r->fd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return dir < 0 ? err_sys(e, STEP_CONTAINER, id) : dir;
+}
+
+/* ---- groups that come later ------------------------------------------------------------------------------------------ */
+
+static bool has_group(const struct container *c, const char *group)
+{
+	for (size_t i = 0; i < c->n_cgroups; i++)
+		if (strcmp(c->cgroups[i], group) == 0)
+			return true;
+	return false;
+}
+
+int container_add_cgroups(struct store_run *r, struct container *c, const struct cgroup *all, struct arena *a, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	auto_close int dir = -EBADF;
+	size_t added = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		added += !has_group(c, all->dirs[i]);
+	if (!added)
+		return 0;
+	dir = TRY(container_lock(r, c->id, e));
+	/* Another command may have added some since C was loaded. */
+	struct container noted = {0};
+
+	state_add_groups(dir, STORE_GROUPS, a, &noted);
+	for (size_t i = 0; i < noted.n_cgroups; i++)
+		buf_addf(&text, "%s\n", noted.cgroups[i]);
+	for (size_t i = 0; i < all->n; i++)
+		if (!has_group(c, all->dirs[i]) && !has_group(&noted, all->dirs[i]))
+			buf_addf(&text, "%s\n", all->dirs[i]);
+	return file_replace(dir, STORE_GROUPS, buf_text(&text), text.len, 0600, FILE_NO_SYNC, e);
 }

@@ -101,6 +101,9 @@ bool container_is_supervised(const struct container *c);
 bool container_is_orphan(const struct container *c);
 
 struct cgroup;
+/* Notes groups that it is about to get in addition: ALL are its groups and those.  Kept beside the state, which its
+ * supervisor alone writes. */
+int container_add_cgroups(struct store_run *r, struct container *c, const struct cgroup *all, struct arena *a, struct nook_error *e);
 /* Its groups as cgroup/ wants them; their list is a copy. */
 void container_cgroup(const struct container *c, struct arena *a, struct cgroup *ret);
 

@@ -170,8 +170,10 @@ static int lock_anyhow(struct store_run *r, const struct container *c, enum remo
 static void refresh(int dir, const struct container *c, struct arena *a, struct container *ret)
 {
 	*ret = *c;
-	if (c->supervisor == getpid())
+	if (c->supervisor == getpid()) {
+		state_add_groups(dir, STORE_GROUPS, a, ret);
 		return;
+	}
 	if (state_load(dir, STORE_STATE, c->id, a, ret) == -ENOENT)
 		*ret = (struct container){.id = c->id, .name = "", .creating = true, .exit_status = -1};
 }
@@ -210,6 +212,8 @@ int container_finish(struct store_run *r, const struct container *c, struct nook
 	now.range_base = 0;
 	now.cgroups = now.paths = NULL;
 	now.n_cgroups = now.n_paths = 0;
+	if (unlinkat(dir, STORE_GROUPS, 0) < 0 && errno != ENOENT)
+		return err_sys(e, STEP_STATE, STORE_GROUPS);
 	if (!now.finished_ns) {
 		struct timespec ts;
 

@@ -60,6 +60,29 @@ static const char *find_nonsense(const struct container *c, const char *id)
 	return NULL;
 }
 
+void state_add_groups(int dir, const char *name, struct arena *a, struct container *c)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	const char **all;
+	size_t n = c->n_cgroups, lines = 0;
+
+	if (file_read(dir, name, STATE_LIMIT, &text, NULL) < 0)
+		return;
+	for (const char *p = buf_text(&text); *p; p++)
+		lines += *p == '\n';
+	all = arena_new_n(a, const char *, n + lines + 1);
+	if (n)
+		memcpy(all, c->cgroups, n * sizeof(*all));
+	for (const char *p = buf_text(&text); lines > 0; lines--) {
+		size_t len = strcspn(p, "\n");
+
+		all[n++] = arena_strndup(a, p, len);
+		p += len + 1;
+	}
+	c->cgroups = all;
+	c->n_cgroups = n;
+}
+
 int state_load(int dir, const char *name, const char *id, struct arena *a, struct container *ret)
 {
 	struct container c = {.exit_status = -1};
@@ -81,6 +104,8 @@ int state_load(int dir, const char *name, const char *id, struct arena *a, struc
 		c = (struct container){.creating = true, .exit_status = -1, .damage = damage};
 	c.id = arena_strdup(a, id);
 	fill_absent(&c);
+	if (!damage)
+		state_add_groups(dir, arena_printf(a, "%.*s" STORE_GROUPS, (int)(strlen(name) - strlen(STORE_STATE)), name), a, &c);
 	*ret = c;
 	return 0;
 }

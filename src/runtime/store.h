@@ -3,6 +3,7 @@
  * The run directory as the files of runtime/ see it:
  *
  *     RUN/containers/ID/state.json   the state; the directory itself carries the lock (flock)
+ *     RUN/containers/ID/groups       cgroups that came with new limits, one a line
  *     RUN/names/NAME -> ID           symbolic links: making one is atomic, and so is finding it taken
  *     RUN/ids/BASE                   id ranges (runtime/idrange.h)
  *
@@ -21,6 +22,7 @@ struct store_run {
 #define STORE_CONTAINERS "containers"
 #define STORE_NAMES "names"
 #define STORE_STATE "state.json"
+#define STORE_GROUPS "groups"
 
 /* Room for "containers/ID/state.json". */
 enum { STORE_PATH_MAX = sizeof(STORE_CONTAINERS "/" "/" STORE_STATE) + CONTAINER_ID_MAX + 1 };
@@ -43,3 +45,5 @@ int store_name_sweep(struct store_run *r, const char *name, enum stale_mode mode
 /* Reads state.json below DIR (a directory of container ID). -ENOENT: there is none; other failures go into ret->damage. */
 int state_load(int dir, const char *name, const char *id, struct arena *a, struct container *ret);
 int state_save(int dir, const struct container *c, struct nook_error *e);
+/* Appends to c->cgroups what the file NAME (STORE_GROUPS) lists; state_load() does it, too. */
+void state_add_groups(int dir, const char *name, struct arena *a, struct container *c);

@@ -160,6 +160,32 @@ def test_the_cpu_quota_throttles(nook):
 
 
 @root
+@has("memory", "cpu", "pids")
+def test_limits_change_while_it_runs(nook):
+    with running(nook, "-m", "64m") as pid:
+        nook("update", "-m", "256m", "t")
+        nook("update", "--cpus", "0.5", "--pids-limit", "77", "-m", "32m", "t")
+        assert value(pid, "memory", "memory.limit_in_bytes", "memory.max") == str(32 << 20)
+        assert value(pid, "pids", "pids.max", "pids.max") == "77"
+        # On v1 this group was made for the new limit, and the process moved into it.
+        assert value(pid, "cpu", "cpu.cfs_quota_us", "cpu.max").split()[0] == "50000"
+        nook("update", "--cpu-quota", "1000000", "--cpu-period", "1000000", "t")
+        assert value(pid, "cpu", "cpu.cfs_quota_us", "cpu.max").split()[0] == "1000000"
+        assert "memory" in nook.fails(1, "update", "-m", "1g", "--memory-swap", "512m", "t")
+        assert value(pid, "memory", "memory.limit_in_bytes", "memory.max") == str(32 << 20)
+    assert "no such container" in nook.fails(1, "update", "-m", "64m", "t")
+
+
+@root
+@has("memory")
+def test_what_is_refused_is_taken_back(nook):
+    with running(nook, "-m", "64m", "--pids-limit", "50") as pid:
+        nook.fails(1, "update", "-m", "128m", "--pids-limit", "99999999999", "t")
+        assert value(pid, "memory", "memory.limit_in_bytes", "memory.max") == str(64 << 20)
+        assert value(pid, "pids", "pids.max", "pids.max") == "50"
+
+
+@root
 @has("blkio")
 def test_block_io_limits_stand_in_the_files(nook):
     disk = next((path for path in pathlib.Path("/sys/block").glob("*d[a-z]")), None)

@@ -91,6 +91,14 @@ static void test_shares_become_weights(void **state)
 	}
 }
 
+static void test_every_weight_comes_back(void **state)
+{
+	(void)state;
+	for (uint64_t weight = 1; weight <= 10000; weight++)
+		assert_int_equal(limits_weight_of_shares(cgroup_shares_of_weight(weight)), weight);
+	assert_int_equal(cgroup_shares_of_weight(100), 1024);
+}
+
 static void test_cpu(void **state)
 {
 	struct spelled *s = *state;
@@ -287,6 +295,7 @@ int main(void)
 		T(test_what_is_not_set_is_not_written),
 		T(test_zero_is_not_a_limit_where_it_cannot_be_one),
 		T(test_shares_become_weights),
+		T(test_every_weight_comes_back),
 		T(test_cpu),
 		T(test_cpu_max_with_one_of_the_two),
 		T(test_memory_and_swap),
