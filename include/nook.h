@@ -99,7 +99,7 @@ enum nook_bind_flags {
 };
 /* Shows SOURCE of the host at TARGET (NULL: the same path) in the box. */
 NOOK_API int nook_box_bind(struct nook_box *box, unsigned flags, const char *source, const char *target, struct nook_error *e);
-/* "mem", "pids", "files", "fsize" and "stack" in their unit (bytes or a count); "cpu" in millionths of a processor; "time"
+/* "mem", "pids", "files", "fsize", "stack" and "output" in their unit (bytes or a count); "cpu" in millionths of a processor; "time"
  * (of processors) and "wall" in microseconds. */
 NOOK_API int nook_box_limit(struct nook_box *box, const char *name, uint64_t value, struct nook_error *e);
 /* VALUE NULL: as the caller has it when the box starts. */
@@ -120,6 +120,7 @@ enum nook_limit {
 	NOOK_LIMIT_MEMORY,
 	NOOK_LIMIT_TIME,   /* processor time */
 	NOOK_LIMIT_WALL,
+	NOOK_LIMIT_OUTPUT, /* of both standard output and standard error */
 };
 
 enum nook_measured { /* bits of nook_result.have */

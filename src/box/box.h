@@ -28,7 +28,7 @@
 	X(ROOT, "root", 0, "DIR", "start from this directory as the root, read-only")                                           \
 	X(NET, "net", 0, "none|host", "the network: none (the default) or the host's")                                          \
 	X(SHARE, "share", 0, "NS[,NS...]", "keep the host's namespace: ipc, uts, cgroup, net")                                  \
-	X(LIMIT, "limit", 0, "NAME=VALUE[,...]", "mem, pids, cpu, time (of processors), wall, files, fsize, stack")       \
+	X(LIMIT, "limit", 0, "NAME=VALUE[,...]", "mem, pids, cpu, time (of processors), wall, files, fsize, stack, output")    \
 	X(SYSCALLS, "syscalls", 0, "default|none", "which system calls are let through")                                        \
 	X(CAP, "cap", 0, "NAME[,NAME...]", "keep a capability, within the box's own user namespace")                            \
 	X(USER, "user", 0, "UID[:GID]", "the user in the box")                                                                  \
@@ -67,7 +67,7 @@ struct box_path {
 };
 
 struct box_limits {
-	struct opt_u64 mem, pids, cpu, time_us, wall_us, files, fsize, stack;
+	struct opt_u64 mem, pids, cpu, time_us, wall_us, files, fsize, stack, output;
 };
 
 struct box_env {
@@ -125,7 +125,7 @@ int box_limit_set(struct nook_box *b, const char *name, uint64_t value);
 
 /* What the whole box needs while it runs, beside the plan. */
 struct box_bounds {
-	uint64_t wall_us, time_us; /* 0: none */
+	uint64_t wall_us, time_us, output; /* 0: none */
 };
 
 struct box_plan {

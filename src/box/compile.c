@@ -514,7 +514,7 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 	*ret = (struct box_plan){
 		.plan = result.plan,
 		.notes = result.notes,
-		.bounds = {b->limits.wall_us.value, b->limits.time_us.value},
+		.bounds = {b->limits.wall_us.value, b->limits.time_us.value, b->limits.output.value},
 	};
 	return 0;
 }

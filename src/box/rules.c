@@ -253,6 +253,7 @@ static const struct {
 	{"files", offsetof(struct box_limits, files), UNIT_COUNT, 4, FILES_MAX},
 	{"fsize", offsetof(struct box_limits, fsize), UNIT_BYTES, 0, INT64_MAX},
 	{"stack", offsetof(struct box_limits, stack), UNIT_BYTES, 65536, INT64_MAX},
+	{"output", offsetof(struct box_limits, output), UNIT_BYTES, 1, INT64_MAX},
 };
 
 static int limit_find(const char *name)
@@ -304,7 +305,7 @@ static int limit_one(struct nook_box *b, char *word, struct nook_error *e)
 	*equals = 0;
 	i = limit_find(word);
 	if (i < 0)
-		return bad(word, "limits are mem, pids, cpu, time, wall, files, fsize and stack", e);
+		return bad(word, "limits are mem, pids, cpu, time, wall, files, fsize, stack and output", e);
 	if (limit_value(equals + 1, limit_rows[i].unit, &value) < 0)
 		return err_fmt(e, STEP_OPTION, word, EINVAL, "\"%s\" is no value for it", equals + 1);
 	if (box_limit_set(b, word, value) < 0)

@@ -2,6 +2,7 @@
 #include "box/watch.h"
 
 #include "box/shim.h"
+#include "runtime/supervise.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -188,26 +189,93 @@ static int64_t enforce(struct box_watch *w, struct nook_result *r, int64_t *look
 	return r->limit ? -1 : next;
 }
 
+/* ---- output -------------------------------------------------------------------------------------------------------- */
+
+static bool output_is_done(const struct box_watch *w)
+{
+	for (size_t i = 0; i < w->n_output; i++)
+		if (!w->relays[i].done || relay_is_full(&w->relays[i]))
+			return false;
+	return true;
+}
+
+static void step_relays(struct box_watch *w, const struct pollfd *p, bool ended, struct nook_result *r)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < w->n_relays; i++, p += 2) {
+		struct relay *relay = &w->relays[i];
+
+		/* After the end nothing new is written; what another process could still hold open is not waited for. */
+		if (ended && i < w->n_output && !p[0].revents && !relay_is_full(relay))
+			relay->done = true;
+		relay_step(relay, p);
+		if (i >= w->n_output)
+			continue;
+		total += relay->total;
+		if (w->bounds.output && total > w->bounds.output) {
+			/* Not a byte more than allowed. */
+			relay->end -= (size_t)(total - w->bounds.output) < relay->end - relay->start
+				? (size_t)(total - w->bounds.output) : relay->end - relay->start;
+			relay->total -= total - w->bounds.output;
+			total = w->bounds.output;
+			if (!r->limit)
+				r->limit = NOOK_LIMIT_OUTPUT;
+			end_box(w);
+		}
+	}
+}
+
+enum { FIXED = 4, RELAYS_MAX = 4 };
+
+static int poll_once(struct box_watch *w, struct pollfd *p, bool ended, int64_t next)
+{
+	int64_t left = next < 0 ? -1 : next - box_now_us();
+	struct timespec t = {left > 0 ? left / 1000000 : 0, left > 0 ? left % 1000000 * 1000 : 0};
+	bool full = false;
+
+	p[0] = (struct pollfd){ended ? -1 : w->launched->pidfd, POLLIN, 0};
+	p[1] = (struct pollfd){w->control, POLLIN, 0};
+	p[2] = (struct pollfd){w->caller, POLLIN, 0};
+	p[3] = (struct pollfd){w->signals, POLLIN, 0};
+	for (size_t i = 0; i < w->n_relays; i++) {
+		relay_poll(&w->relays[i], p + FIXED + 2 * i);
+		full = full || (i < w->n_output && relay_is_full(&w->relays[i]));
+	}
+	/* After the end only a reader that is slow to take the rest is waited for. */
+	if (ended && !full)
+		t = (struct timespec){0, 0};
+	if (ppoll(p, FIXED + 2 * w->n_relays, (ended && !full) || next >= 0 ? &t : NULL, NULL) < 0) {
+		if (errno != EINTR)
+			return -errno;
+		for (size_t i = 0; i < FIXED + 2 * w->n_relays; i++)
+			p[i].revents = 0;
+	}
+	return 0;
+}
+
 int box_watch(struct box_watch *w, struct nook_result *ret, struct nook_error *e)
 {
 	struct nook_result r = NOOK_RESULT_INIT;
+	struct pollfd p[FIXED + 2 * RELAYS_MAX];
 	int64_t look = w->started_us;
+	bool ended = false;
 
-	for (;;) {
-		struct pollfd p[] = {{w->launched->pidfd, POLLIN, 0}, {w->control, POLLIN, 0}, {w->caller, POLLIN, 0}};
-		int64_t next = enforce(w, &r, &look), left = next < 0 ? -1 : next - box_now_us();
-		struct timespec t = {left > 0 ? left / 1000000 : 0, left > 0 ? left % 1000000 * 1000 : 0};
+	while (!ended || !output_is_done(w)) {
+		int code = poll_once(w, p, ended, ended ? -1 : enforce(w, &r, &look));
 
-		if (ppoll(p, 3, next < 0 ? NULL : &t, NULL) < 0 && errno != EINTR)
-			return err_sys(e, STEP_WAIT, NULL);
-		if (p[0].revents)
-			break;
+		if (code < 0)
+			return err_num(e, STEP_WAIT, NULL, code);
 		if (p[1].revents)
 			serve_control(w);
 		if (p[2].revents) {
 			w->caller = -EBADF;
 			end_box(w);
 		}
+		if (p[3].revents)
+			supervise_forward(w->signals, w->launched, w->terminal);
+		step_relays(w, p + FIXED, ended, &r);
+		ended = ended || p[0].revents;
 	}
 	TRY(collect(w, &r, e));
 	box_remove_groups(w->plan);

@@ -5,6 +5,7 @@
 #include "box/box.h"
 #include "box/usage.h"
 #include "launch/launch.h"
+#include "runtime/relay.h"
 
 struct box_watch {
 	struct launched *launched;
@@ -13,8 +14,25 @@ struct box_watch {
 	int64_t started_us;        /* box_now_us() before launch() */
 	int control;               /* a socket of shim.h, or -EBADF: its other end asks and, when it goes, the box goes */
 	int caller;                /* a pidfd of whom the box may not outlive, or -EBADF */
+	int signals;               /* of supervise_signals(), or -EBADF */
+	struct terminal *terminal; /* whose size follows the caller's, or NULL */
+	struct relay *relays;      /* output first: it is relayed to its end, and counted */
+	size_t n_relays, n_output;
 	struct usage last;         /* what had been used when the box was ended */
 };
+
+#define BOX_WATCH_INIT(l, p) {.launched = (l), .plan = (p), .control = -EBADF, .caller = -EBADF, .signals = -EBADF}
+
+/* Standard output and error of a box whose output is limited go through pipes of the watcher's.  Before launch(): puts the
+ * pipes at 1 and 2 and keeps what was there; after: puts that back, and makes the relays. */
+struct box_output {
+	int kept[2], pipes[2];
+	struct relay *relays;
+};
+#define BOX_OUTPUT_INIT {{-EBADF, -EBADF}, {-EBADF, -EBADF}, NULL}
+int box_output_begin(struct box_output *o, struct nook_error *e);
+int box_output_ready(struct box_output *o, struct box_watch *w, struct nook_error *e);
+void box_output_done(struct box_output *o);
 
 int64_t box_now_us(void);
 /* Returns when no process of the box is left and its groups are gone. */

@@ -11,6 +11,11 @@
 void supervise_begin(sigset_t *before);
 /* Waits until the first process has ended: its exit status, 128 + n for a signal, or -errno.  L is reaped. */
 int supervise(struct launched *l, struct nook_error *e);
+/* The parts of it, for a loop of one's own: a signalfd of what supervise_begin() blocked, and what to do when it is readable
+ * (T: the terminal whose size follows, or NULL). */
+struct terminal;
+int supervise_signals(struct nook_error *e);
+void supervise_forward(int signals, const struct launched *l, const struct terminal *t);
 /* The exit status for a failed start, as docker has them: 127 when the command was not found, 126 when it cannot be
  * executed, else 125.  CODE is what launch() returned. */
 int supervise_status(const struct nook_error *e, int code);

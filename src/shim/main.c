@@ -108,35 +108,46 @@ static void let_go(const struct shim *s)
 		(void)close(s->request.targets[i]);
 }
 
+static int watch(struct shim *s, struct launched *l, struct box_output *output, int64_t started, struct nook_error *e)
+{
+	struct shim_reply reply = {.kind = SHIM_STARTED, .number = l->pid};
+	struct box_watch w = BOX_WATCH_INIT(l, s->plan);
+
+	w.bounds = s->request.bounds;
+	w.started_us = started;
+	if (w.bounds.output)
+		TRY(box_output_ready(output, &w, e));
+	let_go(s);
+	w.caller = caller_open();
+	w.control = s->control;
+	/* A caller that is gone is seen by box_watch(). */
+	(void)shim_send(s->control, &reply, shim_reply_size(SHIM_STARTED), &l->pidfd, 1);
+	TRY(box_watch(&w, &reply.result, e));
+	reply.kind = SHIM_ENDED;
+	(void)shim_send(s->control, &reply, shim_reply_size(SHIM_ENDED), NULL, 0);
+	return 0;
+}
+
 static int run(struct shim *s, struct nook_error *e)
 {
 	struct launched l = LAUNCHED_INIT;
-	struct shim_reply reply = {.kind = SHIM_STARTED};
-	struct box_watch w = {.launched = &l, .caller = -EBADF, .control = -EBADF};
+	AUTO_VALUE(box_output_done) struct box_output output = BOX_OUTPUT_INIT;
+	int64_t started = box_now_us();
 	int r;
 
 	TRY(receive(s, e));
 	/* Nobody's directory stays in use for our sake. */
 	if (chdir("/") < 0)
 		return err_sys(e, STEP_CWD, "/");
-	w.plan = s->plan;
-	w.bounds = s->request.bounds;
-	w.started_us = box_now_us();
+	if (s->request.bounds.output)
+		TRY(box_output_begin(&output, e));
 	r = launch(s->plan, NULL, &l, e);
 	if (r < 0) {
 		box_remove_groups(s->plan);
 		return r;
 	}
-	let_go(s);
-	w.caller = caller_open();
-	w.control = s->control;
-	reply.number = l.pid;
-	/* A caller that is gone is seen by box_watch(). */
-	(void)shim_send(s->control, &reply, shim_reply_size(SHIM_STARTED), &l.pidfd, 1);
-	TRY(box_watch(&w, &reply.result, e));
-	reply.kind = SHIM_ENDED;
-	(void)shim_send(s->control, &reply, shim_reply_size(SHIM_ENDED), NULL, 0);
-	return 0;
+	/* The box ends with this process, whatever happens from here on. */
+	return watch(s, &l, &output, started, e);
 }
 
 int main(void)
