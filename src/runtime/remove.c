@@ -23,6 +23,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <time.h>
 
 /* A process that does not end within this time after SIGKILL sits in the kernel (state D). */
@@ -111,6 +112,28 @@ static int release_range(struct store_run *r, const struct container *c, struct 
 	return c->creating ? release_unsaved_range(r, c->id, a, e) : 0;
 }
 
+/* ---- paths -------------------------------------------------------------------------------------------------------- */
+
+/* A killed start may have left a helper that is just filling the directory and just dying: it has a lock on it. */
+static int wait_for_writer(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	while (fd >= 0 && flock(fd, LOCK_EX) < 0 && errno == EINTR)
+		;
+	return fd;
+}
+
+static int remove_paths(const struct container *c, struct nook_error *e)
+{
+	for (size_t i = 0; i < c->n_paths; i++) {
+		auto_close int lock = c->creating ? wait_for_writer(c->paths[i]) : -EBADF;
+
+		TRY(mounts_tree_remove(c->paths[i], e));
+	}
+	return 0;
+}
+
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
 
 static int undo(struct store_run *r, const struct container *c, struct arena *a, struct nook_error *e)
@@ -120,8 +143,7 @@ static int undo(struct store_run *r, const struct container *c, struct arena *a,
 	container_cgroup(c, a, &g);
 	TRY(kill_init(c, &g, e));
 	TRY(remove_cgroups(&g, e));
-	for (size_t i = 0; i < c->n_paths; i++)
-		TRY(mounts_tree_remove(c->paths[i], e));
+	TRY(remove_paths(c, e));
 	return release_range(r, c, a, e);
 }
 

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -201,6 +202,9 @@ int jail_enter(int target, const struct jail_options *o, struct jail_missing *re
 	root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return err_sys(e, STEP_CWD, "target");
+	/* Whoever removes the target waits for this lock, so that nothing is written behind its back. */
+	if (flock(root, LOCK_SH | LOCK_NB) < 0)
+		return err_sys(e, STEP_LOCK, "target");
 	root = TRY(keep_two(o->input, root, e));
 	TRY(limit(e));
 	TRY(drop_caps(o->keep_caps, e));
