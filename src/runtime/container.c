@@ -129,10 +129,14 @@ static int entry_load(int containers, const char *id, struct arena *a, struct co
 	char path[CONTAINER_ID_MAX + sizeof("/" STORE_STATE)];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", id, STORE_STATE);
-	if (state_load(containers, path, id, a, ret) == 0)
+	bool has_state = state_load(containers, path, id, a, ret) == 0;
+
+	if (has_state && !ret->damage[0])
 		return 0;
 	if (!is_entry(containers, id))
 		return -ENOENT;
+	if (has_state)
+		return 0;
 	*ret = (struct container){
 		.id = arena_strdup(a, id), .name = "", .source = "", .bundle = "", .command = "", .oci_version = "", .rootfs = "",
 		.creating = true, .exit_status = -1, .damage = "it has no state yet, or none any more",
