@@ -123,6 +123,8 @@ static void build_caps(struct build *b)
 	s = build_step(b, STAGE_FINAL, DO_CAPS, NULL);
 	for (int i = 0; i < CAPS_SETS; i++)
 		s->caps.sets[i] = p->caps[i];
+	/* capabilities(7): only what is permitted and inheritable can be ambient; `runc spec` writes more, which has no effect. */
+	s->caps.sets[CAPS_AMBIENT] &= p->caps[CAPS_PERMITTED] & p->caps[CAPS_INHERITABLE];
 }
 
 /* ---- exec ---------------------------------------------------------------------------------------------------------- */

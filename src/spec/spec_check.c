@@ -148,8 +148,6 @@ int spec_check_process(const struct spec_process *p, struct nook_error *e)
 			if (p->rlimits[k].resource == p->rlimits[i].resource)
 				return refuse_item(e, "process.rlimits", i, ".type", "stands there twice");
 	}
-	if (p->has_caps && (p->caps[CAPS_AMBIENT] & ~(p->caps[CAPS_INHERITABLE] & p->caps[CAPS_PERMITTED])))
-		return refuse(e, "process.capabilities.ambient", "has a capability that is not permitted and inheritable");
 	if (p->has_caps && (p->caps[CAPS_EFFECTIVE] & ~p->caps[CAPS_PERMITTED]))
 		return refuse(e, "process.capabilities.effective", "has a capability that is not permitted");
 	if (p->oom_score_adj.set && (p->oom_score_adj.value < -1000 || p->oom_score_adj.value > 1000))

@@ -110,8 +110,6 @@ static void test_bad_input_is_named_by_its_path(void **state)
 		{PROCESS "\"env\":[\"A=1\",\"B\"]}}", "process.env[1]", "is not NAME=value"},
 		{PROCESS "\"capabilities\":{\"bounding\":[\"CAP_KILL\",\"CAP_FLY\"]}}}", "process.capabilities.bounding[1]",
 			"unknown capability \"CAP_FLY\""},
-		{PROCESS "\"capabilities\":{\"permitted\":[\"CAP_KILL\"],\"ambient\":[\"CAP_KILL\"]}}}",
-			"process.capabilities.ambient", "has a capability that is not permitted and inheritable"},
 		{PROCESS "\"rlimits\":[{\"type\":\"RLIMIT_CORE\"},{\"type\":\"RLIMIT_CORE\"}]}}", "process.rlimits[1].type",
 			"stands there twice"},
 		{PROCESS "\"rlimits\":[{\"type\":\"RLIMIT_FUN\"}]}}", "process.rlimits[0].type", "\"RLIMIT_FUN\" is unknown here"},
