@@ -76,36 +76,63 @@ static int cover(struct walk *w, int cover_fd, int base, const char *path)
 	return move_mount(cover_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-static int mask_dir(struct walk *w, int base, const char *path, struct nook_error *e)
-{
-	int empty = TRY(empty_clone(w, e));
-	int r = cover(w, empty, base, path);
+/* What covers the paths of one step.  In a file system of our own, which is the working directory then, the first cover
+ * of a kind is attached by descriptor and the others are binds of that one: one system call each. */
+struct covers {
+	int base;
+	int null;              /* a null device not yet used, or -EBADF */
+	const char *first_null; /* where one has been attached */
+	const char *first_dir;
+};
 
-	if (r == 0 && w->mask_dir < 0)
-		w->mask_dir = empty;
+static int mask_file(struct walk *w, struct covers *c, const char *path, struct nook_error *e)
+{
+	int r;
+
+	if (c->first_null)
+		return mount(c->first_null, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+	if (c->null < 0)
+		c->null = TRY(null_clone(w, e));
+	r = cover(w, c->null, c->base, path);
+	if (r == 0) {
+		c->null = -EBADF;
+		c->first_null = c->base >= 0 ? path : NULL;
+	}
+	return r;
+}
+
+static int mask_dir(struct walk *w, struct covers *c, const char *path, struct nook_error *e)
+{
+	int empty, r;
+
+	if (c->first_dir)
+		return mount(c->first_dir, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+	empty = TRY(empty_clone(w, e));
+	r = cover(w, empty, c->base, path);
+	if (r == 0) {
+		if (w->mask_dir < 0)
+			w->mask_dir = empty;
+		c->first_dir = c->base >= 0 ? path : NULL;
+	}
 	return r;
 }
 
 int apply_mask(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	int base = base_of(w, walk_str(w, s->mask.base));
+	struct covers c = {.base = base_of(w, walk_str(w, s->mask.base)), .null = -EBADF};
 	const char *path = plan_at(w->plan, s->mask.paths.at);
-	int null = -EBADF; /* used up when it covers something */
 
 	TRY(null_open(w, e));
+	if (c.base >= 0 && fchdir(c.base) < 0)
+		return err_sys(e, STEP_MASK, walk_str(w, s->mask.base));
 	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path)) {
-		size_t len = strlen(path);
-		int r = -EINVAL;
-
-		if (null < 0)
-			null = TRY(null_clone(w, e));
 		/* "name/" is known to be a directory, if it is there at all. */
-		if (path[len - 1] != '/')
-			r = cover(w, null, base, path);
-		if (r == 0)
-			null = -EBADF;
-		else if (r == -EINVAL) /* move_mount(2): a file cannot be mounted on a directory */
-			r = mask_dir(w, base, path, e);
+		bool is_dir = path[strlen(path) - 1] == '/';
+		int r = is_dir ? mask_dir(w, &c, path, e) : mask_file(w, &c, path, e);
+
+		/* A file cannot be mounted on a directory: move_mount(2) and mount(2) say so in two ways. */
+		if (!is_dir && (r == -EINVAL || r == -ENOTDIR))
+			r = mask_dir(w, &c, path, e);
 		/* What is not there needs no mask. */
 		if (r < 0 && r != -ENOENT)
 			return err_num(e, STEP_MASK, path, r);
@@ -131,11 +158,28 @@ static int readonly_one(struct walk *w, int base, const char *path, struct nook_
 	return 0;
 }
 
+/* A bind has the attributes of the mount that it is a part of: while the whole is read-only, each path is bound on
+ * itself. */
+static int readonly_bare(int base, const struct step *s, const char *path, struct nook_error *e)
+{
+	const char *object = path;
+
+	TRY(set_attr(base, MOUNT_ATTR_RDONLY, 0, 0, 0, object, e));
+	if (fchdir(base) < 0)
+		return err_sys(e, STEP_MASK, object);
+	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path))
+		if (mount(path, path, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+			return err_sys(e, STEP_MASK, path);
+	return set_attr(base, 0, MOUNT_ATTR_RDONLY, 0, 0, object, e);
+}
+
 int apply_readonly(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	int base = base_of(w, walk_str(w, s->mask.base));
 	const char *path = plan_at(w->plan, s->mask.paths.at);
 
+	if (base >= 0 && s->flags & READONLY_BARE)
+		return readonly_bare(base, s, path, e);
 	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path))
 		TRY(readonly_one(w, base, path, e));
 	return 0;

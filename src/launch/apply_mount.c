@@ -144,7 +144,7 @@ static int remember(struct walk *w, const struct step *s, int mnt, struct nook_e
 	const char *target = walk_str(w, s->mount.target), *fstype = walk_str(w, s->mount.fstype);
 
 	if (!strcmp(target, "/proc") && !strcmp(fstype, "proc")) {
-		if (!is_magic(mnt, PROC_SUPER_MAGIC))
+		if (s->kind == DO_BIND && !is_magic(mnt, PROC_SUPER_MAGIC))
 			return err_num(e, STEP_PROC, target, EXDEV);
 		w->proc = mnt;
 	} else if (!strcmp(target, "/sys") && !strcmp(fstype, "sysfs")) {
@@ -178,17 +178,20 @@ static int place_of(const struct walk *w, const char *target, const char **ret_r
 }
 
 /* In a fresh file system there is no planted link, so the name is enough. */
-static int attach_trusted(struct walk *w, int mnt, const char *target, struct nook_error *e)
+static int attach_trusted(struct walk *w, const struct step *s, int mnt, const char *target, struct nook_error *e)
 {
 	const char *rest = "";
 	int place = place_of(w, target, &rest);
 
 	if (place < 0)
 		return 1;
-	if (move_mount(mnt, "", place, rest, MOVE_MOUNT_F_EMPTY_PATH) == 0)
-		return 0;
-	if (errno != ENOENT || strchr(rest, '/'))
-		return err_sys(e, STEP_MOUNT, target);
+	/* What is shown gets a directory in a tmpfs that is still empty. */
+	if (s->kind != DO_SHOW) {
+		if (move_mount(mnt, "", place, rest, MOVE_MOUNT_F_EMPTY_PATH) == 0)
+			return 0;
+		if (errno != ENOENT || strchr(rest, '/'))
+			return err_sys(e, STEP_MOUNT, target);
+	}
 	if (mkdirat(place, rest, 0755) < 0 || move_mount(mnt, "", place, rest, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(e, STEP_MOUNT, target);
 	return 0;
@@ -199,7 +202,12 @@ static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, st
 	const char *target = walk_str(w, s->mount.target);
 	int at;
 
-	if (s->flags & PATH_TRUSTED && TRY(attach_trusted(w, mnt, target, e)) == 0)
+	if (s->flags & PATH_TRUSTED && TRY(attach_trusted(w, s, mnt, target, e)) == 0)
+		return 0;
+	/* "/proc": move_mount(2) follows no link in the last component, and there is no other.  What it refuses is made, or
+	 * explained, by the longer way. */
+	if (s->flags & PATH_REAL_DIR && is_dir && !(s->flags & PATH_COPYUP) &&
+		move_mount(mnt, "", w->root, target + 1, MOVE_MOUNT_F_EMPTY_PATH) == 0)
 		return 0;
 	if (s->flags & PATH_REAL_DIR)
 		at = inroot_real_dir(w->root, target, 0755, e);

@@ -23,7 +23,8 @@ struct refs build_params(struct build *b, const char *data, const char *extra_ke
 		const char *equals = memchr(data, '=', len);
 		size_t key = equals ? (size_t)(equals - data) : len;
 
-		if (len) {
+		/* Every devpts is an instance of its own since Linux 4.7. */
+		if (len && strncmp(data, "newinstance", len) != 0) {
 			buf_add(&pairs, data, key);
 			buf_addc(&pairs, 0);
 			if (equals)
@@ -451,6 +452,24 @@ static const char *mask_word(struct build *b, const char *path)
 	return path;
 }
 
+/* Has BASE a new file system of its own that can be written, with nothing mounted in it? */
+static bool is_bare(const struct build *b, const char *base)
+{
+	bool bare = false;
+
+	for (size_t i = 0; i < b->spec->n_mounts; i++) {
+		const struct spec_mount *m = &b->spec->mounts[i];
+		const char *rest = text_after(m->target, base);
+
+		if (rest && *rest == '/')
+			return false;
+		if (rest && !*rest)
+			bare = m->type && text_is(m->type, "proc") && !bound_instead(b, "proc") &&
+			       !((m->words.set | m->words.rec_set) & MOUNT_ATTR_RDONLY);
+	}
+	return bare;
+}
+
 /* Paths below BASE, relative to it, in one step; with BASE "/" those that are below neither /proc nor /sys. */
 static void mask_below(struct build *b, enum step_kind kind, const char *const *paths, const char *base)
 {
@@ -471,6 +490,7 @@ static void mask_below(struct build *b, enum step_kind kind, const char *const *
 	(void)arena_push(b->arena, &list, &n);
 	refs = plan_add_strs(b->out, list);
 	s = build_step(b, STAGE_BUILD, kind, base);
+	s->flags = kind == DO_READONLY && is_bare(b, base) ? READONLY_BARE : 0;
 	s->mask.base = s->object;
 	s->mask.paths = refs;
 }

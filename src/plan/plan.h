@@ -130,6 +130,7 @@ enum {
 	DEVICE_BIND = 512,    /* DO_DEVICE: bind the node that object names instead of making one */
 	SESSION_TERMINAL = 1024, /* DO_SESSION: the container's terminal becomes the controlling one and stdio */
 	CWD_AGAIN = 2048,     /* DO_CWD: only if the first try, with root's rights, was denied */
+	READONLY_BARE = 32,   /* DO_READONLY: the base is a fresh, writable file system and nothing is mounted in it */
 	CAPS_BOUNDING_ONLY = 4096, /* DO_CAPS: before the ids change */
 	RLIMIT_RAISE = 32768, /* DO_RLIMIT: only lift the hard limit to this value where it is lower */
 	PIVOT_NONE = 256,     /* DO_PIVOT: move and chroot(2), for an initramfs */
