@@ -48,6 +48,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_ROOT_READONLY] = apply_root_readonly,
 	[DO_ROOT_PROPAGATION] = apply_root_propagation,
 	[DO_SYSCTL] = apply_sysctl,
+	[DO_LOOKUP] = apply_lookup,
 	[DO_USER] = apply_user,
 	[DO_SCHED] = apply_sched,
 	[DO_AFFINITY] = apply_affinity,

@@ -116,6 +116,7 @@ int apply_umask(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_cwd(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_fds(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_seccomp(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_lookup(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_exec(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_hook(struct walk *w, const struct step *s, struct nook_error *e);
 

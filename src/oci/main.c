@@ -7,6 +7,7 @@
 #include "oci/oci.h"
 #include "opt/nearest.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 enum { EXIT_RUNTIME = 1, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND = 127 };
@@ -188,6 +189,21 @@ static int call(struct oci *o, int argc, char **argv, struct nook_error *e)
 	return cmd->run(o, options, argc, argv, e);
 }
 
+/* Go programs look for the words of Go's syscall package: strerror(3)'s in small letters. */
+static void describe(const struct nook_error *e, char *buf, size_t size)
+{
+	const char *words = e->sys_errno ? strerror(e->sys_errno) : "";
+	struct nook_error bare = *e;
+	size_t len;
+
+	if (e->step == STEP_EXEC && e->sys_errno == ENOENT && !e->detail[0] && !strchr(e->object, '/'))
+		err_detail(&bare, "executable file not found in $PATH");
+	bare.sys_errno = 0;
+	len = (size_t)nook_error_text(&bare, buf, size);
+	if (words[0] && len < size)
+		(void)snprintf(buf + len, size - len, ": %c%s", tolower((unsigned char)words[0]), words + 1);
+}
+
 /* A program that is not there or cannot be run, in the words of shells; anything else is a failure of the runtime. */
 static int exit_status(const struct nook_error *e, int r)
 {
@@ -207,7 +223,7 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
-	(void)nook_error_text(&e, message, sizeof(message));
+	describe(&e, message, sizeof(message));
 	oci_log_write(&log, OCI_LOG_ERROR, message, &e);
 	return exit_status(&e, r);
 }

@@ -205,6 +205,7 @@ static void build_gate(struct build *b)
 	s->slot = (int16_t)header->gate_slot;
 	s->pair.key = plan_add_str(b->out, b->request->gate_dir);
 	s->pair.value = s->object;
+	build_lookup(b);
 }
 
 /* Through the container's own /proc, before parts of it become read-only. */

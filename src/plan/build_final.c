@@ -160,11 +160,15 @@ static const char *const *env_unique(struct arena *a, const char *const *env)
 	return list;
 }
 
-static struct refs candidates(struct build *b, const char *command, const char *path)
+/* Where the command may be; relative places are seen from the directory FROM. */
+static struct refs candidates(struct build *b, const char *command, const char *from)
 {
+	const char *path = env_find(b->spec->process.env, "PATH");
 	const char **list = NULL;
 	size_t n = 0;
 
+	if (!path)
+		path = default_path;
 	if (strchr(command, '/')) {
 		*arena_push(b->arena, &list, &n) = command;
 		path = "";
@@ -176,16 +180,29 @@ static struct refs candidates(struct build *b, const char *command, const char *
 			len ? arena_printf(b->arena, "%.*s/%s", (int)len, path, command) : arena_printf(b->arena, "./%s", command);
 		path += len + (path[len] == ':');
 	}
+	for (size_t i = 0; from && i < n; i++)
+		if (list[i][0] != '/')
+			list[i] = arena_printf(b->arena, "%s/%s", from, list[i]);
 	(void)arena_push(b->arena, &list, &n);
 	return plan_add_strs(b->out, list);
+}
+
+void build_lookup(struct build *b)
+{
+	const struct spec_process *p = &b->spec->process;
+	struct refs places;
+
+	if (!p->argv || !p->argv[0])
+		return;
+	places = candidates(b, p->argv[0], p->cwd ? p->cwd : "/");
+	build_step(b, STAGE_ENTER, DO_LOOKUP, p->argv[0])->exec.candidates = places;
 }
 
 void build_exec(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
 	const char *const *env = env_unique(b->arena, p->env);
-	const char *path = env_find(env, "PATH");
-	struct refs places = candidates(b, p->argv[0], path ? path : default_path);
+	struct refs places = candidates(b, p->argv[0], NULL);
 	struct refs argv = plan_add_strs(b->out, p->argv), list = plan_add_strs(b->out, env);
 	struct refs argv_room, env_room;
 	struct step *s;

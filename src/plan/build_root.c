@@ -347,6 +347,14 @@ static bool has_limit_in(const struct cgroup_want *want, size_t dir)
 	return false;
 }
 
+static bool has_v1(const struct cgroup_want *want)
+{
+	for (size_t i = 0; i < want->n_dirs; i++)
+		if (!want->dirs[i].v2)
+			return true;
+	return false;
+}
+
 /* The container's own groups, each hierarchy under its usual name; one v2 hierarchy alone is the directory itself.  Of v1
  * it sees the hierarchies that limit it: programs look there for how much they may use.  What is shown are the groups'
  * directories; the cgroup namespace makes each the top of its hierarchy. */
@@ -405,7 +413,7 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 	if (!m->type || !*m->type)
 		return err_why(e, STEP_MOUNT, m->target, EINVAL, "it has no type and is no bind");
 	if (text_is(m->type, "cgroup")) {
-		if (b->spec->ns[NS_CGROUP].mode == NS_HOST)
+		if (b->spec->ns[NS_CGROUP].mode == NS_HOST && !(b->cgroup_view && has_v1(b->request->cgroups)))
 			build_bind(b, m, "/sys/fs/cgroup", true, false);
 		else if (b->cgroup_view)
 			build_cgroup_view(b, m);

@@ -41,5 +41,7 @@ int build_identity(struct build *b, struct nook_error *e);
 void build_ids(struct build *b, bool deny_setgroups);
 void build_fds(struct build *b);
 void build_exec(struct build *b);
+/* Looks for the command before the gate: who creates a container wants to hear at once that it cannot start. */
+void build_lookup(struct build *b);
 /* The host id behind a container's id, or the id itself without maps. */
 uint32_t build_host_id(const struct spec_idmap *maps, size_t n, uint32_t inside);

@@ -220,6 +220,8 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 		       strs_are_inside(p, s->exec.candidates) && s->exec.argv.n && s->exec.argv_room.n > s->exec.argv.n &&
 		       array_is_inside(p, s->exec.argv_room, sizeof(char *)) && s->exec.env_room.n > s->exec.env.n + 1 &&
 		       array_is_inside(p, s->exec.env_room, sizeof(char *));
+	case DO_LOOKUP:
+		return strs_are_inside(p, s->exec.candidates);
 	case DO_HOOK:
 		return str_is_inside(p, s->hook.path) && strs_are_inside(p, s->hook.argv) &&
 		       strs_are_inside(p, s->hook.env) && str_is_inside(p, s->hook.state);

@@ -84,6 +84,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128 };
 	X(DO_ROOT_READONLY, "root ro", STEP_ROOT, "the root itself cannot be written")                                                \
 	X(DO_ROOT_PROPAGATION, "root propagation", STEP_ROOT, "how later mounts travel")                                              \
 	X(DO_SYSCTL, "sysctl", STEP_SYSCTL, "set a kernel parameter of the new namespaces")                                           \
+	X(DO_LOOKUP, "lookup", STEP_EXEC, "find the command before somebody waits for its start")                                     \
 	X(DO_USER, "user", STEP_USER, "find the user in the container's own files")                                                   \
 	X(DO_SCHED, "scheduler", STEP_SCHED, "scheduling policy, nice level, io priority")                                            \
 	X(DO_AFFINITY, "affinity", STEP_SCHED, "the processors it may use")                                                           \
@@ -242,7 +243,7 @@ struct step {
 			uint32_t preserve;     /* 3 .. 3+n-1 stay open */
 			struct refs keep;      /* array of uint32_t: others that stay open, at most KEEP_MAX */
 		} fds;
-		struct {
+		struct {                    /* DO_EXEC; DO_LOOKUP: candidates alone */
 			struct refs argv, env;
 			struct refs candidates; /* paths to try in turn */
 			struct refs argv_room, env_room; /* arrays of pointers for the walker to fill: argv.n + 1, env.n + 2 */
