@@ -125,6 +125,8 @@ static int overlay_mount(struct cli *c, struct spec *s, const struct long_mount 
 	if (m->upper && m->work)
 		data = arena_printf(c->arena, "%s,upperdir=%s,workdir=%s%s", data, m->upper, m->work,
 			s->ns[NS_USER].mode == NS_HOST ? "" : ",userxattr");
+	else if (!m->upper && !m->work && !strchr(m->lower, ':'))
+		return err_why(e, STEP_OPTION, "--mount", EINVAL, "type=overlay needs two directories in lowerdir=, or upperdir= and workdir=");
 	else if (m->upper || m->work)
 		return err_why(e, STEP_OPTION, "--mount", EINVAL, "type=overlay needs upperdir= and workdir= together");
 	return spec_mount_add(s, m->target, "overlay", "overlay", data, NULL, e);
