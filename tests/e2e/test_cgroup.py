@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -200,6 +201,35 @@ def test_block_io_limits_stand_in_the_files(nook):
         else:
             assert (group / "blkio.throttle.write_bps_device").read_text() == f"{number} 1048576\n"
             assert (group / "blkio.throttle.read_iops_device").read_text() == f"{number} 100\n"
+
+
+def disk_under(path):
+    """The whole disk that holds a directory: (name, "major:minor"), or None."""
+    device = os.stat(path).st_dev
+    link = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
+    if not link.exists():
+        return None
+    place = link.resolve()
+    place = place.parent if (place / "partition").exists() else place
+    return place.name, (place / "dev").read_text().strip()
+
+
+@root
+@has("blkio")
+def test_direct_io_is_capped(nook):
+    with tempfile.TemporaryDirectory(prefix="nook-test.", dir="/var/tmp") as place:
+        disk = disk_under(place)
+        if not disk:
+            pytest.skip("/var/tmp is on no disk")
+        command = ["dd", "if=/dev/zero", "of=/out/file", "bs=256k", "count=8", "oflag=direct"]
+        took = []
+        for options in ([], ["--device-write-bps", f"{disk[1]}:1mb"]):
+            result = nook.result("run", "--rm", *options, "-v", f"{place}:/out", "host:", *command)
+            assert result.code == 0, str(result)
+            took.append(float(result.err.split(" copied, ")[1].split()[0]))
+        # Two megabytes at one a second; the first slice is free.
+        assert took[1] > 1.2, took
+        assert took[1] > 2 * took[0], took
 
 
 @root

@@ -2,6 +2,7 @@
 #include "runtime/container.h"
 #include "runtime/store.h"
 #include "base/fd.h"
+#include "cgroup/cgroup.h"
 #include "tests.h"
 
 #include <fcntl.h>
@@ -139,6 +140,39 @@ static void test_state_survives_the_round_trip(void **state)
 	assert_int_equal(d.range_base, c.range_base);
 	assert_int_equal(d.n_annotations, 2);
 	assert_string_equal(d.annotations[1].value, "d\ne");
+}
+
+/* The supervisor alone writes the state; what `nook update` adds stands beside it and is removed as well. */
+static void test_groups_that_come_later_are_kept_beside_the_state(void **state)
+{
+	struct place *p = *state;
+	const char *first[] = {"/sys/fs/cgroup/pids/nook-abc"};
+	const char *more[] = {first[0], "/sys/fs/cgroup/cpu/nook-abc"}, *third[] = {first[0], "/sys/fs/cgroup/cpuset/nook-abc"};
+	const struct cgroup all = {.dirs = more, .n = 2}, others = {.dirs = third, .n = 2};
+	struct container c = simple("abc"), d;
+	int dir;
+
+	c.cgroups = first;
+	c.n_cgroups = 1;
+	dir = container_create(p->r, &c, NULL);
+	assert_true(dir >= 0);
+	(void)close(dir);
+	assert_int_equal(container_add_cgroups(p->r, &c, &all, p->a, NULL), 0);
+	/* A second command that does not know of the first one. */
+	assert_int_equal(container_add_cgroups(p->r, &c, &others, p->a, NULL), 0);
+	assert_int_equal(container_load(p->r, "abc", p->a, &d, NULL), 0);
+	assert_int_equal(d.n_cgroups, 3);
+	assert_string_equal(d.cgroups[1], more[1]);
+	assert_string_equal(d.cgroups[2], third[1]);
+	/* The supervisor saves what it has in memory: nothing is lost. */
+	dir = container_lock(p->r, "abc", NULL);
+	assert_int_equal(container_save(dir, &c, NULL), 0);
+	(void)close(dir);
+	assert_int_equal(container_load(p->r, "abc", p->a, &d, NULL), 0);
+	assert_int_equal(d.n_cgroups, 3);
+	assert_int_equal(container_finish(p->r, &c, NULL), 0);
+	assert_int_equal(container_load(p->r, "abc", p->a, &d, NULL), 0);
+	assert_int_equal(d.n_cgroups, 0);
 }
 
 static void test_exit_status_zero_is_not_unknown(void **state)
@@ -378,6 +412,7 @@ int main(void)
 		PLACED(test_new_ids_are_valid_and_differ),
 		PLACED(test_cgroup_path_tells_the_run_directory),
 		PLACED(test_state_survives_the_round_trip),
+		PLACED(test_groups_that_come_later_are_kept_beside_the_state),
 		PLACED(test_exit_status_zero_is_not_unknown),
 		PLACED(test_an_id_is_taken_once),
 		PLACED(test_a_taken_name_leaves_no_trace_of_the_second),
