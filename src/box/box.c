@@ -35,6 +35,7 @@ int box_clone(const struct nook_box *b, struct nook_box **ret, struct nook_error
 	for (size_t i = 0; i < b->n_fds; i++)
 		TRY(box_add_fd(copy, b->fds[i].fd, b->fds[i].as, e));
 	copy->limits = b->limits;
+	copy->pids_asked = b->pids_asked;
 	*ret = take_ptr(&copy);
 	return 0;
 }

@@ -29,7 +29,7 @@
 	X(NET, "net", 0, "none|host", "the network: none (the default) or the host's")                                          \
 	X(SHARE, "share", 0, "NS[,NS...]", "keep the host's namespace: ipc, uts, cgroup, net")                                  \
 	X(LIMIT, "limit", 0, "NAME=VALUE[,...]", "mem, pids, cpu, time (of processors), wall, files, fsize, stack, output")    \
-	X(SYSCALLS, "syscalls", 0, "default|none", "which system calls are let through")                                        \
+	X(SYSCALLS, "syscalls", 0, "default|strict|none|@FILE|deny NAME[,...]", "which system calls are let through")           \
 	X(CAP, "cap", 0, "NAME[,NAME...]", "keep a capability, within the box's own user namespace")                            \
 	X(USER, "user", 0, "UID[:GID]", "the user in the box")                                                                  \
 	X(FAKE_ROOT, "fake-root", 0, NULL, "be uid 0 in the box, with the rights of nobody outside")                            \
@@ -37,6 +37,8 @@
 	X(CLEARENV, "clearenv", 0, NULL, "only the variables that rules name, and PATH")                                        \
 	X(CWD, "cwd", 0, "DIR", "the working directory")                                                                        \
 	X(HOSTNAME, "hostname", 0, "NAME", "the name of the host in the box")                                                   \
+	X(FD, "fd", 0, "N[=M]", "pass descriptor N, as M")                                                                      \
+	X(PROFILE, "profile", 'p', "NAME|FILE", "the rules of a file: one a line, the words of these options")                  \
 	X(BEST_EFFORT, "best-effort", 0, "FEATURE[,...]", "go on where this machine cannot give it: landlock, pids, mem, cpu")
 
 enum box_word {
@@ -104,7 +106,13 @@ struct nook_box {
 	unsigned shared; /* bits of enum ns_kind */
 	uint64_t caps;
 	struct opt_u64 uid, gid;
+	const char **denied; /* system calls beside those that the filter refuses anyway */
+	size_t n_denied;
+	const char *filter_file;
 	unsigned best_effort;
+	int depth; /* of profiles in profiles */
+	bool terminal;
+	uint16_t rows, columns;
 };
 
 enum { BOX_FDS_MAX = 64, BOX_FD_MAX = 1 << 20, BOX_DEFAULT_PIDS = 512 };
@@ -117,6 +125,11 @@ int box_clone(const struct nook_box *b, struct nook_box **ret, struct nook_error
 int box_add(struct nook_box *b, enum box_word word, const char *value, struct nook_error *e);
 int box_add_word(struct nook_box *b, const char *word, const char *value, struct nook_error *e);
 int box_add_text(struct nook_box *b, const char *text, struct nook_error *e);
+/* The rules of a profile: a file when NAME has a slash or ends in ".box", else one of the user's or of those that come with
+ * nook. */
+int box_add_profile(struct nook_box *b, const char *name, struct nook_error *e);
+/* The directory of the program or the library that this is part of, or NULL. */
+const char *box_own_dir(struct arena *a);
 int box_add_fd(struct nook_box *b, int fd, int as, struct nook_error *e);
 /* One limit by name, in the unit that nook.h gives it; -ENOENT for an unknown name. */
 int box_limit_set(struct nook_box *b, const char *name, uint64_t value);

@@ -320,10 +320,33 @@ static int add_limit(struct nook_box *b, const char *value, struct nook_error *e
 
 /* ---- the process --------------------------------------------------------------------------------------------------- */
 
+/* For programs that only compute: no sockets, no looking at others, no memory shared by name. */
+static const char strict_calls[] =
+	"socket,ptrace,process_vm_readv,process_vm_writev,pidfd_getfd,kcmp,shmget,shmat,msgget,semget,mq_open,personality,chroot,"
+	"unshare,setns,mount,umount2,pivot_root,open_tree,move_mount,fsopen,mount_setattr,inotify_init1,fanotify_init,memfd_secret";
+
+static int deny_one(struct nook_box *b, char *word, struct nook_error *e)
+{
+	/* Names are checked when the filter is made, against this machine's kernel interface. */
+	*arena_push(b->arena, &b->denied, &b->n_denied) = word;
+	return *word ? 0 : bad(word, "a system call has a name", e);
+}
+
 static int set_syscalls(struct nook_box *b, const char *value, struct nook_error *e)
 {
-	b->no_filter = text_is(value, "none");
-	return b->no_filter || text_is(value, "default") ? 0 : bad(value, "it is default or none", e);
+	const char *names = text_after(value, "deny ");
+
+	if (text_is(value, "default") || text_is(value, "none") || text_is(value, "strict")) {
+		b->no_filter = text_is(value, "none");
+		b->filter_file = NULL;
+		b->n_denied = 0;
+		return text_is(value, "strict") ? each_word(b, strict_calls, deny_one, e) : 0;
+	}
+	if (names)
+		return each_word(b, names + strspn(names, " "), deny_one, e);
+	if (*value == '@' && value[1])
+		return path_absolute(b, value + 1, &b->filter_file, e);
+	return bad(value, "it is default, strict, none, @FILE or deny NAME,...", e);
 }
 
 static int set_user(struct nook_box *b, const char *value, struct nook_error *e)
@@ -366,6 +389,17 @@ static int set_hostname(struct nook_box *b, const char *value, struct nook_error
 	return 0;
 }
 
+static int add_fd(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	size_t len = strcspn(value, "=");
+	uint64_t fd = 0, as = 0;
+
+	if (text_u64(arena_strndup(b->arena, value, len), &fd) < 0 || text_u64(value[len] ? value + len + 1 : value, &as) < 0 ||
+		fd > BOX_FD_MAX || as > BOX_FD_MAX)
+		return bad(value, "it is N or N=M, numbers of descriptors", e);
+	return box_add_fd(b, (int)fd, (int)as, e);
+}
+
 static int set_bare(struct nook_box *b, const char *value, struct nook_error *e)
 {
 	b->bare = true;
@@ -406,6 +440,8 @@ static int (*const apply[BOX_WORDS])(struct nook_box *b, const char *value, stru
 	[BOX_CLEARENV] = set_clearenv,
 	[BOX_CWD] = set_cwd,
 	[BOX_HOSTNAME] = set_hostname,
+	[BOX_FD] = add_fd,
+	[BOX_PROFILE] = box_add_profile,
 	[BOX_BEST_EFFORT] = add_best_effort,
 };
 
@@ -421,6 +457,9 @@ int box_add(struct nook_box *b, enum box_word word, const char *value, struct no
 	if (b->n_lines == RULES_MAX)
 		return err_why(e, STEP_OPTION, rule->word, E2BIG, "a box has at most 4096 rules");
 	TRY(apply[word](b, own, e));
+	/* Copies of a box take its descriptors one by one, and the rules of a profile, not its name. */
+	if (word == BOX_FD || word == BOX_PROFILE)
+		return 0;
 	*arena_push(b->arena, &b->lines, &b->n_lines) = (struct box_line){word, own};
 	return 0;
 }

@@ -5,7 +5,6 @@
 #include "base/fd.h"
 #include "box/watch.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
@@ -27,14 +26,13 @@ enum { PLACES = 3 };
 static void helper_places(struct arena *a, const char *ret[PLACES + 1])
 {
 	const char *env = secure_getenv("NOOK_SHIM");
-	Dl_info info;
+	const char *own = getauxval(AT_SECURE) ? NULL : box_own_dir(a);
 	size_t n = 0;
 
 	if (env && *env)
 		ret[n++] = env;
-	if (dladdr((void *)(uintptr_t)helper_places, &info) && info.dli_fname && strrchr(info.dli_fname, '/') &&
-		!getauxval(AT_SECURE))
-		ret[n++] = arena_printf(a, "%.*s/nook-shim", (int)(strrchr(info.dli_fname, '/') - info.dli_fname), info.dli_fname);
+	if (own)
+		ret[n++] = arena_printf(a, "%s/nook-shim", own);
 	ret[n++] = NOOK_LIBEXEC "/nook-shim";
 	ret[n] = NULL;
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "opt/nearest.h"
 
+extern const struct command cmd_box;
 extern const struct command cmd_cgroup;
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
@@ -28,6 +29,7 @@ extern const struct command cmd_wait;
 /* As people meet them: containers first, then what is under them, then help. */
 const struct command *const commands[] = {
 	&cmd_run,
+	&cmd_box,
 	&cmd_exec,
 	&cmd_ps,
 	&cmd_inspect,

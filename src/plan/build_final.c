@@ -66,9 +66,8 @@ static void build_sched(struct build *b)
 		build_step(b, STAGE_FINAL, DO_CORE_SCHED, NULL);
 }
 
-static int build_seccomp(struct build *b, struct nook_error *e)
+static int build_filter(struct build *b, const struct spec_seccomp *spec, struct nook_error *e)
 {
-	const struct spec_seccomp *spec = &b->spec->seccomp;
 	struct sock_filter *filter = NULL;
 	size_t n = 0;
 	struct refs refs;
@@ -84,6 +83,12 @@ static int build_seccomp(struct build *b, struct nook_error *e)
 	s->seccomp.listener = plan_add_str(b->out, spec->listener_path);
 	s->seccomp.metadata = plan_add_str(b->out, spec->listener_metadata);
 	return 0;
+}
+
+static int build_seccomp(struct build *b, struct nook_error *e)
+{
+	TRY(build_filter(b, &b->spec->seccomp_before, e));
+	return build_filter(b, &b->spec->seccomp, e);
 }
 
 static void build_user(struct build *b, bool has_home)

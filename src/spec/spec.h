@@ -323,6 +323,7 @@ struct spec {
 	const char *cgroup_path;   /* OCI cgroupsPath or NULL: chosen from the id */
 	struct spec_resources resources;
 	struct spec_seccomp seccomp;
+	struct spec_seccomp seccomp_before; /* a second filter, loaded first: a call has to pass both */
 	struct spec_landlock landlock;
 	struct spec_pair *sysctls;
 	size_t n_sysctls;

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/command.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "box/box.h"
+#include "box/watch.h"
+#include "json/out.h"
+#include "runtime/supervise.h"
+#include "runtime/terminal.h"
+
+#include <sys/ioctl.h>
+
+struct box_options {
+	struct opt_list rules[BOX_WORDS]; /* of words with a value */
+	bool flags[BOX_WORDS];            /* of words without */
+	bool tty, no_tty;
+	const char *json, *explain;
+};
+
+#define AT(member) offsetof(struct box_options, member)
+#define ROW_OF(id, word, letter, value, help)                                                                               \
+	{letter, word, value, (value) ? OPT_STRINGS : OPT_FLAG, (value) ? AT(rules[BOX_##id]) : AT(flags[BOX_##id]), help},
+
+static const struct opt table[] = {
+	{0, "Rules", NULL, OPT_SECTION, 0, NULL},
+	BOX_RULES(ROW_OF)
+	{0, "Running", NULL, OPT_SECTION, 0, NULL},
+	{'t', "tty", NULL, OPT_FLAG, AT(tty), "a terminal of its own (the default when stdin and stdout are one)"},
+	{'T', "no-tty", NULL, OPT_FLAG, AT(no_tty), "no terminal even then"},
+	{0, "json", "FILE|fd:N", OPT_STRING, AT(json), "write there how it ended and what it used"},
+	{0, "explain", "text|why|json", OPT_OPTIONAL, AT(explain), "print the plan and start nothing"},
+	{0},
+};
+
+enum { EXIT_LIMIT = 124, EXIT_NOOK = 125 };
+
+/* Profiles first, so that options change what they say. */
+static int add_rules(struct nook_box *b, const struct box_options *o, struct nook_error *e)
+{
+	for (size_t i = 0; i < o->rules[BOX_PROFILE].n; i++)
+		TRY(box_add(b, BOX_PROFILE, o->rules[BOX_PROFILE].items[i], e));
+	for (int word = 0; word < BOX_WORDS; word++) {
+		if (o->flags[word])
+			TRY(box_add(b, (enum box_word)word, NULL, e));
+		for (size_t i = 0; word != BOX_PROFILE && i < o->rules[word].n; i++)
+			TRY(box_add(b, (enum box_word)word, o->rules[word].items[i], e));
+	}
+	return 0;
+}
+
+static void set_terminal(struct nook_box *b, const struct box_options *o)
+{
+	struct winsize size;
+
+	b->terminal = o->tty || (!o->no_tty && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
+	if (b->terminal && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) {
+		b->rows = size.ws_row;
+		b->columns = size.ws_col;
+	}
+}
+
+/* ---- --json -------------------------------------------------------------------------------------------------------- */
+
+static const char *const limit_names[] = {[NOOK_LIMIT_NONE] = NULL, [NOOK_LIMIT_MEMORY] = "mem", [NOOK_LIMIT_TIME] = "time",
+	[NOOK_LIMIT_WALL] = "wall", [NOOK_LIMIT_OUTPUT] = "output"};
+
+static void result_text(const struct nook_result *r, int status, struct buf *text)
+{
+	struct json_out o = {.text = text, .style = JSON_PRETTY};
+
+	json_out_object(&o, NULL);
+	json_out_i64(&o, "status", status);
+	if (r->exit_code >= 0)
+		json_out_i64(&o, "exitCode", r->exit_code);
+	if (r->term_signal >= 0)
+		json_out_i64(&o, "signal", r->term_signal);
+	json_out_string(&o, "limit", limit_names[r->limit]);
+	json_out_u64(&o, "wallUs", r->wall_us);
+	if (r->have & NOOK_HAS_CPU) {
+		json_out_u64(&o, "userUs", r->user_us);
+		json_out_u64(&o, "systemUs", r->system_us);
+	}
+	if (r->have & NOOK_HAS_MAX_RSS)
+		json_out_u64(&o, "maxRss", r->max_rss);
+	if (r->have & NOOK_HAS_PEAK_MEMORY)
+		json_out_u64(&o, "peakMemory", r->peak_memory);
+	if (r->have & NOOK_HAS_IO) {
+		json_out_u64(&o, "readBytes", r->read_bytes);
+		json_out_u64(&o, "writtenBytes", r->written_bytes);
+	}
+	json_out_object_end(&o);
+	buf_addc(text, '\n');
+}
+
+static void error_text(const struct nook_error *error, int status, struct buf *text)
+{
+	struct json_out o = {.text = text, .style = JSON_PRETTY};
+
+	json_out_object(&o, NULL);
+	json_out_i64(&o, "status", status);
+	json_out_object(&o, "error");
+	json_out_string(&o, "step", nook_step_name(error->step));
+	json_out_string(&o, "object", error->object);
+	json_out_string(&o, "detail", error->detail);
+	json_out_i64(&o, "errno", error->sys_errno);
+	json_out_i64(&o, "rule", error->rule);
+	json_out_string(&o, "hint", nook_error_hint(error));
+	json_out_object_end(&o);
+	json_out_object_end(&o);
+	buf_addc(text, '\n');
+}
+
+/* Opened before anything starts, so that a bad name is told at once. */
+static int json_open(const char *where, struct nook_error *e)
+{
+	const char *number = text_after(where, "fd:");
+	uint64_t n = 0;
+	int fd;
+
+	if (number && text_u64(number, &n) < 0)
+		return err_why(e, STEP_OPTION, "--json", EINVAL, "it is a file or fd:N");
+	fd = number ? fcntl((int)n, F_DUPFD_CLOEXEC, 3) : open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	return fd < 0 ? err_sys(e, STEP_FILE, where) : fd;
+}
+
+static int json_write(int fd, const struct buf *text, struct nook_error *e)
+{
+	int r = fd_write(fd, buf_text(text), text->len);
+
+	return r < 0 ? err_num(e, STEP_FILE, "--json", r) : 0;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------- */
+
+/* Descriptors of rules at the numbers that the box sees. */
+static int place_fds(struct nook_box *b, struct nook_error *e)
+{
+	int above = 3;
+
+	for (size_t i = 0; i < b->n_fds; i++)
+		above = b->fds[i].as >= above ? b->fds[i].as + 1 : above;
+	for (size_t i = 0; i < b->n_fds; i++) {
+		int moved = fcntl(b->fds[i].fd, F_DUPFD_CLOEXEC, above);
+
+		if (moved < 0)
+			return err_sys(e, STEP_FDS, "source");
+		(void)close(b->fds[i].fd);
+		b->fds[i].fd = moved;
+	}
+	for (size_t i = 0; i < b->n_fds; i++)
+		if (dup3(b->fds[i].fd, b->fds[i].as, b->fds[i].as < 3 ? 0 : O_CLOEXEC) < 0)
+			return err_sys(e, STEP_FDS, "target");
+	return 0;
+}
+
+struct running {
+	struct box_plan *plan;
+	struct launched launched;
+	struct box_output output;
+	struct relay *relays; /* of a terminal */
+	struct terminal terminal;
+};
+
+static int watch_terminal(struct running *r, struct box_watch *w, struct nook_error *e)
+{
+	r->relays = xcalloc(2, sizeof(*r->relays));
+	TRY(terminal_join(&r->terminal, r->launched.console, e));
+	(void)fcntl(r->launched.console, F_SETFL, O_NONBLOCK);
+	r->relays[0].from = r->relays[1].to = r->launched.console;
+	r->relays[0].to = STDOUT_FILENO;
+	r->relays[1].from = STDIN_FILENO;
+	w->terminal = &r->terminal;
+	w->relays = r->relays;
+	w->n_output = 1;
+	w->n_relays = 2;
+	return 0;
+}
+
+static int run_box(struct running *r, struct nook_result *ret, struct nook_error *e)
+{
+	struct box_watch w = BOX_WATCH_INIT(&r->launched, r->plan->plan);
+	bool pipes = w.plan->terminal ? false : r->plan->bounds.output > 0;
+	sigset_t before;
+	int code;
+
+	w.bounds = r->plan->bounds;
+	w.started_us = box_now_us();
+	supervise_begin(&before);
+	auto_close int signals = TRY(supervise_signals(e));
+
+	w.signals = signals;
+	if (pipes)
+		TRY(box_output_begin(&r->output, e));
+	code = launch(w.plan, NULL, &r->launched, e);
+	if (pipes) {
+		int back = box_output_ready(&r->output, &w, code < 0 ? NULL : e);
+
+		code = code < 0 ? code : back;
+	}
+	if (code >= 0 && w.plan->terminal)
+		code = watch_terminal(r, &w, e);
+	if (code < 0) {
+		box_remove_groups(w.plan);
+		return code;
+	}
+	code = box_watch(&w, ret, e);
+	terminal_restore(&r->terminal);
+	return code;
+}
+
+static int status_of(const struct nook_result *r)
+{
+	if (r->limit)
+		return EXIT_LIMIT;
+	return r->term_signal >= 0 ? 128 + r->term_signal : r->exit_code;
+}
+
+static int run_planned(struct cli *c, struct box_plan *plan, const struct box_options *o, struct nook_error *e)
+{
+	struct running r = {.plan = plan, .launched = LAUNCHED_INIT, .output = BOX_OUTPUT_INIT, .terminal.master = -EBADF};
+	struct nook_result result = NOOK_RESULT_INIT;
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	auto_close int json = o->json ? TRY(json_open(o->json, e)) : -EBADF;
+	int code = run_box(&r, &result, e), status;
+
+	box_output_done(&r.output);
+	free(r.relays);
+	launched_done(&r.launched);
+	if (code < 0) {
+		status = supervise_status(e, code);
+		if (json >= 0) {
+			error_text(e, status, &text);
+			(void)json_write(json, &text, NULL);
+		}
+		cli_error(c, e);
+		return status;
+	}
+	status = status_of(&result);
+	if (result.limit)
+		cli_note(c, "the limit of %s was reached", limit_names[result.limit]);
+	if (json >= 0) {
+		result_text(&result, status, &text);
+		TRY(json_write(json, &text, e));
+	}
+	return status;
+}
+
+static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
+{
+	const struct box_options *o = options;
+	AUTO(box_free) struct nook_box *b = box_new();
+	AUTO(plan_free) struct plan *owned = NULL;
+	const char **command = arena_new_n(c->arena, const char *, (size_t)argc + 2);
+	struct box_plan plan = {0};
+
+	for (int i = 0; i < argc; i++)
+		command[i] = argv[i];
+	if (!argc)
+		command[0] = "/bin/sh";
+	TRY(add_rules(b, o, e));
+	set_terminal(b, o);
+	TRY(box_compile(b, command, c->arena, &plan, e));
+	owned = plan.plan;
+	for (const char **note = plan.notes; note && *note; note++)
+		cli_note(c, "%s", *note);
+	if (o->explain)
+		return plan_explain(plan.plan, o->explain, STDOUT_FILENO, e);
+	TRY(place_fds(b, e));
+	return run_planned(c, &plan, o, e);
+}
+
+const struct command cmd_box = {
+	.name = "box",
+	.usage = "[RULE|OPTION]... [--] [COMMAND [ARG...]]",
+	.summary = "run a command in a sandbox, with this system shared exactly as far as you say",
+	.options = table,
+	.options_size = sizeof(struct box_options),
+	.mode = OPT_STOP,
+	.min_args = 0,
+	.max_args = -1,
+	.run = run,
+	.details = "Without rules a box sees this machine's programs and libraries, read-only, and an empty home, /tmp and /run; it has "
+		   "no network, no rights, none of the caller's descriptors beyond 0, 1 and 2, and few variables. Rules open it: "
+		   "-w . gives it the current directory. The exit status is the command's, 128+n when signal n ended it, 124 when a "
+		   "limit did, 125 when nook failed, 126 when the command cannot be executed, 127 when it is not found.",
+	.examples = "nook box id\n"
+		    "nook box -w . make -j2\n"
+		    "nook box -r ~/in.pdf --limit wall=20s,output=10m -- pdftotext ~/in.pdf -\n"
+		    "nook box -p judge --json result.json -r ./solution -- ./solution",
+};

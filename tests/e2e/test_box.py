@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nook box, as root and as an ordinary user: what rules open, what limits end, what errors say."""
+
+import json
+import os
+import pathlib
+import pty
+
+import pytest
+
+
+@pytest.fixture(params=["self", "ordinary"])
+def box(request, nook, as_user):
+    if request.param == "ordinary" and os.geteuid() != 0:
+        pytest.skip("this session is that of an ordinary user already")
+    return nook if request.param == "self" else as_user
+
+
+def test_exit_statuses(box):
+    assert box.result("box", "sh", "-c", "exit 7").code == 7
+    assert box.result("box", "sh", "-c", "kill -KILL $$").code == 137
+    assert box.result("box", "/no/such").code == 127
+    assert box.result("box", "/etc/passwd").code == 126
+    assert box.result("box", "--net", "wifi", "true").code == 125
+
+
+def test_the_current_directory_is_shared_only_when_named(box):
+    (box.space / "file").write_text("here")
+    (box.space / "file").chmod(0o666)
+    assert box.result("box", "cat", box.space / "file").code == 1
+    assert box("box", "-w", ".", "sh", "-c", "cat file; echo more >> file") == "here"
+    assert (box.space / "file").read_text() == "heremore\n"
+    assert box.result("box", "-r", ".", "sh", "-c", "echo x >> file").code == 2
+
+
+def test_a_deeper_rule_narrows(box):
+    (box.space / "sub").mkdir(mode=0o777)
+    (box.space / "sub").chmod(0o777)
+    (box.space / "key").write_text("secret")
+    out = box("box", "-w", ".", "-r", "sub", "--hide", "key", "sh", "-c", "touch sub/x 2>&1; touch y && echo made; cat key")
+    assert "Read-only file system" in out and "made" in out and "secret" not in out
+
+
+def test_environment_is_scrubbed(box):
+    out = box("box", "-e", "GIVEN=a b", "-e", "TAKEN", "env", env={"TAKEN": "yes", "AWS_SECRET": "no"})
+    names = {line.split("=")[0] for line in out.splitlines()}
+    assert {"GIVEN", "TAKEN", "PATH", "HOME"} <= names and "AWS_SECRET" not in names
+    assert "TERM=" not in box("box", "--clearenv", "env")
+
+
+@pytest.mark.parametrize("limit, script, word", [
+    ("wall=200ms", "sleep 20", "wall"),
+    ("time=200ms", "while :; do :; done", "time"),
+    ("output=100", "while :; do echo more; done", "output"),
+])
+def test_limits_end_the_box(box, limit, script, word):
+    result = box.result("box", "--limit", limit, "--json", box.space / "how", "sh", "-c", script)
+    assert result.code == 124
+    assert f"limit of {word} was reached" in result.err
+    how = json.loads((box.space / "how").read_text())
+    assert how["limit"] == word and how["status"] == 124 and how["signal"] == 9
+    if word == "output":
+        assert len(result.out) == 100
+
+
+@pytest.mark.user("root")
+def test_memory_is_limited(nook):
+    result = nook.result("box", "--limit", "mem=32m", "--json", nook.space / "how", "python3", "-c", "x = bytearray(200 << 20)")
+    assert result.code == 124
+    how = json.loads((nook.space / "how").read_text())
+    assert how["limit"] == "mem" and how["peakMemory"] <= 32 << 20
+
+
+def test_json_tells_what_was_used(box):
+    box("box", "--json", box.space / "how", "--", "sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
+    how = json.loads((box.space / "how").read_text())
+    assert how["exitCode"] == 0 and how["limit"] is None
+    assert how["userUs"] > 0 and how["maxRss"] > 0 and how["wallUs"] >= how["userUs"] // 2
+
+
+def test_json_tells_what_failed(box):
+    assert box.result("box", "--json", box.space / "how", "/no/such").code == 127
+    how = json.loads((box.space / "how").read_text())
+    assert how["error"]["step"] == "exec" and how["error"]["object"] == "/no/such"
+
+
+def test_system_calls_can_be_denied(box):
+    assert box.result("box", "--syscalls", "deny uname", "uname").code == 1
+    assert box.result("box", "--syscalls", "strict", "python3", "-c", "import socket; socket.socket()").code == 1
+    assert box("box", "--syscalls", "strict", "sh", "-c", "echo fine") == "fine\n"
+    assert 'there is no system call of this name' in box.fails(125, "box", "--syscalls", "deny unme", "true")
+
+
+def test_profiles(box):
+    (box.space / "own.box").write_text("# mine\nenv MINE=1\nprofile other.box\n")
+    (box.space / "other.box").write_text("env OTHER=1\n")
+    out = box("box", "-p", "own.box", "-e", "MINE=2", "env")
+    assert "MINE=2" in out and "OTHER=1" in out
+    (box.space / "bad.box").write_text("env A=1\nfly high\n")
+    err = box.fails(125, "box", "-p", "bad.box", "true")
+    assert "bad.box:2" in err and "fly" in err
+    assert "there is no profile of this name" in box.fails(125, "box", "-p", "own", "true")
+    # Profiles that stand in each other end.
+    (box.space / "loop.box").write_text("profile loop.box\n")
+    assert "eight deep" in box.fails(125, "box", "-p", "loop.box", "true")
+
+
+def test_shipped_profiles_hold(box):
+    names = sorted(path.stem for path in pathlib.Path(__file__).resolve().parents[2].glob("share/box/*.box"))
+    assert {"compiler", "ci", "download", "judge"} <= set(names)
+    for name in names:
+        assert box("box", "-p", name, "echo", name) == f"{name}\n"
+
+
+def test_compiling_in_a_box(box):
+    (box.space / "a.c").write_text("#include <stdio.h>\nint main(void) { puts(\"compiled\"); return 0; }\n")
+    assert box("box", "-p", "compiler", "sh", "-c", "cc a.c -o a && ./a") == "compiled\n"
+
+
+def test_descriptors_are_passed_by_name(box):
+    read, write = os.pipe()
+    os.write(write, b"through\n")
+    os.close(write)
+    out = box("box", "--fd", f"{read}=9", "sh", "-c", "cat <&9; echo /proc/self/fd/*", pass_fds=(read,))
+    os.close(read)
+    assert out.splitlines()[0] == "through"
+    assert f"/{read} " not in out.splitlines()[1].replace("/9", "")
+
+
+def test_fake_root_and_user(box):
+    assert box("box", "--fake-root", "id", "-u") == "0\n"
+    assert box("box", "--user", "1234:5678", "sh", "-c", "id -u; id -g; touch /tmp/x $HOME/y && echo ok") == "1234\n5678\nok\n"
+
+
+def test_bare_box_has_nothing(box, busybox_root):
+    out = box("box", "--bare", "-r", f"{busybox_root}/bin/busybox:/bin/busybox", "--cwd", "/", "/bin/busybox", "ls", "/")
+    assert "usr" not in out.split() and "bin" in out.split() and "proc" in out.split()
+
+
+def test_root_directory(box, busybox_root):
+    assert box("box", "--root", busybox_root, "/bin/busybox", "cat", "/etc/passwd").startswith("root:")
+    assert box.result("box", "--root", busybox_root, "/bin/busybox", "touch", "/x").code == 1
+
+
+def test_networks(box):
+    assert box("box", "sh", "-c", "ls /proc/sys/net/ipv4/conf") .split() == ["all", "default", "lo"]
+    assert box("box", "--net", "host", "readlink", "/proc/self/ns/net").strip() == os.readlink("/proc/self/ns/net")
+
+
+def test_terminal(box):
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execvpe(box.argv()[0], box.argv("box", "sh", "-c", "tty; test -t 2 && echo terminal; exit 5"), box.environment)
+    out = b""
+    try:
+        while chunk := os.read(master, 4096):
+            out += chunk
+    except OSError:
+        pass
+    os.close(master)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+    assert b"/dev/pts/0" in out and b"terminal" in out
+
+
+def test_explain_starts_nothing(box):
+    out = box("box", "-w", ".", "--explain", "touch", "made")
+    assert "seccomp" in out and "exec" in out and not (box.space / "made").exists()
