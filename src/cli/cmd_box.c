@@ -23,9 +23,9 @@ struct box_options {
 	{letter, word, value, (value) ? OPT_STRINGS : OPT_FLAG, (value) ? AT(rules[BOX_##id]) : AT(flags[BOX_##id]), help},
 
 static const struct opt table[] = {
-	{0, "Rules", NULL, OPT_SECTION, 0, NULL},
+	{0, NULL, NULL, OPT_SECTION, 0, "Rules"},
 	BOX_RULES(ROW_OF)
-	{0, "Running", NULL, OPT_SECTION, 0, NULL},
+	{0, NULL, NULL, OPT_SECTION, 0, "Running"},
 	{'t', "tty", NULL, OPT_FLAG, AT(tty), "a terminal of its own (the default when stdin and stdout are one)"},
 	{'T', "no-tty", NULL, OPT_FLAG, AT(no_tty), "no terminal even then"},
 	{0, "json", "FILE|fd:N", OPT_STRING, AT(json), "write there how it ended and what it used"},
