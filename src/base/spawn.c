@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -40,9 +41,31 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* write(2) without SIGPIPE, whatever the calling program does with that signal. */
+static ssize_t write_quietly(int fd, const void *data, size_t len)
+{
+	const struct timespec now = {0};
+	sigset_t pipe_signal, before, pending;
+	bool was_pending;
+	ssize_t n;
+	int errnum;
+
+	(void)sigemptyset(&pipe_signal);
+	(void)sigaddset(&pipe_signal, SIGPIPE);
+	was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+	(void)pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+	n = write(fd, data, len);
+	errnum = errno;
+	if (n < 0 && errnum == EPIPE && !was_pending)
+		(void)sigtimedwait(&pipe_signal, NULL, &now);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = errnum;
+	return n;
+}
+
 static void feed(int *fd, const char **input, size_t *len)
 {
-	ssize_t n = write(*fd, *input, *len);
+	ssize_t n = write_quietly(*fd, *input, *len);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
