@@ -236,6 +236,16 @@ static bool has_cwd(const struct build *b)
 	return b->spec->process.cwd && !text_is(b->spec->process.cwd, "/");
 }
 
+/* Who creates a container with a terminal may read our output until its end before he starts it (containerd does): then
+ * the pipe must not wait at the gate.  Under nook's own pid 1 the command leads the session, which comes later. */
+static void build_session(struct build *b)
+{
+	const struct spec_process *p = &b->spec->process;
+	enum stage stage = b->request->gate_dir && !p->init ? STAGE_ENTER : STAGE_FINAL;
+
+	build_step(b, stage, DO_SESSION, NULL)->flags = p->terminal ? SESSION_TERMINAL : 0;
+}
+
 int build_identity(struct build *b, struct nook_error *e)
 {
 	const struct spec_process *p = &b->spec->process;
@@ -244,7 +254,7 @@ int build_identity(struct build *b, struct nook_error *e)
 	if (!p->argv || !p->argv[0] || !p->argv[0][0])
 		return err_why(e, STEP_EXEC, "process.args", EINVAL, "no command was given");
 	build_user(b, home && *home);
-	build_step(b, STAGE_FINAL, DO_SESSION, NULL)->flags = p->terminal ? SESSION_TERMINAL : 0;
+	build_session(b);
 	if (has_cwd(b))
 		build_cwd(b, 0);
 	build_sched(b);
