@@ -99,6 +99,8 @@ enum nook_bind_flags {
 };
 /* Shows SOURCE of the host at TARGET (NULL: the same path) in the box. */
 NOOK_API int nook_box_bind(struct nook_box *box, unsigned flags, const char *source, const char *target, struct nook_error *e);
+/* Puts a file with these bytes at TARGET, for reading. */
+NOOK_API int nook_box_put(struct nook_box *box, const char *target, const void *data, size_t size, struct nook_error *e);
 /* "mem", "pids", "files", "fsize", "stack" and "output" in their unit (bytes or a count); "cpu" in millionths of a processor; "time"
  * (of processors) and "wall" in microseconds. */
 NOOK_API int nook_box_limit(struct nook_box *box, const char *name, uint64_t value, struct nook_error *e);

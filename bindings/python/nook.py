@@ -60,6 +60,7 @@ _SIGNATURES = {
     "nook_box_rules": (_int, [_pointer, _string, _error]),
     "nook_box_rule": (_int, [_pointer, _string, _string, _error]),
     "nook_box_fd": (_int, [_pointer, _int, _int, _error]),
+    "nook_box_put": (_int, [_pointer, _string, _string, ctypes.c_size_t, _error]),
     "nook_box_explain": (_int, [_pointer, _argv, _int, ctypes.POINTER(_pointer), _error]),
     "nook_box_spawn": (_int, [_pointer, _argv, ctypes.POINTER(_pointer), _error]),
     "nook_proc_wait": (_int, [_pointer, _int, ctypes.POINTER(_Result), _error]),
@@ -254,6 +255,12 @@ class Box:
         """Gives the box a descriptor (or a file object) under this number; it is duplicated now."""
         fd = fd if isinstance(fd, int) else fd.fileno()
         _call("nook_box_fd", self._handle, fd, fd if number is None else number)
+        return self
+
+    def put(self, target, data):
+        """Puts a file with these bytes (or this text) at a path of the box, for reading."""
+        data = data.encode() if isinstance(data, str) else bytes(data)
+        _call("nook_box_put", self._handle, os.fsencode(target), data, len(data))
         return self
 
     def clone(self):

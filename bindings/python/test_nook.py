@@ -85,6 +85,15 @@ def test_clones_go_their_own_ways():
     assert second.run(["sh", "-c", "exit $A"]).exit_code == 2
 
 
+def test_files_are_put():
+    read, write = os.pipe()
+    box = nook.Box().put("/data", b"a\0b").put("/etc/hosts", "one\n").fd(write, 1).clone()
+    os.close(write)
+    assert box.run(["cat", "/data", "/etc/hosts"]).ok
+    assert os.read(read, 100) == b"a\0bone\n"
+    os.close(read)
+
+
 def test_explain_and_host():
     assert json.loads(nook.Box().explain(["true"], "json"))
     assert "seccomp" in nook.Box().explain(["true"])

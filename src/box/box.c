@@ -34,6 +34,8 @@ int box_clone(const struct nook_box *b, struct nook_box **ret, struct nook_error
 		TRY(box_add(copy, b->lines[i].word, b->lines[i].value, e));
 	for (size_t i = 0; i < b->n_fds; i++)
 		TRY(box_add_fd(copy, b->fds[i].fd, b->fds[i].as, e));
+	for (size_t i = 0; i < b->n_files; i++)
+		TRY(box_add_file(copy, b->files[i].target, b->files[i].data, b->files[i].size, e));
 	copy->limits = b->limits;
 	copy->pids_asked = b->pids_asked;
 	*ret = take_ptr(&copy);

@@ -23,7 +23,8 @@
 	X(DEV, "dev", 0, "PATH[:TARGET]", "show a device node, or a directory in which device nodes work")                      \
 	X(IF_EXISTS, "try", 0, "PATH[:TARGET]", "as ro, and no error when PATH is missing")                                     \
 	X(TMP, "tmp", 0, "DIR[,size=BYTES]", "an empty directory that is thrown away")                                          \
-	X(HIDE, "hide", 0, "PATH", "a file shows nothing, a directory is empty")                                                \
+	X(HIDE, "hide", 0, "PATH|**/PATTERN", "a file shows nothing, a directory is empty; patterns: in what other rules show")   \
+	X(PUT, "put", 0, "TARGET=TEXT|TARGET=@FILE", "a file of the box's own with this content")                               \
 	X(BARE, "bare", 0, NULL, "start from an empty root instead of this machine's programs and libraries")                   \
 	X(ROOT, "root", 0, "DIR", "start from this directory as the root, read-only")                                           \
 	X(NET, "net", 0, "none|host", "the network: none (the default) or the host's")                                          \
@@ -58,14 +59,20 @@ extern const struct box_rule box_rules[BOX_WORDS];
 
 /* ---- what the rules add up to -------------------------------------------------------------------------------------- */
 
-enum box_path_kind { BOX_PATH_RO, BOX_PATH_RW, BOX_PATH_DEV, BOX_PATH_TMP, BOX_PATH_HIDE };
+enum box_path_kind { BOX_PATH_RO, BOX_PATH_RW, BOX_PATH_DEV, BOX_PATH_TMP, BOX_PATH_HIDE, BOX_PATH_GLOB };
 
 struct box_path {
 	enum box_path_kind kind;
 	const char *source, *target; /* absolute */
-	bool if_exists;
+	bool if_exists;              /* BOX_PATH_GLOB: target is a pattern */
 	uint64_t bytes;              /* BOX_PATH_TMP: 0: the default */
 	int rule;                    /* for errors */
+};
+
+struct box_file {
+	const char *target;
+	const void *data;
+	size_t size;
 };
 
 struct box_limits {
@@ -95,6 +102,8 @@ struct nook_box {
 	size_t n_lines;
 	struct box_path *paths;
 	size_t n_paths;
+	struct box_file *files;
+	size_t n_files;
 	struct box_limits limits;
 	struct box_env *env;
 	size_t n_env;
@@ -131,6 +140,10 @@ int box_add_profile(struct nook_box *b, const char *name, struct nook_error *e);
 /* The directory of the program or the library that this is part of, or NULL. */
 const char *box_own_dir(struct arena *a);
 int box_add_fd(struct nook_box *b, int fd, int as, struct nook_error *e);
+/* The bytes are copied. */
+int box_add_file(struct nook_box *b, const char *target, const void *data, size_t size, struct nook_error *e);
+/* Paths in the box that rules show and PATTERN matches are pushed to a list in ARENA. */
+int box_glob(const struct nook_box *b, const char *pattern, struct arena *a, const char ***list, size_t *n, struct nook_error *e);
 /* One limit by name, in the unit that nook.h gives it; -ENOENT for an unknown name. */
 int box_limit_set(struct nook_box *b, const char *name, uint64_t value);
 

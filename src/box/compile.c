@@ -252,7 +252,7 @@ static int make_paths(struct make *m, struct nook_error *e)
 			const struct box_path *p = &b->paths[i];
 			int r;
 
-			if (p->kind == BOX_PATH_HIDE || depth(p->target) != level)
+			if (p->kind >= BOX_PATH_HIDE || depth(p->target) != level)
 				continue;
 			r = make_path(m, p, e);
 			if (r < 0) {
@@ -266,7 +266,7 @@ static int make_paths(struct make *m, struct nook_error *e)
 }
 
 /* What the defaults mask of /proc, the secrets of /etc, and what rules hide. */
-static void make_masks(struct make *m)
+static int make_masks(struct make *m, struct nook_error *e)
 {
 	const char **list = NULL;
 	size_t n = 0;
@@ -276,11 +276,27 @@ static void make_masks(struct make *m)
 			*arena_push(m->arena, &list, &n) = *p;
 	for (size_t i = 0; !m->box->bare && !m->box->root && i < sizeof(secrets) / sizeof(secrets[0]); i++)
 		*arena_push(m->arena, &list, &n) = secrets[i];
-	for (size_t i = 0; i < m->box->n_paths; i++)
-		if (m->box->paths[i].kind == BOX_PATH_HIDE)
-			*arena_push(m->arena, &list, &n) = m->box->paths[i].target;
+	for (size_t i = 0; i < m->box->n_paths; i++) {
+		const struct box_path *p = &m->box->paths[i];
+
+		if (p->kind == BOX_PATH_HIDE)
+			*arena_push(m->arena, &list, &n) = p->target;
+		else if (p->kind == BOX_PATH_GLOB)
+			TRY(box_glob(m->box, p->target, m->arena, &list, &n, e));
+	}
 	(void)arena_push(m->arena, &list, &n);
 	m->spec->masked = list;
+	return 0;
+}
+
+static void make_own_files(struct make *m)
+{
+	for (size_t i = 0; i < m->box->n_files; i++) {
+		const struct box_file *f = &m->box->files[i];
+
+		*arena_push(m->arena, &m->spec->files, &m->spec->n_files) =
+			(struct spec_file){f->target, f->data, f->size, "/run/.nook-put"};
+	}
 }
 
 static int make_files(struct make *m, struct nook_error *e)
@@ -295,8 +311,8 @@ static int make_files(struct make *m, struct nook_error *e)
 		TRY(make_view(m, e));
 	TRY(make_private(m, e));
 	TRY(make_paths(m, e));
-	make_masks(m);
-	return 0;
+	make_own_files(m);
+	return make_masks(m, e);
 }
 
 /* ---- what is allowed ----------------------------------------------------------------------------------------------- */

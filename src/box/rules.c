@@ -2,6 +2,7 @@
 /* The rule language.  A rule is a word and, for most, a value; the same rows are options of `nook box`. */
 #include "box/box.h"
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "security/caps.h"
 
@@ -14,7 +15,7 @@ const struct box_rule box_rules[BOX_WORDS] = {
 #undef X
 };
 
-enum { RULES_MAX = 4096, ID_MAX = INT32_MAX, FILES_MAX = 1 << 30 };
+enum { PUT_MAX = 8 << 20, RULES_MAX = 4096, ID_MAX = INT32_MAX, FILES_MAX = 1 << 30 };
 
 static int bad(const char *value, const char *why, struct nook_error *e)
 {
@@ -81,7 +82,7 @@ static struct box_path *path_add(struct nook_box *b, const struct box_path *p)
 
 	/* The later rule about the same place wins. */
 	for (size_t i = 0; i < b->n_paths; i++)
-		if (text_is(b->paths[i].target, p->target) && (b->paths[i].kind == BOX_PATH_HIDE) == (p->kind == BOX_PATH_HIDE))
+		if (text_is(b->paths[i].target, p->target) && (b->paths[i].kind >= BOX_PATH_HIDE) == (p->kind >= BOX_PATH_HIDE))
 			at = &b->paths[i];
 	if (!at)
 		at = arena_push(b->arena, &b->paths, &b->n_paths);
@@ -142,13 +143,54 @@ static int add_hide(struct nook_box *b, const char *value, struct nook_error *e)
 {
 	struct box_path p = {.kind = BOX_PATH_HIDE};
 
-	if (strpbrk(value, "*?["))
-		return err_why(e, STEP_OPTION, value, EOPNOTSUPP, "patterns cannot be hidden yet, only paths");
+	if (strpbrk(value, "*?[")) {
+		p.kind = BOX_PATH_GLOB;
+		p.target = value;
+		if (value[0] != '/' && !text_after(value, "**/"))
+			return bad(value, "a pattern starts with / or **/", e);
+		(void)path_add(b, &p);
+		return 0;
+	}
 	TRY(path_absolute(b, value, &p.target, e));
 	if (text_is(p.target, "/"))
 		return bad(value, "the root cannot be hidden", e);
 	(void)path_add(b, &p);
 	return 0;
+}
+
+int box_add_file(struct nook_box *b, const char *target, const void *data, size_t size, struct nook_error *e)
+{
+	struct box_file f = {.data = arena_memdup(b->arena, data, size ? size : 1), .size = size};
+
+	if (target[0] != '/')
+		return bad(target, "the target is an absolute path", e);
+	if (size > PUT_MAX)
+		return err_num(e, STEP_OPTION, target, EFBIG);
+	TRY(path_absolute(b, target, &f.target, e));
+	for (size_t i = 0; i < b->n_files; i++) {
+		if (text_is(b->files[i].target, f.target)) {
+			b->files[i] = f;
+			return 0;
+		}
+	}
+	*arena_push(b->arena, &b->files, &b->n_files) = f;
+	return 0;
+}
+
+/* "TARGET=TEXT" or "TARGET=@FILE", which is read now. */
+static int add_put(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	size_t len = strcspn(value, "=");
+	const char *target = arena_strndup(b->arena, value, len), *file = NULL;
+
+	if (!value[len])
+		return bad(value, "it is TARGET=TEXT or TARGET=@FILE", e);
+	if (value[len + 1] != '@')
+		return box_add_file(b, target, value + len + 1, strlen(value + len + 1), e);
+	TRY(path_absolute(b, value + len + 2, &file, e));
+	TRY(file_read(AT_FDCWD, file, PUT_MAX, &text, e));
+	return box_add_file(b, target, buf_text(&text), text.len, e);
 }
 
 static int set_root(struct nook_box *b, const char *value, struct nook_error *e)
@@ -427,6 +469,7 @@ static int (*const apply[BOX_WORDS])(struct nook_box *b, const char *value, stru
 	[BOX_IF_EXISTS] = add_try,
 	[BOX_TMP] = add_tmp,
 	[BOX_HIDE] = add_hide,
+	[BOX_PUT] = add_put,
 	[BOX_BARE] = set_bare,
 	[BOX_ROOT] = set_root,
 	[BOX_NET] = set_net,
@@ -457,8 +500,8 @@ int box_add(struct nook_box *b, enum box_word word, const char *value, struct no
 	if (b->n_lines == RULES_MAX)
 		return err_why(e, STEP_OPTION, rule->word, E2BIG, "a box has at most 4096 rules");
 	TRY(apply[word](b, own, e));
-	/* Copies of a box take its descriptors one by one, and the rules of a profile, not its name. */
-	if (word == BOX_FD || word == BOX_PROFILE)
+	/* Copies of a box take its descriptors and files one by one, and the rules of a profile, not its name. */
+	if (word == BOX_FD || word == BOX_PROFILE || word == BOX_PUT)
 		return 0;
 	*arena_push(b->arena, &b->lines, &b->n_lines) = (struct box_line){word, own};
 	return 0;

@@ -40,6 +40,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_SHOW] = apply_show,
 	[DO_COPY_LINK] = apply_copy_link,
 	[DO_SYMLINK] = apply_symlink,
+	[DO_PUT] = apply_put,
 	[DO_DEVICE] = apply_device,
 	[DO_CONSOLE] = apply_console,
 	[DO_MASK] = apply_mask,

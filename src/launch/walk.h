@@ -76,6 +76,7 @@ int apply_mask(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_readonly(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_dev_tree(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_device(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_put(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_symlink(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_console(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_cgroup_dir(struct walk *w, const struct step *s, struct nook_error *e);

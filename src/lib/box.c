@@ -97,6 +97,11 @@ int nook_box_env(struct nook_box *box, const char *name, const char *value, stru
 	return box_add(box, BOX_ENV, buf_text(&text), e);
 }
 
+int nook_box_put(struct nook_box *box, const char *target, const void *data, size_t size, struct nook_error *e)
+{
+	return box_add_file(box, target, data, size, e);
+}
+
 int nook_box_fd(struct nook_box *box, int fd, int as, struct nook_error *e)
 {
 	return box_add_fd(box, fd, as, e);

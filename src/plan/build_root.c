@@ -441,6 +441,16 @@ int build_mounts(struct build *b, struct nook_error *e)
 {
 	for (size_t i = 0; i < b->spec->n_mounts; i++)
 		TRY(build_mount(b, &b->spec->mounts[i], e));
+	for (size_t i = 0; i < b->spec->n_files; i++) {
+		const struct spec_file *f = &b->spec->files[i];
+		struct refs data = plan_add_array(b->out, f->data, f->size, 1);
+		struct ref staging = plan_add_str(b->out, f->staging);
+		struct step *s = build_step(b, STAGE_BUILD, DO_PUT, f->target);
+
+		s->file.target = s->object;
+		s->file.staging = staging;
+		s->file.data = data;
+	}
 	return 0;
 }
 

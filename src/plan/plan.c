@@ -238,6 +238,8 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 	case DO_OPEN_NS:
 	case DO_GATE:
 		return str_is_inside(p, s->pair.key) && str_is_inside(p, s->pair.value);
+	case DO_PUT:
+		return str_is_inside(p, s->file.target) && str_is_inside(p, s->file.staging) && array_is_inside(p, s->file.data, 1);
 	case DO_FDS:
 		return s->fds.keep.n <= KEEP_MAX && array_is_inside(p, s->fds.keep, sizeof(uint32_t));
 	case DO_AFFINITY:

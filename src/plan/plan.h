@@ -76,6 +76,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128 };
 	X(DO_SHOW, "show", STEP_MOUNT, "show a directory of the host's as it is seen from inside")                                     \
 	X(DO_COPY_LINK, "link", STEP_TARGET, "make the same symbolic link")                                                           \
 	X(DO_SYMLINK, "symlink", STEP_TARGET, "make a symbolic link")                                                                 \
+	X(DO_PUT, "put", STEP_FILE, "put a file of the container's own there")                                                        \
 	X(DO_DEVICE, "device", STEP_DEVICE, "make a device node")                                                                     \
 	X(DO_CONSOLE, "console", STEP_CONSOLE, "open a terminal of the container's own devpts and bind it to /dev/console")           \
 	X(DO_MASK, "mask", STEP_MASK, "hide what tells of, or reaches, the host")                                                     \
@@ -196,6 +197,10 @@ struct step {
 		struct {                /* DO_SYSCTL, DO_SYMLINK (name, text), DO_HOSTNAME, DO_CWD, DO_KEYRING, ... */
 			struct ref key, value;
 		} pair;
+		struct {
+			struct ref target, staging;
+			struct refs data;      /* bytes */
+		} file;
 		struct {
 			uint32_t mode;
 			struct refs nodes;  /* array of unsigned long */

@@ -88,6 +88,14 @@ struct spec_mount {
 	bool standard; /* one of the mounts every container has; for --explain */
 };
 
+/* A file that exists in the container alone: read-only, with this content. */
+struct spec_file {
+	const char *target;
+	const void *data;
+	size_t size;
+	const char *staging; /* a name in a tmpfs of the container's own, free while the file is made */
+};
+
 struct spec_device {
 	const char *path;
 	char type; /* 'c', 'b', 'u' (= c), 'p' */
@@ -314,6 +322,8 @@ struct spec {
 	struct spec_root root;
 	struct spec_mount *mounts;
 	size_t n_mounts;
+	struct spec_file *files; /* put in place once all is mounted */
+	size_t n_files;
 	struct spec_device *devices;
 	size_t n_devices;
 	const char *const *masked, *const *readonly; /* paths, NULL-terminated or NULL */

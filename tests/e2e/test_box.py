@@ -165,3 +165,23 @@ def test_terminal(box):
 def test_explain_starts_nothing(box):
     out = box("box", "-w", ".", "--explain", "touch", "made")
     assert "seccomp" in out and "exec" in out and not (box.space / "made").exists()
+
+
+def test_files_are_put_anywhere(box):
+    (box.space / "text").write_text("from a file\n")
+    out = box("box", "--put", "/etc/hosts=127.0.0.1 only", "--put", f"/srv/deep/file=@{box.space}/text", "--put", "/tmp/t=x",
+              "sh", "-c", "cat /etc/hosts; echo; cat /srv/deep/file; ls -A /run; echo no >> /tmp/t || echo kept")
+    assert out.splitlines() == ["127.0.0.1 only", "from a file", "kept"]
+    assert "127.0.0.1 only" not in pathlib.Path("/etc/hosts").read_text()
+    # Where nothing can be made, there is no place for a new file.
+    assert "Read-only file system" in box.fails(125, "box", "--put", "/etc/new-one=x", "true")
+
+
+def test_patterns_hide_what_is_shown(box):
+    for path in (".env", "a/.env", "a/b/c/.env", "a/.git/hooks/x", "a/keep"):
+        (box.space / path).parent.mkdir(parents=True, exist_ok=True)
+        (box.space / path).write_text("seen ")
+    out = box("box", "-w", ".", "--hide", "**/.env", "--hide", "**/.git/hooks", "sh", "-c",
+              "cat .env a/.env a/b/c/.env a/.git/hooks/x a/keep 2>/dev/null; find . -name x")
+    assert out == "seen "
+    assert "a pattern starts with" in box.fails(125, "box", "--hide", "*.env", "true")
