@@ -97,7 +97,8 @@ uint64_t cgroup_shares_of_weight(uint64_t weight);
 /* ---- doing, without allocation: for launch/ ------------------------------------------------------------------------- */
 
 /* Makes the group with the directories above it and returns an O_PATH descriptor of it (good for CLONE_INTO_CGROUP,
- * openat(2) and BPF).  -EBUSY when it exists and has processes in it; an empty left-over is taken. */
+ * openat(2) and BPF).  Where the caller is the only process of a v2 group above that must pass controllers on, it moves
+ * into "nook-supervisor" below that group.  -EBUSY when it exists and has processes in it; an empty left-over is taken. */
 int cgroup_dir_make(const char *path, const char *mount, const char *prepare, struct nook_error *e);
 /* An O_PATH descriptor of an existing group. */
 int cgroup_dir_open(const char *path, struct nook_error *e);

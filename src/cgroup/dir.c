@@ -20,6 +20,13 @@ ssize_t cgroup_read(int dir, const char *file, char *buf, size_t size)
 	return n;
 }
 
+bool cgroup_is_only_member(const char *procs)
+{
+	char *end;
+
+	return strtol(procs, &end, 10) == getpid() && (!*end || text_is(end, "\n"));
+}
+
 bool cgroup_dir_is_v2(int dir)
 {
 	return faccessat(dir, "cgroup.controllers", F_OK, 0) == 0;
@@ -118,6 +125,24 @@ static bool has_word(const char *text, const char *word, size_t len)
 	return false;
 }
 
+/* A v2 group that passes controllers on may have no processes.  When the caller is the only one (a scope that a service
+ * manager made for nook), it steps aside into a group below. */
+static int step_aside(int dir)
+{
+	static const char name[] = "nook-supervisor";
+	char procs[32];
+	ssize_t n = cgroup_read(dir, "cgroup.procs", procs, sizeof(procs));
+	auto_close int below = -EBADF, door = -EBADF;
+
+	if (n < 0 || !cgroup_is_only_member(procs))
+		return -EBUSY;
+	if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	below = open_below(dir, name);
+	door = below < 0 ? below : openat(below, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	return door < 0 || write(door, "0", 1) < 0 ? -errno : 0;
+}
+
 /* Writes to subtree_control only what is missing there: a write that changes nothing still waits for dying groups. */
 static int enable_controllers(int dir, const char *prepare, const char *path, struct nook_error *e)
 {
@@ -143,7 +168,7 @@ static int enable_controllers(int dir, const char *prepare, const char *path, st
 		return 0;
 	auto_close int fd = openat(dir, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0 || write(fd, missing, len) < 0) {
+	if (fd < 0 || (write(fd, missing, len) < 0 && (errno != EBUSY || step_aside(dir) < 0 || write(fd, missing, len) < 0))) {
 		int errnum = errno;
 
 		(void)err_num(e, STEP_CGROUP, path, errnum);

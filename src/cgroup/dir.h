@@ -11,6 +11,8 @@ const char *cgroup_unmounted_path(const char *path);
 int cgroup_mount_unattached(const char *path, struct nook_error *e);
 /* Reads a small file of the group into BUF (terminated): its length or -errno, nothing recorded. */
 ssize_t cgroup_read(int dir, const char *file, char *buf, size_t size);
+/* Does this content of a cgroup.procs file name the caller and nobody else? */
+bool cgroup_is_only_member(const char *procs);
 /* Every v2 group has a cgroup.controllers, no v1 group has one. */
 bool cgroup_dir_is_v2(int dir);
 

@@ -8,7 +8,10 @@
 #include "base/text.h"
 #include "cgroup/cgroup.h"
 
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 
 enum { PROC_FILE_LIMIT = 16 * 1024 * 1024 };
 
@@ -216,6 +219,26 @@ static int read_mounts(struct arena *a, struct cgroup_layout *l, struct nook_err
 	return 0;
 }
 
+/* v2 alone at its usual place, as on most machines: one look there instead of a mount table that grows with every
+ * container.  Not so for a mount that shows a part of the tree: then the caller's group is not where it would be. */
+static bool is_at_usual_place(struct arena *a, struct cgroup_layout *l)
+{
+	static const char usual[] = "/sys/fs/cgroup";
+	struct cgroup_hierarchy *h = &l->h[0];
+	const char *self;
+	struct statfs st;
+
+	if (l->proc != AT_FDCWD || l->n != 1 || !h->v2 || statfs(usual, &st) < 0 || st.f_type != CGROUP2_SUPER_MAGIC)
+		return false;
+	self = text_is(h->self, "/") ? usual : arena_printf(a, "%s%s", usual, h->self);
+	if (strstr(self, "/..") || !is_visible(self))
+		return false;
+	h->mount = usual;
+	h->self = self;
+	h->readonly = st.f_flags & ST_RDONLY;
+	return true;
+}
+
 /* A v2 tree tells its controllers itself; those that v1 has taken are missing there. */
 static int read_v2_controllers(struct arena *a, struct cgroup_layout *l, struct nook_error *e)
 {
@@ -242,7 +265,8 @@ int cgroup_layout_read(struct arena *a, int proc, struct cgroup_layout *ret, str
 	struct cgroup_layout l = {.v2 = -1, .proc = proc};
 
 	TRY(read_self(a, &l, e));
-	TRY(read_mounts(a, &l, e));
+	if (!is_at_usual_place(a, &l))
+		TRY(read_mounts(a, &l, e));
 	TRY(read_v2_controllers(a, &l, e));
 	for (size_t i = 0; i < l.n; i++)
 		l.hybrid |= l.v2 >= 0 && !l.h[i].v2 && l.h[i].mount && l.h[i].controllers;

@@ -59,11 +59,13 @@ static unsigned read_controllers(struct arena *a, const char *dir, const char *f
 	return cgroup_controllers_in(buf_text(&text));
 }
 
+/* The caller alone would step aside, see cgroup_dir_make(). */
 static bool has_processes(struct arena *a, const char *dir)
 {
 	AUTO_VALUE(buf_done) struct buf text = {0};
 
-	return file_read(AT_FDCWD, arena_printf(a, "%s/cgroup.procs", dir), 16 * 1024 * 1024, &text, NULL) == 0 && text.len;
+	return file_read(AT_FDCWD, arena_printf(a, "%s/cgroup.procs", dir), 16 * 1024 * 1024, &text, NULL) == 0 && text.len &&
+	       !cgroup_is_only_member(text.data);
 }
 
 /* Controllers that groups below DIR can have on v2: only the real root may have both processes and controllers below. */

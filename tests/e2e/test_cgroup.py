@@ -324,24 +324,30 @@ def test_an_ordinary_user_uses_a_group_that_was_delegated(nook, as_user):
         nook("cgroup", "rm", "-r", "-m", f"v2:{lab}")
 
 
-# ---- pausing
-
-
-COUNT = ["python3", "-c", """
-import sys, time
-n = 0
-while True:
-    n += 1
-    with open(sys.argv[1], "w") as f:
-        f.write(str(n))
-"""]
-
-
-def read_count(path):
+@root
+@has("memory", "pids")
+def test_limits_in_a_scope_that_was_delegated_to_nook_alone(nook, as_user):
+    """As under `systemd-run --user --scope -p Delegate=yes`: nook is the scope's only process and steps aside."""
+    if not on_v2("memory"):
+        pytest.skip("the memory controller is not on v2 here")
+    lab = f"nook-lab-{os.getpid()}"
+    nook("cgroup", "create", "-a", str(ORDINARY_UID), "-t", str(ORDINARY_UID), f"memory,pids:{lab}")
     try:
-        return path.read_text()
-    except FileNotFoundError:
-        return ""
+        line = as_user.argv("run", "--name", "d", "-m", "64m", "host:", "sh", "-c", "echo ready; read x")
+        inside = nook.argv("cgroup", "exec", f"v2:{lab}", "--", *line)
+        with subprocess.Popen(inside, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env=as_user.environment, cwd=as_user.space) as process:
+            assert process.stdout.readline() == "ready\n", process.stderr.read()
+            pid = json.loads(as_user("ps", "--format", "json"))[0]["pid"]
+            assert group_of(pid, "v2").parent == MOUNTS["v2"] / lab
+            assert value(pid, "memory", "", "memory.max") == str(64 << 20)
+            assert value(pid, "pids", "", "pids.max") == "2048"
+            process.communicate("x\n")
+    finally:
+        nook("cgroup", "rm", "-r", "-m", f"v2:{lab}")
+
+
+# ---- pausing
 
 
 def wait_until(condition, seconds=10):
@@ -400,6 +406,20 @@ def test_a_paused_container_can_be_killed(nook):
         nook("pause", "t")
         nook("rm", "-f", "t")
         assert json.loads(nook("ps", "-a", "--format", "json")) == []
+
+
+@root
+@pytest.mark.view("v1")
+def test_killing_reaches_groups_that_were_frozen_below(nook):
+    """What a container froze itself would sleep through the signal."""
+    with running(nook, command=("sh", "-c", "sleep 1000 & sleep 1001")) as pid:
+        below = group_of(pid, "freezer") / "below"
+        below.mkdir()
+        child = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]
+        (below / "cgroup.procs").write_text(child)
+        (below / "freezer.state").write_text("FROZEN")
+        nook("rm", "-f", "t")
+        assert not below.exists()
 
 
 @root
