@@ -80,6 +80,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	struct spec_process process = {0};
 	struct container container;
 	struct plan_join join = {.process = &process};
+	const char **groups = NULL;
+	size_t n_groups = 0;
 
 	TRY(process_of(c, o, argc - 1, argv + 1, &process, e));
 	TRY(runtime_open(c->run, c->arena, &store, e));
@@ -95,6 +97,10 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	auto_close int dir = TRY(container_open(store, container.id, e));
 
 	TRY(plan_load(dir, c->arena, &join.of, e));
+	for (size_t i = 0; i < container.n_cgroups; i++)
+		*arena_push(c->arena, &groups, &n_groups) = container.cgroups[i];
+	(void)arena_push(c->arena, &groups, &n_groups);
+	join.cgroups = groups;
 	join.pid = container.pid;
 	join.pid_start = container.pid_start;
 	TRY(plan_build_join(c->arena, &join, &plan, e));

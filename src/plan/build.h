@@ -50,6 +50,6 @@ struct plan_join {
 	const struct spec_process *process;
 	bool has_user;               /* process->user is meant even when it has no name */
 	bool whole;                  /* PROCESS says everything, rights and limits too: only filters come from the plan */
-	const char *const *cgroups;  /* in the place of the plan's groups, one for each in their order; NULL: the plan's */
+	const char *const *cgroups;  /* in the place of the plan's groups, in their order, and then more; NULL: the plan's */
 };
 int plan_build_join(struct arena *a, const struct plan_join *ask, struct plan **ret, struct nook_error *e);

@@ -73,6 +73,9 @@ static void enter_groups(struct join *j)
 		enter_group(j, instead && *instead ? *instead : plan_str(j->of, s->cgroup.dir), s->slot == j->of->cgroup_slot);
 		instead += instead && *instead;
 	}
+	/* Groups that an update has added since. */
+	for (; instead && *instead; instead++)
+		enter_group(j, *instead, false);
 }
 
 static void enter_namespaces(struct join *j)

@@ -258,6 +258,9 @@ int build_devices(struct build *b, struct nook_error *e)
 		const char *source = d->source ? d->source : d->path;
 		struct step *s;
 
+		/* A privileged container lists all the host's devices; this one is a link to its own devpts, always. */
+		if (spec->default_devices && text_is(d->path, "/dev/ptmx"))
+			continue;
 		s = build_step(b, STAGE_BUILD, DO_DEVICE, bind ? source : d->path);
 		s->flags = bind ? DEVICE_BIND : 0;
 		s->device.target = plan_add_str(b->out, d->path);
