@@ -5,8 +5,21 @@
 #include "oci/hooks.h"
 #include "oci/start.h"
 #include "oci/state.h"
+#include "sys/pid.h"
 
 #include <time.h>
+
+enum { END_TIMEOUT_MS = 5000 };
+
+/* A process that could not become its program is ending: dockerd deletes the container as soon as it hears of the
+ * failure, and gives up when there is still something that runs. */
+static void await_end(const struct container *c)
+{
+	auto_close int pidfd = container_pidfd(c, NULL);
+
+	if (pidfd >= 0)
+		(void)pid_wait_end(pidfd, END_TIMEOUT_MS, NULL);
+}
 
 /* Opens the gate and notes the time; the directory is locked meanwhile, so of two starts one comes second. */
 static int open_gate(struct oci *o, struct store_run *r, const char *id, struct container *c, struct spec *hooks,
@@ -14,6 +27,7 @@ static int open_gate(struct oci *o, struct store_run *r, const char *id, struct 
 {
 	auto_close int dir = container_lock(r, id, e);
 	struct timespec now;
+	int n;
 
 	if (dir < 0)
 		return dir == -ENOENT ? err_why(e, STEP_CONTAINER, id, ENOENT, "container does not exist") : dir;
@@ -28,7 +42,11 @@ static int open_gate(struct oci *o, struct store_run *r, const char *id, struct 
 	}
 	if (faccessat(dir, OCI_HOOKS_FILE, F_OK, 0) == 0)
 		TRY(config_load_hooks(dir, OCI_HOOKS_FILE, hooks, e));
-	TRY(launch_go(dir, START_GATE, e));
+	n = launch_go(dir, START_GATE, e);
+	/* With these two it waits at no gate: somebody else has started it. */
+	if (n < 0 && n != -EALREADY && n != -ESRCH)
+		await_end(c);
+	TRY(n);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	c->started_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	return container_save(dir, c, e);
