@@ -10,7 +10,7 @@
 #include <string.h>
 
 const struct box_rule box_rules[BOX_WORDS] = {
-#define X(id, word, letter, value, help) [BOX_##id] = {word, letter, value, help},
+#define X(id, word, letter, value, help) [BOX_##id] = {word, letter, BOX_VALUE(value), help},
 	BOX_RULES(X)
 #undef X
 };

@@ -20,7 +20,8 @@ struct box_options {
 
 #define AT(member) offsetof(struct box_options, member)
 #define ROW_OF(id, word, letter, value, help)                                                                               \
-	{letter, word, value, (value) ? OPT_STRINGS : OPT_FLAG, (value) ? AT(rules[BOX_##id]) : AT(flags[BOX_##id]), help},
+	{letter, word, BOX_VALUE(value), sizeof(value) > 1 ? OPT_STRINGS : OPT_FLAG,                                            \
+	 sizeof(value) > 1 ? AT(rules[BOX_##id]) : AT(flags[BOX_##id]), help},
 
 static const struct opt table[] = {
 	{0, NULL, NULL, OPT_SECTION, 0, "Rules"},
