@@ -57,7 +57,7 @@ int file_read(int dir, const char *name, size_t limit, struct buf *b, struct noo
 {
 	auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	size_t total = 0;
-	char chunk[4096];
+	char chunk[16384];
 
 	if (fd < 0)
 		return err_sys(e, STEP_FILE, name);

@@ -100,14 +100,17 @@ uint64_t cgroup_shares_of_weight(uint64_t weight);
  * openat(2) and BPF).  Where the caller is the only process of a v2 group above that must pass controllers on, it moves
  * into "nook-supervisor" below that group.  -EBUSY when it exists and has processes in it; an empty left-over is taken. */
 int cgroup_dir_make(const char *path, const char *mount, const char *prepare, struct nook_error *e);
+/* The same for a group that nothing is to be done in but to join it. */
+int cgroup_dir_add(const char *path, const char *mount, const char *prepare, struct nook_error *e);
 /* An O_PATH descriptor of an existing group. */
 int cgroup_dir_open(const char *path, struct nook_error *e);
 /* One limit in the group DIR.  Returns 1 when it was OPTIONAL and could not be had. */
 int cgroup_limit(int dir, const char *file, const char *value, bool optional, struct nook_error *e);
 /* Joining.  Writing a pid to cgroup.procs waits for an RCU grace period (6 ms median on an idle machine).  Two ways have
  * no such wait, so a start uses nothing else: CLONE_INTO_CGROUP on v2, and on v1 the new process itself, while it has one
- * thread, writes "0" to the descriptor that this returns (opened by the parent: the opener's rights count): 8-25 us. */
-int cgroup_join_open(int dir, struct nook_error *e);
+ * thread, writes "0" to the descriptor that this returns (opened by the parent: the opener's rights count): 8-25 us.
+ * NAME is "tasks" in the group DIR, or the path of that file. */
+int cgroup_join_open(int dir, const char *name, struct nook_error *e);
 int cgroup_join(int join_fd, struct nook_error *e);
 /* Loads the program and attaches it to the group; it stays as long as the group.  MODE_REPLACE puts it in the place of
  * the program of that type that nook attached before, in one step. */

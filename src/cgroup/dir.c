@@ -214,14 +214,19 @@ static int check_left_over(int dir, const char *path, struct nook_error *e)
 
 enum left_over { LEFT_OVER_JUDGE, LEFT_OVER_TAKE };
 
+/* The usual case: a new group with nothing to prepare, right below one that exists. */
+static bool made_at_once(const char *path, const char *prepare)
+{
+	return path[0] == '/' && !prepare[0] && mkdir(path, 0755) == 0;
+}
+
 static int make(const char *path, const char *mount, const char *prepare, enum left_over left_over, struct nook_error *e)
 {
 	bool is_cpuset = text_is(prepare, "cpuset");
 	const char *rest = "";
 	auto_close int dir = -EBADF;
 
-	/* The usual case: a new group with nothing to prepare, right below one that exists. */
-	if (path[0] == '/' && !prepare[0] && mkdir(path, 0755) == 0) {
+	if (made_at_once(path, prepare)) {
 		int made = open_below(AT_FDCWD, path);
 
 		return made < 0 ? err_num(e, STEP_CGROUP, path, made) : made;
@@ -264,6 +269,15 @@ int cgroup_dir_make(const char *path, const char *mount, const char *prepare, st
 	return make(path, mount, prepare, LEFT_OVER_JUDGE, e);
 }
 
+int cgroup_dir_add(const char *path, const char *mount, const char *prepare, struct nook_error *e)
+{
+	if (made_at_once(path, prepare))
+		return 0;
+	auto_close int dir = make(path, mount, prepare, LEFT_OVER_JUDGE, e);
+
+	return dir < 0 ? dir : 0;
+}
+
 int cgroup_dir_ensure(const char *path, const char *mount, const char *prepare, struct nook_error *e)
 {
 	return make(path, mount, prepare, LEFT_OVER_TAKE, e);
@@ -304,11 +318,11 @@ int cgroup_limit(int dir, const char *file, const char *value, bool optional, st
 	return r < 0 ? err_num(e, STEP_LIMIT, first, r) : 0;
 }
 
-int cgroup_join_open(int dir, struct nook_error *e)
+int cgroup_join_open(int dir, const char *name, struct nook_error *e)
 {
-	int fd = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
+	int fd = openat(dir, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd < 0 ? err_sys(e, STEP_CGROUP, "tasks") : fd;
+	return fd < 0 ? err_sys(e, STEP_CGROUP, name) : fd;
 }
 
 int cgroup_join(int join_fd, struct nook_error *e)

@@ -47,7 +47,8 @@ int cgroup_open_freezer(const struct cgroup *c, bool *ret_v2)
 {
 	auto_close int v1 = -EBADF;
 
-	for (size_t i = 0; i < c->n; i++) {
+	/* From the end, where the v2 group usually stands. */
+	for (size_t i = c->n; i-- > 0;) {
 		auto_close int dir = cgroup_dir_open(c->dirs[i], NULL);
 
 		if (dir < 0)

@@ -4,12 +4,17 @@
 
 #include "cgroup/cgroup.h"
 
+#include <fcntl.h>
 #include <sched.h>
 
 int apply_cgroup_dir(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	w->slots[s->slot] = TRY(cgroup_dir_make(walk_str(w, s->cgroup.dir), walk_str(w, s->cgroup.mount),
-		walk_str(w, s->cgroup.prepare), e));
+	const char *dir = walk_str(w, s->cgroup.dir), *mount = walk_str(w, s->cgroup.mount);
+	const char *prepare = walk_str(w, s->cgroup.prepare);
+
+	if (s->slot == SLOT_NONE)
+		return cgroup_dir_add(dir, mount, prepare, e);
+	w->slots[s->slot] = TRY(cgroup_dir_make(dir, mount, prepare, e));
 	return 0;
 }
 
@@ -35,7 +40,10 @@ int apply_cgroup_bpf(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_cgroup_door(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	w->slots[s->cgroup.door_slot] = TRY(cgroup_join_open(walk_slot(w, s->slot), e));
+	bool by_name = s->slot == SLOT_NONE;
+
+	w->slots[s->cgroup.door_slot] =
+		TRY(cgroup_join_open(by_name ? AT_FDCWD : walk_slot(w, s->slot), by_name ? walk_str(w, s->cgroup.file) : "tasks", e));
 	return 0;
 }
 

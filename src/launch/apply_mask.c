@@ -76,11 +76,12 @@ static int cover(struct walk *w, int cover_fd, int base, const char *path)
 	return move_mount(cover_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-/* What covers the paths of one step.  In a file system of our own, which is the working directory then, the first cover
+/* What covers the paths of one step.  A cover that finds nothing to cover is kept for the next path: closing a mount that
+ * is attached nowhere waits for an RCU grace period.  In a file system of our own, which is the working directory then, the first cover
  * of a kind is attached by descriptor and the others are binds of that one: one system call each. */
 struct covers {
 	int base;
-	int null;              /* a null device not yet used, or -EBADF */
+	int null, empty;        /* a cover not yet used, or -EBADF */
 	const char *first_null; /* where one has been attached */
 	const char *first_dir;
 };
@@ -103,15 +104,17 @@ static int mask_file(struct walk *w, struct covers *c, const char *path, struct 
 
 static int mask_dir(struct walk *w, struct covers *c, const char *path, struct nook_error *e)
 {
-	int empty, r;
+	int r;
 
 	if (c->first_dir)
 		return mount(c->first_dir, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
-	empty = TRY(empty_clone(w, e));
-	r = cover(w, empty, c->base, path);
+	if (c->empty < 0)
+		c->empty = TRY(empty_clone(w, e));
+	r = cover(w, c->empty, c->base, path);
 	if (r == 0) {
 		if (w->mask_dir < 0)
-			w->mask_dir = empty;
+			w->mask_dir = c->empty;
+		c->empty = -EBADF;
 		c->first_dir = c->base >= 0 ? path : NULL;
 	}
 	return r;
@@ -119,7 +122,7 @@ static int mask_dir(struct walk *w, struct covers *c, const char *path, struct n
 
 int apply_mask(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	struct covers c = {.base = base_of(w, walk_str(w, s->mask.base)), .null = -EBADF};
+	struct covers c = {.base = base_of(w, walk_str(w, s->mask.base)), .null = -EBADF, .empty = -EBADF};
 	const char *path = plan_at(w->plan, s->mask.paths.at);
 
 	TRY(null_open(w, e));

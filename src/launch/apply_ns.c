@@ -17,11 +17,7 @@
 
 int apply_open_pid(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (proc < 0)
-		return err_sys(e, STEP_PROC, "/proc");
-	w->slots[s->slot] = TRY(pid_open(proc, s->process.pid, s->process.start, e));
+	w->slots[s->slot] = TRY(pid_open(AT_FDCWD, s->process.pid, s->process.start, e));
 	return 0;
 }
 

@@ -90,29 +90,37 @@ int apply_oom_score(struct walk *w, const struct step *s, struct nook_error *e)
 	return 0;
 }
 
+static int rlimit_get(struct walk *w, const struct step *s, struct rlimit64 *ret, struct nook_error *e)
+{
+	/* Pid 0 in the child: itself. */
+	return syscall(SYS_prlimit64, w->child, (unsigned)s->rlimit.resource, NULL, ret) < 0
+	               ? err_sys(e, STEP_RLIMIT, walk_str(w, s->object))
+	               : 0;
+}
+
 int apply_rlimit(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	struct rlimit64 limit = {s->rlimit.soft, s->rlimit.hard}, have;
-	pid_t pid = w->child; /* 0 in the child: itself */
 	unsigned resource = (unsigned)s->rlimit.resource;
 
-	if (s->flags & RLIMIT_RAISE || s->rlimit.clamp) {
-		if (syscall(SYS_prlimit64, pid, resource, NULL, &have) < 0)
-			return err_sys(e, STEP_RLIMIT, walk_str(w, s->object));
-		if (s->flags & RLIMIT_RAISE && have.rlim_max >= limit.rlim_max)
+	if (s->flags & RLIMIT_RAISE) {
+		TRY(rlimit_get(w, s, &have, e));
+		if (have.rlim_max >= limit.rlim_max)
 			return 0;
-		if (s->flags & RLIMIT_RAISE)
-			limit.rlim_cur = have.rlim_cur;
+		limit.rlim_cur = have.rlim_cur;
 	}
-	if (syscall(SYS_prlimit64, pid, resource, &limit, NULL) == 0)
+	if (syscall(SYS_prlimit64, w->child, resource, &limit, NULL) == 0)
 		return 0;
 	if (errno != EPERM || !s->rlimit.clamp)
 		return err_sys(e, STEP_RLIMIT, walk_str(w, s->object));
 	/* A default that the caller may not give: as much as it may. */
+	if (s->flags & RLIMIT_RAISE)
+		return 0;
+	TRY(rlimit_get(w, s, &have, e));
 	limit.rlim_max = have.rlim_max;
 	if (limit.rlim_cur > limit.rlim_max)
 		limit.rlim_cur = limit.rlim_max;
-	if (syscall(SYS_prlimit64, pid, resource, &limit, NULL) < 0)
+	if (syscall(SYS_prlimit64, w->child, resource, &limit, NULL) < 0)
 		return err_sys(e, STEP_RLIMIT, walk_str(w, s->object));
 	return 0;
 }

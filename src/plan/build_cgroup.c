@@ -27,14 +27,30 @@ static bool limit_by_nproc(struct build *b)
 	return true;
 }
 
-static void build_join_group(struct build *b, int slot, const char *path)
+void build_cgroup_door(struct build *b, enum stage join, const char *path, int slot)
 {
 	struct step *s = build_step(b, STAGE_PREPARE, DO_CGROUP_DOOR, path);
 	int door = plan_add_slot(b->out);
 
 	s->slot = (int16_t)slot;
 	s->cgroup.door_slot = (int16_t)door;
-	build_step(b, STAGE_EARLY, DO_CGROUP_JOIN, path)->slot = (int16_t)door;
+	if (slot == SLOT_NONE)
+		s->cgroup.file = plan_add_str(b->out, arena_printf(b->arena, "%s/tasks", path));
+	build_step(b, join, DO_CGROUP_JOIN, path)->slot = (int16_t)door;
+}
+
+/* A group is held only where a later step works in it; its door is opened by name otherwise. */
+static bool is_held(const struct cgroup_want *want, size_t dir)
+{
+	if ((int)dir == want->into || want->dirs[dir].path[0] != '/')
+		return true;
+	for (size_t i = 0; i < want->n_writes; i++)
+		if (want->writes[i].dir == (int)dir)
+			return true;
+	for (size_t i = 0; i < want->n_bpf; i++)
+		if (want->bpf[i].dir == (int)dir)
+			return true;
+	return false;
 }
 
 static void build_cgroup_ns(struct build *b)
@@ -57,7 +73,7 @@ int build_cgroup(struct build *b, struct nook_error *e)
 		const struct cgroup_dir *d = &want->dirs[i];
 		struct step *s = build_step(b, STAGE_PREPARE, DO_CGROUP_DIR, d->path);
 
-		slots[i] = plan_add_slot(b->out);
+		slots[i] = is_held(want, i) ? plan_add_slot(b->out) : SLOT_NONE;
 		s->slot = (int16_t)slots[i];
 		s->cgroup.dir = s->object;
 		s->cgroup.mount = plan_add_str(b->out, d->mount);
@@ -86,7 +102,7 @@ int build_cgroup(struct build *b, struct nook_error *e)
 		if ((int)i == want->into)
 			plan_builder_header(b->out)->cgroup_slot = slots[i];
 		else
-			build_join_group(b, slots[i], want->dirs[i].path);
+			build_cgroup_door(b, STAGE_EARLY, want->dirs[i].path, slots[i]);
 	}
 	build_cgroup_ns(b);
 	b->cgroup_view = want->n_dirs > 0;

@@ -44,21 +44,22 @@ static uint64_t flags_of(const struct plan *p)
 
 static void enter_group(struct join *j, const char *dir, bool born_in)
 {
-	struct step *s = build_step(&j->b, STAGE_PREPARE, DO_CGROUP_OPEN, dir);
-	int slot = plan_add_slot(j->b.out), door;
+	struct step *s;
+	int slot;
 
+	if (!born_in && dir[0] == '/') {
+		build_cgroup_door(&j->b, STAGE_JOIN, dir, SLOT_NONE);
+		return;
+	}
+	slot = plan_add_slot(j->b.out);
+	s = build_step(&j->b, STAGE_PREPARE, DO_CGROUP_OPEN, dir);
 	s->slot = (int16_t)slot;
 	s->cgroup.dir = s->object;
 	s->cgroup.door_slot = SLOT_NONE;
-	if (born_in) {
+	if (born_in)
 		plan_builder_header(j->b.out)->cgroup_slot = slot;
-		return;
-	}
-	door = plan_add_slot(j->b.out);
-	s = build_step(&j->b, STAGE_PREPARE, DO_CGROUP_DOOR, dir);
-	s->slot = (int16_t)slot;
-	s->cgroup.door_slot = (int16_t)door;
-	build_step(&j->b, STAGE_JOIN, DO_CGROUP_JOIN, dir)->slot = (int16_t)door;
+	else
+		build_cgroup_door(&j->b, STAGE_JOIN, dir, slot);
 }
 
 static void enter_groups(struct join *j)
@@ -70,7 +71,8 @@ static void enter_groups(struct join *j)
 
 		if (s->kind != DO_CGROUP_DIR)
 			continue;
-		enter_group(j, instead && *instead ? *instead : plan_str(j->of, s->cgroup.dir), s->slot == j->of->cgroup_slot);
+		enter_group(j, instead && *instead ? *instead : plan_str(j->of, s->cgroup.dir),
+			s->slot != SLOT_NONE && s->slot == j->of->cgroup_slot);
 		instead += instead && *instead;
 	}
 	/* Groups that an update has added since. */

@@ -22,6 +22,8 @@ void build_note(struct build *b, const char *fmt, ...) __attribute__((format(pri
 struct step *build_step(struct build *b, enum stage stage, enum step_kind kind, const char *object);
 
 int build_cgroup(struct build *b, struct nook_error *e);
+/* The two steps of joining a v1 group: its door is opened before the clone, by SLOT or by name, and used in stage JOIN. */
+void build_cgroup_door(struct build *b, enum stage join, const char *path, int slot);
 int build_root(struct build *b, struct nook_error *e);
 int build_mounts(struct build *b, struct nook_error *e);
 int build_devices(struct build *b, struct nook_error *e);

@@ -12,22 +12,16 @@ const char *const container_status_names[] = {
 	[CONTAINER_PAUSED] = "paused",     [CONTAINER_STOPPED] = "stopped",
 };
 
-static int proc_open(void)
-{
-	return open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 static bool process_lives(pid_t pid, uint64_t start)
 {
-	auto_close int proc = proc_open();
 	struct pid_stat st;
 
-	if (!pid || pid_stat(proc, pid, &st) < 0 || st.start != start)
+	if (!pid || pid_stat(AT_FDCWD, pid, &st) < 0 || st.start != start)
 		return false;
 	if (st.state != 'Z' && st.state != 'X')
 		return true;
 	/* The first thread has ended; the process lives as long as another thread does. */
-	auto_close int fd = pid_open(proc, pid, start, NULL);
+	auto_close int fd = pid_open(AT_FDCWD, pid, start, NULL);
 
 	return fd >= 0 && !pid_has_ended(fd);
 }
@@ -71,8 +65,7 @@ enum container_status container_status(const struct container *c)
 
 int container_pidfd(const struct container *c, struct nook_error *e)
 {
-	auto_close int proc = proc_open();
-	auto_close int fd = c->pid ? pid_open(proc, c->pid, c->pid_start, e) : -ESRCH;
+	auto_close int fd = c->pid ? pid_open(AT_FDCWD, c->pid, c->pid_start, e) : -ESRCH;
 
 	if (fd < 0 && fd != -ESRCH)
 		return fd;
