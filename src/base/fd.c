@@ -53,7 +53,9 @@ int fd_write(int fd, const void *buf, size_t size)
 	return 0;
 }
 
-int file_read(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e)
+enum file_end { END_IS_EMPTY, END_IS_SHORT };
+
+static int read_to_end(int dir, const char *name, size_t limit, enum file_end end, struct buf *b, struct nook_error *e)
 {
 	auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	size_t total = 0;
@@ -74,7 +76,19 @@ int file_read(int dir, const char *name, size_t limit, struct buf *b, struct noo
 		if (total > limit)
 			return err_num(e, STEP_FILE, name, EFBIG);
 		buf_add(b, chunk, (size_t)n);
+		if (end == END_IS_SHORT && (size_t)n < sizeof(chunk))
+			return 0;
 	}
+}
+
+int file_read(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e)
+{
+	return read_to_end(dir, name, limit, END_IS_EMPTY, b, e);
+}
+
+int file_read_piece(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e)
+{
+	return read_to_end(dir, name, limit, END_IS_SHORT, b, e);
 }
 
 int file_write(int dir, const char *name, const char *text, enum step_id step, struct nook_error *e)

@@ -17,6 +17,9 @@ int fd_write(int fd, const void *buf, size_t size);
 
 /* Appends the whole of a file to B; -EFBIG when it is larger than LIMIT. DIR may be AT_FDCWD. */
 int file_read(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e);
+/* The same for a file that the kernel hands out in one piece, as cgroupfs and most of /proc/PID do: where a read(2) comes
+ * back short is its end, and no second one is needed to learn that. */
+int file_read_piece(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e);
 /* One write(2) to an existing file, as /proc, /sys and cgroup files want it.  The error's object is NAME. */
 int file_write(int dir, const char *name, const char *text, enum step_id step, struct nook_error *e);
 /* Replaces a file atomically: write a temporary beside it, rename.  With FILE_SYNC also fsync file and directory

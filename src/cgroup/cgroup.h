@@ -37,6 +37,7 @@ struct cgroup_layout {
 	int v2;            /* index of the v2 hierarchy, -1 if none */
 	bool hybrid;       /* v1 controllers beside a v2 tree */
 	int proc;          /* where it was read */
+	bool all_ours;     /* set by who knows: the caller is the machine's root, who may make groups wherever they are writable */
 };
 /* PROC is a descriptor of a directory like /proc (AT_FDCWD: the real one), so that tests bring their own. */
 int cgroup_layout_read(struct arena *a, int proc, struct cgroup_layout *ret, struct nook_error *e);

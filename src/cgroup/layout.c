@@ -83,7 +83,7 @@ static int read_self(struct arena *a, struct cgroup_layout *l, struct nook_error
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	char *rest, *line;
 
-	TRY(file_read(l->proc, l->proc == AT_FDCWD ? "/proc/self/cgroup" : "self/cgroup", PROC_FILE_LIMIT, &text, e));
+	TRY(file_read_piece(l->proc, l->proc == AT_FDCWD ? "/proc/self/cgroup" : "self/cgroup", PROC_FILE_LIMIT, &text, e));
 	rest = text.data;
 	while ((line = next_part(&rest, '\n'))) {
 		struct cgroup_hierarchy *h = &l->h[l->n];
@@ -248,7 +248,7 @@ static int read_v2_controllers(struct arena *a, struct cgroup_layout *l, struct 
 
 	if (!h)
 		return 0;
-	r = h->mount ? file_read(AT_FDCWD, arena_printf(a, "%s/cgroup.controllers", h->mount), PROC_FILE_LIMIT, &text, e) : -ENOENT;
+	r = h->mount ? file_read_piece(AT_FDCWD, arena_printf(a, "%s/cgroup.controllers", h->mount), PROC_FILE_LIMIT, &text, e) : -ENOENT;
 	if (r == -ENOENT) {
 		/* Active, but in no mount that can be seen. */
 		h->mount = h->self = NULL;

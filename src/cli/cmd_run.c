@@ -76,6 +76,7 @@ static int run_cgroups(struct run *r, const char *id, struct nook_error *e)
 	const char *path = container_cgroup_path(r->store, id, a);
 
 	TRY(cgroup_layout_read(a, AT_FDCWD, &r->layout, e));
+	r->layout.all_ours = plan_host_is_root(&r->host);
 	r->host.cgroups = &r->layout;
 	if (parent)
 		path = arena_printf(a, "%s/%s", parent, path);

@@ -37,6 +37,11 @@ int plan_host_probe(struct plan_host *ret, struct nook_error *e)
 	return 0;
 }
 
+bool plan_host_is_root(const struct plan_host *h)
+{
+	return h->first_userns && h->privileged && h->euid == 0;
+}
+
 bool plan_host_has_user_xattr(const struct plan_host *h)
 {
 	return h->kernel >= (6 << 16 | 6 << 8);
