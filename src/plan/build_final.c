@@ -241,7 +241,9 @@ static bool has_cwd(const struct build *b)
 static void build_session(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
-	enum stage stage = b->request->gate_dir && !p->init ? STAGE_ENTER : STAGE_FINAL;
+	/* An exec has no request, and no gate. */
+	bool waits = b->request && b->request->gate_dir;
+	enum stage stage = waits && !p->init ? STAGE_ENTER : STAGE_FINAL;
 
 	build_step(b, stage, DO_SESSION, NULL)->flags = p->terminal ? SESSION_TERMINAL : 0;
 }
