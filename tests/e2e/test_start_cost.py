@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a start may cost in system calls and memory; bench/start measures the time, which no test can judge.
+
+Each limit is a little above what is reached today.  Who adds a system call to the start path looks here first; who
+saves some lowers the number.  docs/performance.md tells which of them the aims are met for.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+pytestmark = [
+    pytest.mark.user("root"),
+    pytest.mark.skipif(not shutil.which("strace"), reason="strace counts the system calls"),
+    pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="a sanitizer makes system calls of its own"),
+]
+
+# By the groups that a container gets: one on v2, one for each controller on v1, both on a hybrid machine.
+RUN_DIR = {"v2": 350, "v1": 390, "hybrid": 375}
+RUN_HOST = {"v2": 405, "v1": 445, "hybrid": 430}
+EXEC = {"v2": 160, "v1": 175, "hybrid": 170}
+PEAK_KIB = 2048
+
+
+def system_calls(nook, space, *args):
+    """All that nook and the container do, up to the end of both."""
+    out = space / "strace"
+    line = ["strace", "-f", "-c", "-U", "calls,name", "-o", str(out), *nook.argv(*args)]
+    done = subprocess.run(line, env=nook.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return int(re.search(r"^\s*(\d+)\s+total$", out.read_text(), re.MULTILINE)[1])
+
+
+def warm(nook, root):
+    """The first start makes the directories of the state."""
+    nook("run", "--rm", f"dir:{root}", "/bin/true")
+
+
+def test_system_calls_of_a_start_from_a_directory(nook, space, busybox_root, cgroup_view):
+    warm(nook, busybox_root)
+    assert system_calls(nook, space, "run", "--rm", f"dir:{busybox_root}", "/bin/true") <= RUN_DIR[cgroup_view]
+
+
+def test_system_calls_of_a_start_from_the_host(nook, space, busybox_root, cgroup_view):
+    warm(nook, busybox_root)
+    assert system_calls(nook, space, "run", "--rm", "host:", "/bin/true") <= RUN_HOST[cgroup_view]
+
+
+def test_system_calls_of_an_exec(nook, space, busybox_root, cgroup_view):
+    script = "echo ready; read line"
+    with nook.start("run", "--rm", "--name", "held", f"dir:{busybox_root}", "sh", "-c", script, stdin=subprocess.PIPE) as held:
+        assert held.stdout.readline() == "ready\n"
+        calls = system_calls(nook, space, "exec", "held", "/bin/true")
+        held.communicate("\n")
+    assert held.returncode == 0
+    assert calls <= EXEC[cgroup_view]
+
+
+def test_no_grace_period_is_waited_for_but_that_of_the_old_root(nook, space, busybox_root):
+    """Closing a mount that is attached nowhere waits for RCU: each detached one must find its place."""
+    warm(nook, busybox_root)
+    out = space / "strace"
+    line = ["strace", "-f", "-e", "trace=open_tree,move_mount,fsmount", "-o", str(out)]
+    subprocess.run([*line, *nook.argv("run", "--rm", f"dir:{busybox_root}", "/bin/true")], env=nook.environment, check=True,
+                   stdin=subprocess.DEVNULL)
+    made = attached = 0
+    for call in out.read_text().splitlines():
+        succeeded = re.search(r"\) += \d+$", call) is not None
+        made += succeeded and ("OPEN_TREE_CLONE" in call or "fsmount(" in call)
+        attached += succeeded and "move_mount(" in call
+    assert made == attached
+
+
+@pytest.mark.parametrize("source", ["dir", "host"])
+def test_peak_memory_of_a_start(nook, busybox_root, source):
+    root = "host:" if source == "host" else f"dir:{busybox_root}"
+    with nook.start("run", "--rm", root, "sh", "-c", "echo ready; read line", stdin=subprocess.PIPE) as held:
+        assert held.stdout.readline() == "ready\n"
+        status = pathlib.Path(f"/proc/{held.pid}/status").read_text()
+        held.communicate("\n")
+    assert held.returncode == 0
+    assert int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) <= PEAK_KIB
