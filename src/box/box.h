@@ -16,8 +16,8 @@
 
 #include <stdbool.h>
 
-/* word, letter of the option (0: none), value ("": none), what it does */
-#define BOX_RULES(X)                                                                                                        \
+/* X: a word with a value: the letter of its option (0: none), what the value is, what the rule does.  F: one without. */
+#define BOX_RULES(X, F)                                                                                                        \
 	X(RO, "ro", 'r', "PATH[:TARGET]", "show a file or directory of the host, read-only")                                    \
 	X(RW, "rw", 'w', "PATH[:TARGET]", "show a file or directory of the host, writable")                                     \
 	X(DEV, "dev", 0, "PATH[:TARGET]", "show a device node, or a directory in which device nodes work")                      \
@@ -25,7 +25,7 @@
 	X(TMP, "tmp", 0, "DIR[,size=BYTES]", "an empty directory that is thrown away")                                          \
 	X(HIDE, "hide", 0, "PATH|**/PATTERN", "a file shows nothing, a directory is empty; patterns: in what other rules show")   \
 	X(PUT, "put", 0, "TARGET=TEXT|TARGET=@FILE", "a file of the box's own with this content")                               \
-	X(BARE, "bare", 0, "", "start from an empty root instead of this machine's programs and libraries")                   \
+	F(BARE, "bare", "start from an empty root instead of this machine's programs and libraries")                   \
 	X(ROOT, "root", 0, "DIR", "start from this directory as the root, read-only")                                           \
 	X(NET, "net", 0, "none|host", "the network: none (the default) or the host's")                                          \
 	X(SHARE, "share", 0, "NS[,NS...]", "keep the host's namespace: ipc, uts, cgroup, net")                                  \
@@ -33,9 +33,9 @@
 	X(SYSCALLS, "syscalls", 0, "default|strict|none|@FILE|deny NAME[,...]", "which system calls are let through")           \
 	X(CAP, "cap", 0, "NAME[,NAME...]", "keep a capability, within the box's own user namespace")                            \
 	X(USER, "user", 0, "UID[:GID]", "the user in the box")                                                                  \
-	X(FAKE_ROOT, "fake-root", 0, "", "be uid 0 in the box, with the rights of nobody outside")                            \
+	F(FAKE_ROOT, "fake-root", "be uid 0 in the box, with the rights of nobody outside")                            \
 	X(ENV, "env", 'e', "NAME[=VALUE]", "set a variable, or take it over from outside")                                      \
-	X(CLEARENV, "clearenv", 0, "", "only the variables that rules name, and PATH")                                        \
+	F(CLEARENV, "clearenv", "only the variables that rules name, and PATH")                                        \
 	X(CWD, "cwd", 0, "DIR", "the working directory")                                                                        \
 	X(HOSTNAME, "hostname", 0, "NAME", "the name of the host in the box")                                                   \
 	X(FD, "fd", 0, "N[=M]", "pass descriptor N, as M")                                                                      \
@@ -44,19 +44,19 @@
 
 enum box_word {
 #define X(id, word, letter, value, help) BOX_##id,
-	BOX_RULES(X)
+#define F(id, word, help) BOX_##id,
+	BOX_RULES(X, F)
 #undef X
+#undef F
 		BOX_WORDS
 };
 
 struct box_rule {
 	const char *word;
 	char letter;
-	const char *value; /* NULL: none */
+	const char *value; /* NULL: it takes none */
 	const char *help;
 };
-/* A value of BOX_RULES, NULL for none; constant. */
-#define BOX_VALUE(value) (sizeof(value) > 1 ? (value) : NULL)
 extern const struct box_rule box_rules[BOX_WORDS];
 
 /* ---- what the rules add up to -------------------------------------------------------------------------------------- */

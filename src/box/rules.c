@@ -10,9 +10,11 @@
 #include <string.h>
 
 const struct box_rule box_rules[BOX_WORDS] = {
-#define X(id, word, letter, value, help) [BOX_##id] = {word, letter, BOX_VALUE(value), help},
-	BOX_RULES(X)
+#define X(id, word, letter, value, help) [BOX_##id] = {word, letter, value, help},
+#define F(id, word, help) [BOX_##id] = {word, 0, NULL, help},
+	BOX_RULES(X, F)
 #undef X
+#undef F
 };
 
 enum { PUT_MAX = 8 << 20, RULES_MAX = 4096, ID_MAX = INT32_MAX, FILES_MAX = 1 << 30 };

@@ -19,13 +19,12 @@ struct box_options {
 };
 
 #define AT(member) offsetof(struct box_options, member)
-#define ROW_OF(id, word, letter, value, help)                                                                               \
-	{letter, word, BOX_VALUE(value), sizeof(value) > 1 ? OPT_STRINGS : OPT_FLAG,                                            \
-	 sizeof(value) > 1 ? AT(rules[BOX_##id]) : AT(flags[BOX_##id]), help},
+#define VALUE_ROW(id, word, letter, value, help) {letter, word, value, OPT_STRINGS, AT(rules[BOX_##id]), help},
+#define FLAG_ROW(id, word, help) {0, word, NULL, OPT_FLAG, AT(flags[BOX_##id]), help},
 
 static const struct opt table[] = {
 	{0, NULL, NULL, OPT_SECTION, 0, "Rules"},
-	BOX_RULES(ROW_OF)
+	BOX_RULES(VALUE_ROW, FLAG_ROW)
 	{0, NULL, NULL, OPT_SECTION, 0, "Running"},
 	{'t', "tty", NULL, OPT_FLAG, AT(tty), "a terminal of its own (the default when stdin and stdout are one)"},
 	{'T', "no-tty", NULL, OPT_FLAG, AT(no_tty), "no terminal even then"},
