@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+__attribute__((format(printf, 3, 0)))
 static void log_formatted(const struct oci *o, enum oci_log_level level, const char *fmt, va_list ap)
 {
 	char message[1024];
