@@ -19,6 +19,7 @@ import tempfile
 
 import pytest
 
+import bundles
 import leaks
 import roots
 import runner
@@ -138,3 +139,23 @@ def own_root(space):
 def debian_root():
     """A Debian with compiler, python, databases and editors, made once and kept in the cache; use --overlay."""
     return roots.debian()
+
+
+@pytest.fixture
+def oci(space):
+    """nook-oci with states of its own; what a test leaves is deleted by force, and then has to be gone."""
+    runtime = bundles.Oci(BUILD, space)
+    yield runtime
+    bundles.delete_all(runtime)
+
+
+@pytest.fixture
+def bundle(oci, space):
+    """An OCI bundle whose root the test may change."""
+    return bundles.Bundle(oci, space / "bundle")
+
+
+@pytest.fixture
+def ro_bundle(oci, space, busybox_root):
+    """An OCI bundle with the shared root, read-only: quick to make."""
+    return bundles.Bundle(oci, space / "bundle", busybox_root)

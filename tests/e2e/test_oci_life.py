@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nook-oci: the life of a container as runtime.md tells it, and what comes in between."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+import bundles
+
+pytestmark = pytest.mark.user("root")
+
+
+def test_version_and_features_can_be_parsed(oci):
+    out = oci("--version").splitlines()
+    assert out[0].startswith("nook-oci version ") and out[1].startswith("spec: 1.3")
+    features = json.loads(oci("features"))
+    assert features["ociVersionMin"] == "1.0.0" and features["ociVersionMax"].startswith("1.3")
+    assert "time" in features["linux"]["namespaces"] and "rro" in features["mountOptions"]
+    assert features["linux"]["mountExtensions"]["idmap"]["enabled"] is True
+
+
+def test_the_whole_life(oci, ro_bundle, space):
+    ro_bundle.args("sleep", "1000")
+    oci("create", "-b", ro_bundle.save(), "--pid-file", space / "pid", "c")
+    state = oci.state("c")
+    assert state["status"] == "created" and state["bundle"] == str(ro_bundle.path) and state["id"] == "c"
+    assert state["ociVersion"] == ro_bundle.config["ociVersion"]
+    assert (space / "pid").read_text() == str(state["pid"])
+    assert "sleep" not in pathlib.Path(f"/proc/{state['pid']}/cmdline").read_text()
+    oci("start", "c")
+    assert oci.status("c") == "running"
+    assert pathlib.Path(f"/proc/{state['pid']}/cmdline").read_text() == "sleep\0" "1000\0"
+    assert "not stopped" in oci.fails(1, "delete", "c")
+    assert oci.status("c") == "running"
+    oci("kill", "c", "KILL")
+    oci.wait("c", "stopped")
+    assert oci.state("c")["pid"] == 0
+    assert "container not running" in oci.fails(1, "kill", "c")
+    oci("delete", "c")
+    assert "does not exist" in oci.fails(1, "state", "c")
+    assert "does not exist" in oci.fails(1, "delete", "c")
+    oci("delete", "--force", "c")
+    assert oci("list", "-q") == ""
+
+
+@pytest.mark.parametrize("status", [0, 3, 255])
+def test_run_ends_as_the_program(ro_bundle, status):
+    assert ro_bundle.sh(f"exit {status}").result().code == status
+
+
+def test_run_tells_death_by_signal_and_leaves_nothing(oci, ro_bundle):
+    assert ro_bundle.sh("kill -KILL $$; sleep 9").result().code in (128 + 9, 0)
+    assert oci("list", "-q") == ""
+
+
+def test_run_keep_keeps_the_state(oci, ro_bundle):
+    ro_bundle.args("true").run("--keep")
+    assert oci.status("c") == "stopped"
+    oci("delete", "c")
+
+
+def test_run_detached(oci, ro_bundle, space):
+    ro_bundle.args("sleep", "1000").run("--detach", "--pid-file", space / "pid")
+    assert oci.status("c") == "running"
+    oci("kill", "c", "9")
+    oci.wait("c", "stopped")
+
+
+def test_signals_reach_the_program_that_run_waits_for(oci, ro_bundle):
+    ro_bundle.sh('trap "echo got; exit 5" TERM; echo ready; while :; do sleep 0.05; done')
+    with oci.start("run", "-b", ro_bundle.save(), "c") as run:
+        assert run.stdout.readline() == "ready\n"
+        run.send_signal(signal.SIGTERM)
+        assert run.stdout.read() == "got\n"
+        assert run.wait(20) == 5
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", "-x", "", "x" * 1024, "a\nb"])
+def test_ids_that_are_no_names_are_refused(oci, ro_bundle, name):
+    error = oci.fails(1, "create", "-b", ro_bundle.args("true").save(), "--", name)
+    assert "id" in error
+    assert oci("list", "-q") == ""
+
+
+def test_an_id_is_taken_once(oci, ro_bundle):
+    ro_bundle.args("sleep", "1000")
+    oci("create", "-b", ro_bundle.save(), "c")
+    assert "exists" in oci.fails(1, "create", "-b", ro_bundle.path, "c")
+    assert oci.status("c") == "created"
+
+
+def test_of_two_creates_one_wins(oci, ro_bundle):
+    ro_bundle.args("sleep", "1000").save()
+    for _ in range(10):
+        both = [oci.start("create", "-b", ro_bundle.path, "c", stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                for _ in range(2)]
+        codes = sorted(process.wait(30) for process in both)
+        assert codes == [0, 1]
+        assert oci.status("c") == "created"
+        oci("delete", "--force", "c")
+
+
+def test_of_two_starts_one_wins(oci, ro_bundle):
+    ro_bundle.args("sleep", "1000").save()
+    for _ in range(10):
+        oci("create", "-b", ro_bundle.path, "c")
+        both = [oci.start("start", "c", stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) for _ in range(2)]
+        assert sorted(process.wait(30) for process in both) == [0, 1]
+        assert oci.status("c") == "running"
+        oci("delete", "--force", "c")
+
+
+def test_start_after_init_was_killed_is_an_error(oci, ro_bundle):
+    oci("create", "-b", ro_bundle.args("true").save(), "c")
+    os.kill(oci.state("c")["pid"], signal.SIGKILL)
+    oci.wait("c", "stopped")
+    assert "stopped" in oci.fails(1, "start", "c")
+
+
+def test_a_created_container_may_be_deleted(oci, ro_bundle):
+    oci("create", "-b", ro_bundle.args("true").save(), "c")
+    pid = oci.state("c")["pid"]
+    oci("delete", "c")
+    assert not pathlib.Path(f"/proc/{pid}/cwd").exists()
+
+
+def test_kill_and_delete_take_patterns(oci, ro_bundle):
+    ro_bundle.args("sleep", "1000").save()
+    for name in ("a1", "a2", "b1"):
+        oci("run", "-d", "-b", ro_bundle.path, name)
+    oci("kill", "--regex", "^a", "KILL")
+    oci.wait("a1", "stopped")
+    oci.wait("a2", "stopped")
+    assert oci.status("b1") == "running"
+    oci("delete", "--regex", "^a")
+    assert oci("list", "-q") == "b1\n"
+    assert [entry["id"] for entry in json.loads(oci("list", "--format", "json"))] == ["b1"]
+    assert "b1" in oci("list") and "running" in oci("list")
+
+
+def test_options_may_follow_arguments(oci, ro_bundle):
+    oci("create", "c", "--bundle", ro_bundle.args("true").save())
+    assert oci.status("c") == "created"
+
+
+def test_a_config_file_of_another_place(oci, ro_bundle, space):
+    ro_bundle.args("echo", "other").save()
+    (ro_bundle.path / "config.json").rename(space / "other.json")
+    assert oci("run", "-b", ro_bundle.path, "-f", space / "other.json", "c") == "other\n"
+
+
+# ---- hooks ------------------------------------------------------------------------------------------------------------
+
+KINDS = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop")
+
+
+def hook(space, script, **more):
+    return {"path": "/bin/sh", "args": ["sh", "-c", script], **more}
+
+
+def test_hooks_run_in_order_with_the_state_on_stdin(oci, ro_bundle, space):
+    log = space / "log"
+    outside = ("prestart", "createRuntime", "poststart", "poststop")
+    ro_bundle.config["hooks"] = {kind: [hook(space, f"echo {kind}; cat; echo; env | grep ^X= ") for _ in range(1)]
+                                 for kind in outside}
+    for kind in outside:
+        ro_bundle.config["hooks"][kind] = [hook(space, f"(echo {kind} $X; cat; echo) >>{log}", env=["X=1", "PATH=/bin"])]
+    ro_bundle.config["annotations"] = {"a": "b"}
+    ro_bundle.args("sleep", "1000")
+    oci("create", "-b", ro_bundle.save(), "c")
+    pid = oci.state("c")["pid"]
+    lines = log.read_text().splitlines()
+    assert lines[0::2] == ["prestart 1", "createRuntime 1"]
+    for line in lines[1::2]:
+        state = json.loads(line)
+        assert state == {"ociVersion": ro_bundle.config["ociVersion"], "id": "c", "pid": pid, "status": "creating",
+                         "bundle": str(ro_bundle.path), "annotations": {"a": "b"}}
+    oci("start", "c")
+    lines = log.read_text().splitlines()
+    assert lines[4] == "poststart 1" and json.loads(lines[5])["status"] == "running"
+    oci("delete", "--force", "c")
+    lines = log.read_text().splitlines()
+    assert lines[6] == "poststop 1" and json.loads(lines[7])["status"] == "stopped" and len(lines) == 8
+
+
+@pytest.mark.parametrize("kind", ["prestart", "createRuntime", "createContainer"])
+def test_a_hook_that_fails_ends_the_creation(oci, ro_bundle, space, kind):
+    ro_bundle.config["hooks"] = {kind: [hook(space, "echo no good >&2; exit 3")],
+                                 "poststop": [hook(space, f"touch {space}/poststop")]}
+    error = oci.fails(1, "create", "-b", ro_bundle.args("true").save(), "c")
+    assert "hook" in error and "status 3" in error and "no good" in error
+    assert oci("list", "-q") == ""
+    assert (space / "poststop").exists()
+
+
+def test_a_poststart_hook_that_fails_ends_the_container(oci, ro_bundle, space):
+    ro_bundle.config["hooks"] = {"poststart": [hook(space, "exit 3")], "poststop": [hook(space, f"touch {space}/poststop")]}
+    oci("create", "-b", ro_bundle.args("sleep", "1000").save(), "c")
+    assert "status 3" in oci.fails(1, "start", "c")
+    assert oci("list", "-q") == ""
+    assert (space / "poststop").exists()
+
+
+def test_a_poststop_hook_that_fails_is_a_warning(oci, ro_bundle, space):
+    ro_bundle.config["hooks"] = {"poststop": [hook(space, "exit 3"), hook(space, f"touch {space}/second")]}
+    result = ro_bundle.args("true").result()
+    assert result.code == 0 and "status 3" in result.err
+    assert (space / "second").exists()
+
+
+def test_a_hook_that_takes_too_long_is_killed(oci, ro_bundle, space):
+    ro_bundle.config["hooks"] = {"createRuntime": [hook(space, "sleep 1000", timeout=1)]}
+    assert "hook" in oci.fails(1, "create", "-b", ro_bundle.args("true").save(), "c")
+
+
+def test_a_hook_need_not_read_its_stdin(oci, ro_bundle, space):
+    ro_bundle.config["annotations"] = {"big": "x" * 200000}
+    ro_bundle.config["hooks"] = {"createRuntime": [hook(space, "exec <&-; true")]}
+    ro_bundle.args("true").run()
+
+
+def test_create_container_hooks_run_in_the_mounts_of_the_container(oci, bundle, space):
+    bundle.config["hooks"] = {"createContainer": [hook(space, f"cat >{space}/state; pwd >{space}/pwd; mount -t tmpfs none mnt")]}
+    (bundle.root / "mnt").mkdir()
+    out = bundle.sh("grep /mnt /proc/mounts").run()
+    assert "tmpfs" in out
+    assert json.loads((space / "state").read_text())["status"] == "creating"
+    assert (space / "pwd").read_text() == f"{bundle.root}\n"
+
+
+def test_start_container_hooks_run_in_the_container_before_its_program(oci, bundle):
+    bundle.config["hooks"] = {"startContainer": [
+        {"path": "/bin/sh", "args": ["sh", "-c", "cat >/state; id -u >/id; ls -l /proc/self/fd >/fds"], "env": ["PATH=/bin"]}]}
+    bundle.process["user"] = {"uid": 1000, "gid": 1000}
+    (bundle.root / "state").touch()
+    bundle.config["root"]["readonly"] = False
+    bundle.sh("cat /state").args("cat", "/state")
+    oci("create", "-b", bundle.save(), "c")
+    assert (bundle.root / "state").read_text() == ""
+    oci("start", "c")
+    state = json.loads((bundle.root / "state").read_text())
+    assert state["status"] == "created" and state["id"] == "c"
+    assert (bundle.root / "id").read_text() == "0\n"
+
+
+# ---- errors as callers read them --------------------------------------------------------------------------------------
+
+def test_the_log_has_one_json_object_a_line(oci, ro_bundle, space):
+    oci.fails(1, "--log", space / "log", "--log-format", "json", "state", "nobody")
+    entry = json.loads((space / "log").read_text())
+    assert entry["level"] == "error" and "does not exist" in entry["msg"] and entry["time"].endswith("Z")
+    assert entry["step"] == "container" and entry["object"] == "nobody"
+
+
+@pytest.mark.parametrize("command, words", [
+    (["no-such-program"], "No such file or directory"),
+    (["/etc"], "Permission denied"),
+])
+def test_a_program_that_cannot_run_fails_at_start(oci, ro_bundle, command, words):
+    oci("create", "-b", ro_bundle.args(*command).save(), "c")
+    result = oci.result("start", "c")
+    assert result.code != 0 and words in result.err and command[0] in result.err
+
+
+# ---- descriptors and killed runtimes ------------------------------------------------------------------------------------
+
+def test_a_waiting_container_holds_nothing_of_its_caller(oci, ro_bundle, space):
+    read_end, write_end = os.pipe()
+    process = oci.start("create", "-b", ro_bundle.args("sleep", "1000").save(), "c", pass_fds=[write_end])
+    os.close(write_end)
+    assert process.wait(30) == 0
+    process.communicate()
+    assert os.read(read_end, 1) == b""
+    os.close(read_end)
+
+
+def test_a_runtime_killed_anywhere_leaves_what_delete_can_remove(oci, ro_bundle):
+    """strace kills create at its N-th system call, for every N up to its end."""
+    ro_bundle.args("sleep", "1000").save()
+    survivors, n = 0, 20
+    while survivors < 2:
+        line = ["strace", "-o", "/dev/null", "-e", f"inject=all:signal=SIGKILL:when={n}",
+                *oci.argv("create", "-b", ro_bundle.path, "c")]
+        ended = subprocess.run(line, env=oci.environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        listed = oci("list", "-q").split()
+        if listed:
+            assert listed == ["c"] and oci.status("c") in ("creating", "created", "stopped")
+        oci("delete", "--force", "c")
+        assert oci("list", "-q") == ""
+        survivors += ended.returncode == 0
+        n += 7
+    oci("create", "-b", ro_bundle.path, "c")
