@@ -267,15 +267,6 @@ int apply_fds(struct walk *w, const struct step *s, struct nook_error *e)
 }
 
 /* Fills a vector of pointers into the plan's strings. */
-static void vector_fill(const struct plan *p, struct refs r, char **to)
-{
-	const char *at = plan_at(p, r.at);
-
-	for (uint32_t i = 0; i < r.n; i++, at = plan_next(at))
-		to[i] = (char *)(uintptr_t)at;
-	to[r.n] = NULL;
-}
-
 /* Which failure tells more when several places were tried: "not permitted" beats "not found". */
 static int worse(int old, int new)
 {
@@ -334,8 +325,8 @@ int apply_exec(struct walk *w, const struct step *s, struct nook_error *e)
 	const char *path = plan_at(p, s->exec.candidates.at), *tried = path;
 	int errnum = 0;
 
-	vector_fill(p, s->exec.argv, argv);
-	vector_fill(p, s->exec.env, env);
+	walk_vector(p, s->exec.argv, argv);
+	walk_vector(p, s->exec.env, env);
 	if (w->home[0]) {
 		env[s->exec.env.n] = w->home;
 		env[s->exec.env.n + 1] = NULL;

@@ -11,10 +11,10 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-static int root_attach(struct walk *w, int mnt, struct nook_error *e)
+static int root_attach(struct walk *w, int mnt, const char *place, struct nook_error *e)
 {
-	if (move_mount(mnt, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return err_sys(e, STEP_ROOT, "/");
+	if (move_mount(mnt, "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, STEP_ROOT, place);
 	w->root = mnt;
 	return 0;
 }
@@ -26,14 +26,14 @@ int apply_root_attach(struct walk *w, const struct step *s, struct nook_error *e
 	if (s->mount.propagation || s->mount.rec_attr_set)
 		TRY(set_attr(mnt, s->mount.rec_attr_set, 0, s->mount.propagation & ~(uint64_t)MS_REC, AT_RECURSIVE,
 			walk_str(w, s->object), e));
-	TRY(root_attach(w, mnt, e));
+	TRY(root_attach(w, mnt, s->flags & ROOT_IN_PLACE ? walk_str(w, s->mount.source) : "/", e));
 	w->slots[s->slot] = -EBADF;
 	return 0;
 }
 
 int apply_root_tmpfs(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	return root_attach(w, TRY(fs_make(w, s, "tmpfs", e)), e);
+	return root_attach(w, TRY(fs_make(w, s, "tmpfs", e)), "/", e);
 }
 
 /* Attaches a detached mount to NAME in the scratch tmpfs: overlayfs wants layers that are attached somewhere. */
@@ -150,7 +150,7 @@ int apply_root_overlay(struct walk *w, const struct step *s, struct nook_error *
 	if (mnt < 0)
 		return fs_refused(fs, STEP_ROOT, object, e);
 	(void)close(fs);
-	return root_attach(w, mnt, e);
+	return root_attach(w, mnt, "/", e);
 }
 
 int apply_pivot(struct walk *w, const struct step *s, struct nook_error *e)

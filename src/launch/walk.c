@@ -30,6 +30,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_OOM_SCORE] = apply_oom_score,
 	[DO_RLIMIT] = apply_rlimit,
 	[DO_HOOK] = apply_hook,
+	[DO_HOOK_INSIDE] = apply_hook_inside,
 	[DO_BECOME_ROOT] = apply_become_root,
 	[DO_CGROUP_NS] = apply_cgroup_ns,
 	[DO_ROOT_ATTACH] = apply_root_attach,
@@ -116,6 +117,15 @@ void walk_done(struct walk *w)
 	slots_close(w);
 	close_fd(&w->child_proc);
 	close_fd(&w->child_userns);
+}
+
+void walk_vector(const struct plan *p, struct refs r, char **to)
+{
+	const char *at = plan_at(p, r.at);
+
+	for (uint32_t i = 0; i < r.n; i++, at = plan_next(at))
+		to[i] = (char *)(uintptr_t)at;
+	to[r.n] = NULL;
 }
 
 int walk_stage(struct walk *w, enum stage stage, struct nook_error *e)

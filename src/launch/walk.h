@@ -120,6 +120,7 @@ int apply_seccomp(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_lookup(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_exec(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_hook(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_hook_inside(struct walk *w, const struct step *s, struct nook_error *e);
 
 /* The descriptor in a slot, or -EBADF. */
 static inline int walk_slot(const struct walk *w, int slot)
@@ -130,6 +131,9 @@ static inline const char *walk_str(const struct walk *w, struct ref r)
 {
 	return plan_str(w->plan, r);
 }
+
+/* Fills TO, which has room for one more, with the addresses of the strings and a final NULL. */
+void walk_vector(const struct plan *p, struct refs r, char **to);
 
 /* ---- wire: one record a datagram, between the child and the parent ---------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include "opt/nearest.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdio.h>
 
 enum { EXIT_RUNTIME = 1, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND = 127 };
@@ -219,7 +220,11 @@ int main(int argc, char **argv)
 	struct oci o = {.arena = arena, .log = &log};
 	struct nook_error e = NOOK_ERROR_INIT;
 	char message[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX + 128];
-	int r = call(&o, argc, argv, &e);
+	int r;
+
+	/* A reader that has gone away is an error of write(2), not the end of us. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = call(&o, argc, argv, &e);
 
 	if (r >= 0)
 		return r;

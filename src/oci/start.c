@@ -159,9 +159,37 @@ static int write_intent(struct making *m, const char *bundle, struct nook_error 
 
 /* ---- the start -------------------------------------------------------------------------------------------------------- */
 
+/* Who runs: until this is written, only the groups tell `delete --force` whom to end. */
+static int note_process(struct making *m, pid_t pid, struct nook_error *e)
+{
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct container *c = &m->container;
+	int r = pid_start_time(proc, pid, &c->pid_start);
+
+	if (r < 0)
+		return err_num(e, STEP_PROC, "stat", r);
+	c->pid = pid;
+	c->creating = false;
+	if (m->gate == START_AT_ONCE)
+		(void)now_ns(&c->started_ns);
+	if (m->gate == START_GATED || m->opts->detach) {
+		c->supervisor = 0;
+		c->supervisor_start = 0;
+	}
+	return container_save(m->dir, c, e);
+}
+
+static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
+{
+	(void)pidfd;
+	return note_process(data, pid, e);
+}
+
 static int launch_plan(struct making *m, struct launched *ret, struct nook_error *e)
 {
 	struct arena *a = m->oci->arena;
+	/* A program that runs at once may be seen, and killed, before launch() returns. */
+	const struct launch_hooks hooks = {born, m};
 	struct plan_host host = {0};
 	struct plan_result built = {0};
 	struct plan_request q = {
@@ -169,6 +197,7 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 		.host = &host,
 		.cgroups = m->has_groups ? &m->groups : NULL,
 		.hook_state = oci_hook_state(a, &m->container, CONTAINER_CREATING, STATE_PID_LATER),
+		.hook_state_created = oci_hook_state(a, &m->container, CONTAINER_CREATED, STATE_PID_LATER),
 	};
 	int r;
 
@@ -183,7 +212,7 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 		oci_warn(m->oci, "%s", *note);
 	r = plan_save(m->dir, built.plan, e);
 	if (r == 0)
-		r = launch(built.plan, NULL, ret, e);
+		r = launch(built.plan, m->gate == START_AT_ONCE || !m->has_groups ? &hooks : NULL, ret, e);
 	plan_free(built.plan);
 	return r;
 }
@@ -200,31 +229,12 @@ static int tell_caller(const struct making *m, const struct launched *l, struct 
 	return 0;
 }
 
-static int finish(struct making *m, const struct launched *l, struct nook_error *e)
-{
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct container *c = &m->container;
-	int r = pid_start_time(proc, l->pid, &c->pid_start);
-
-	/* Already gone: a zombie until the caller reaps it, so this is a failure of /proc. */
-	if (r < 0)
-		return err_num(e, STEP_PROC, "stat", r);
-	c->pid = l->pid;
-	c->creating = false;
-	if (m->gate == START_AT_ONCE)
-		(void)now_ns(&c->started_ns);
-	if (m->gate == START_GATED || m->opts->detach) {
-		c->supervisor = 0;
-		c->supervisor_start = 0;
-	}
-	TRY(container_save(m->dir, c, e));
-	return tell_caller(m, l, e);
-}
-
 static int make(struct making *m, struct launched *l, struct nook_error *e)
 {
 	TRY(launch_plan(m, l, e));
-	return finish(m, l, e);
+	if (m->container.creating)
+		TRY(note_process(m, l->pid, e));
+	return tell_caller(m, l, e);
 }
 
 /* A start that failed leaves nothing; poststop hooks run as after any end. */

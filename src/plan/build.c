@@ -197,6 +197,31 @@ static void build_hook(struct build *b, enum stage stage, enum hook_kind kind)
 	}
 }
 
+void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, const char *state)
+{
+	for (size_t i = 0; i < b->spec->n_hooks[kind]; i++) {
+		const struct spec_hook *h = &b->spec->hooks[kind][i];
+		const char *const alone[] = {h->path, NULL};
+		struct refs argv = plan_add_strs(b->out, h->args && h->args[0] ? h->args : alone);
+		struct refs env = plan_add_strs(b->out, h->env);
+		const void *zeros = arena_alloc(b->arena, (argv.n + env.n + 2) * sizeof(char *));
+		struct refs argv_room = plan_add_array(b->out, zeros, argv.n + 1, sizeof(char *));
+		struct refs env_room = plan_add_array(b->out, zeros, env.n + 1, sizeof(char *));
+		struct ref text = plan_add_str(b->out, state);
+		struct step *s = build_step(b, stage, DO_HOOK_INSIDE, h->path);
+
+		s->flags = stage == STAGE_ENTER ? HOOK_IN_ROOT : 0;
+		s->hook.path = s->object;
+		s->hook.argv = argv;
+		s->hook.env = env;
+		s->hook.argv_room = argv_room;
+		s->hook.env_room = env_room;
+		s->hook.state = text;
+		s->hook.timeout_ms = h->timeout.set ? h->timeout.value * 1000 : 0;
+		s->hook.kind = kind;
+	}
+}
+
 static void build_gate(struct build *b)
 {
 	struct plan *header = plan_builder_header(b->out);
@@ -238,6 +263,7 @@ static void build_enter(struct build *b)
 
 	if (spec->ns[NS_MNT].mode != NS_PRIVATE)
 		return;
+	build_hooks_inside(b, STAGE_ENTER, HOOK_CREATE_CONTAINER, b->request->hook_state);
 	s = build_step(b, STAGE_ENTER, DO_PIVOT, "/");
 	if (spec->no_pivot)
 		s->flags |= PIVOT_NONE;

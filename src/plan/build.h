@@ -33,6 +33,7 @@ struct plan_request {
 	const char *gate_dir;    /* directory of the gate socket, or NULL: no gate */
 	const char *gate_name;
 	const char *hook_state;  /* state document for hooks, with %PID% */
+	const char *hook_state_created; /* the same for those of startContainer */
 };
 
 struct plan_result {

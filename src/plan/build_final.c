@@ -300,6 +300,7 @@ int build_final(struct build *b, struct nook_error *e)
 	if (p->die_with_parent)
 		build_step(b, STAGE_FINAL, DO_PARENT_DEATH, NULL);
 	build_step(b, STAGE_FINAL, DO_UMASK, NULL)->value.number = p->user.has_umask ? p->user.umask : 022;
+	build_hooks_inside(b, STAGE_FINAL, HOOK_START_CONTAINER, b->request->hook_state_created);
 	if (p->no_new_privs)
 		build_step(b, STAGE_FINAL, DO_NO_NEW_PRIVS, NULL);
 	TRY(build_landlock(b, e));

@@ -135,6 +135,12 @@ static int build_overlay(struct build *b, struct nook_error *e)
 	return 0;
 }
 
+/* Hooks that run before pivot_root(2) find the container's mounts where the configuration says that its root is. */
+static bool has_early_hooks(const struct spec *s)
+{
+	return s->n_hooks[HOOK_PRESTART] || s->n_hooks[HOOK_CREATE_RUNTIME] || s->n_hooks[HOOK_CREATE_CONTAINER];
+}
+
 int build_root(struct build *b, struct nook_error *e)
 {
 	const struct spec_root *root = &b->spec->root;
@@ -155,6 +161,8 @@ int build_root(struct build *b, struct nook_error *e)
 	slot = open_source(b, root->path, PATH_ROOT | PATH_RECURSIVE, maps_sources(b));
 	s = build_step(b, STAGE_BUILD, DO_ROOT_ATTACH, root->path);
 	s->slot = (int16_t)slot;
+	s->flags = has_early_hooks(b->spec) ? ROOT_IN_PLACE : 0;
+	s->mount.source = s->object;
 	s->mount.propagation = root->propagation ? 0 : MS_REC | MS_PRIVATE;
 	s->mount.rec_attr_set = no_nodes(b, 0);
 	return 0;

@@ -42,6 +42,8 @@ int build_final(struct build *b, struct nook_error *e);
 int build_identity(struct build *b, struct nook_error *e);
 void build_ids(struct build *b, bool deny_setgroups);
 void build_fds(struct build *b);
+/* Hooks that the child runs: STATE is what they read. */
+void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, const char *state);
 void build_exec(struct build *b);
 /* Looks for the command before the gate: who creates a container wants to hear at once that it cannot start. */
 void build_lookup(struct build *b);

@@ -222,6 +222,11 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 		       array_is_inside(p, s->exec.env_room, sizeof(char *));
 	case DO_LOOKUP:
 		return strs_are_inside(p, s->exec.candidates);
+	case DO_HOOK_INSIDE:
+		if (s->hook.argv_room.n <= s->hook.argv.n || s->hook.env_room.n <= s->hook.env.n ||
+			!array_is_inside(p, s->hook.argv_room, sizeof(char *)) || !array_is_inside(p, s->hook.env_room, sizeof(char *)))
+			return false;
+		/* fall through */
 	case DO_HOOK:
 		return str_is_inside(p, s->hook.path) && strs_are_inside(p, s->hook.argv) &&
 		       strs_are_inside(p, s->hook.env) && str_is_inside(p, s->hook.state);

@@ -64,6 +64,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128 };
 	X(DO_OOM_SCORE, "oom score", STEP_PROC, "tell the kernel whom to kill first when memory is out")                              \
 	X(DO_RLIMIT, "rlimit", STEP_RLIMIT, "resource limits of each process")                                                        \
 	X(DO_NET_DEVICE, "net device", STEP_NET, "move a network device into the container")                                          \
+	X(DO_HOOK_INSIDE, "inner hook", STEP_HOOK, "run a hook in the container's namespaces")                                          \
 	X(DO_HOOK, "hook", STEP_HOOK, "run a hook")                                                                                   \
 	X(DO_RDT, "rdt", STEP_LIMIT, "cache and memory bandwidth class")                                                              \
 	X(DO_BECOME_ROOT, "become root", STEP_USER, "be uid 0 of the new user namespace while the file system is made")               \
@@ -135,6 +136,8 @@ enum {
 	READONLY_BARE = 32,   /* DO_READONLY: the base is a fresh, writable file system and nothing is mounted in it */
 	CAPS_BOUNDING_ONLY = 4096, /* DO_CAPS: before the ids change */
 	RLIMIT_RAISE = 32768, /* DO_RLIMIT: only lift the hard limit to this value where it is lower */
+	HOOK_IN_ROOT = 512,   /* DO_HOOK_INSIDE: its working directory is the root that is not yet "/" */
+	ROOT_IN_PLACE = 512,  /* DO_ROOT_ATTACH: at its own path, where hooks look for it */
 	PIVOT_NONE = 256,     /* DO_PIVOT: move and chroot(2), for an initramfs */
 };
 
@@ -257,6 +260,7 @@ struct step {
 			struct ref path;
 			struct refs argv, env;
 			struct ref state;      /* JSON for stdin with %PID% resolved by the walker */
+			struct refs argv_room, env_room; /* DO_HOOK_INSIDE: room for the vectors, as for exec */
 			int64_t timeout_ms;
 			uint32_t kind;
 		} hook;
