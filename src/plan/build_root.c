@@ -75,9 +75,22 @@ void build_mount_params(struct build *b, const struct spec_mount *m, struct step
 
 /* ---- sources ------------------------------------------------------------------------------------------------------- */
 
+static bool is_one_to_one(const struct spec_idmap *maps, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (maps[i].inside != maps[i].outside)
+			return false;
+	return true;
+}
+
+/* Root of a user namespace (a nook in a nook) hands on all that it has, one to one: there is nothing to map, and the
+ * kernel would not let it. */
 static bool maps_sources(const struct build *b)
 {
-	return b->spec->idmap_sources && b->new_userns && b->host->privileged;
+	const struct spec *s = b->spec;
+
+	return s->idmap_sources && b->new_userns && b->host->privileged &&
+	       !(is_one_to_one(s->uid_maps, s->n_uid_maps) && is_one_to_one(s->gid_maps, s->n_gid_maps));
 }
 
 /* Opens a source and maps its ids when the container has others; returns the slot. */

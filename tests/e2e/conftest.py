@@ -45,7 +45,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "vm: also in the virtual machine")
     leaks.become_subreaper()
     if os.geteuid() == 0:
-        leaks.own_mount_namespace()
+        leaks.own_namespaces()
 
 
 def pytest_report_header(config):
@@ -97,10 +97,9 @@ def space():
 @pytest.fixture(autouse=True)
 def leakcheck(space):
     """Fails the test that leaves anything behind on the machine."""
-    with leaks.one_test_at_a_time():
-        before = leaks.Snapshot()
-        yield
-        left = leaks.left_behind(before, space)
+    before = leaks.Snapshot()
+    yield
+    left = leaks.left_behind(before, space)
     if left:
         pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
 

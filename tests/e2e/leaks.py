@@ -2,8 +2,9 @@
 """What a test left behind on the machine: mounts, cgroups, processes, links, firewall rules, loop devices, files.
 
 Processes need no guessing: the test session is a subreaper, so whatever a test started and forgot hangs below it.
-Mounts are looked for in a mount namespace of the session's own, all of whose mounts are shared as on a machine with
-systemd: a mount that nook lets slip there is seen, what others do on the machine is not.
+Mounts, network devices and firewall rules are looked for in namespaces of the session's own; its mounts are shared, as on
+a machine with systemd, so a mount that nook lets slip is seen, and what others do on the machine meanwhile is not.  Groups
+are the machine's: those of others are told by their names or by their processes.
 
 The kernel takes some things down a moment after the last process has gone (a dying cgroup, a lazily unmounted tree, the
 links of a network namespace), so a difference counts only when it is still there after GRACE.
@@ -11,7 +12,6 @@ links of a network namespace), so a difference counts only when it is still ther
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import pathlib
 import select
@@ -21,10 +21,10 @@ import subprocess
 import time
 
 GRACE = 5.0
+DEFAULT_PLACES = ("/run/nook", "/var/lib/nook")
 PR_SET_CHILD_SUBREAPER = 36
-CLONE_NEWNS = 0x20000
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_REC, MS_PRIVATE, MS_SHARED = 1 << 14, 1 << 18, 1 << 20
-LOCK = "/run/lock/nook-e2e"
 
 
 def call(name, *args):
@@ -38,25 +38,16 @@ def become_subreaper():
     call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def own_mount_namespace():
-    """Cut off from the machine first, then shared again among whatever is started here."""
-    call("unshare", CLONE_NEWNS)
+def own_namespaces():
+    """A mount and a network namespace of the session's own.  The mounts are cut off from the machine first, then shared
+    again among whatever is started here; where nook keeps things by default, the session has empty places of its own."""
+    call("unshare", CLONE_NEWNS | CLONE_NEWNET)
     for propagation in (MS_PRIVATE, MS_SHARED):
         call("mount", b"none", b"/", None, ctypes.c_ulong(MS_REC | propagation), None)
-
-
-@contextlib.contextmanager
-def one_test_at_a_time():
-    """Root's sessions that run side by side share the machine's cgroups and mounts: they take turns, test by test."""
-    if os.geteuid() != 0:
-        yield
-        return
-    fd = os.open(LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for path in DEFAULT_PLACES:
+        if os.path.isdir(path):
+            call("mount", b"tmpfs", os.fsencode(path), b"tmpfs", ctypes.c_ulong(0), None)
 
 
 def mounts():
@@ -100,7 +91,7 @@ def loop_devices():
 def run_entries():
     """State outside the test's own directories: nobody but a default run may write there."""
     found = []
-    for top in ("/run/nook", "/var/lib/nook"):
+    for top in DEFAULT_PLACES:
         found += [f"file {path}/{name}" for path, folders, files in os.walk(top) for name in folders + files]
     return found
 
@@ -133,12 +124,18 @@ def group_tag(run_dir):
 
 
 def is_others(thing, space):
-    """A group of somebody who uses nook by hand meanwhile: its name tells the run directory, and that is not the test's."""
+    """A group of another session or of somebody who uses nook by hand: its name tells the run directory, and that is not
+    the test's; or processes are in it, and none is ours."""
     kind, _, path = thing.partition(" ")
-    name = path.rsplit("/", 1)[-1]
-    if kind != "cgroup" or not name.startswith("nook-") or "@" not in name:
+    if kind != "cgroup":
         return False
-    return name.rpartition("@")[2] not in {group_tag(run_dir) for run_dir in space.glob("**/run")}
+    name = path.rsplit("/", 1)[-1]
+    if name.startswith("nook-") and "@" in name:
+        return name.rpartition("@")[2] not in {group_tag(run_dir) for run_dir in space.glob("**/run")}
+    with contextlib.suppress(OSError):
+        pids = set((pathlib.Path(path) / "cgroup.procs").read_text().split())
+        return bool(pids) and not pids & {process.split()[1] for process in processes()}
+    return False
 
 
 class Snapshot:

@@ -43,10 +43,10 @@ def test_the_group_of_a_container_is_seen(nook, space, quick):
 
 
 @pytest.mark.user("root")
+@pytest.mark.skipif(not pathlib.Path("/sys/module/bridge").exists(), reason="this kernel has no bridge to make")
 def test_a_network_device_is_seen(space, quick):
     before = leaks.Snapshot()
     name = f"leak{os.getpid()}"
-    if subprocess.run(["ip", "link", "add", name, "type", "veth"], check=False, stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("this kernel has no veth network device")
+    subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=True)
     assert leaks.left_behind(before, space) == [f"network device {name}"]
     subprocess.run(["ip", "link", "del", name], check=True)

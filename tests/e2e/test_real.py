@@ -200,6 +200,7 @@ def test_shell_on_a_terminal_knows_its_job_control(nook, space):
     assert shell.exitstatus == 3
 
 
+@pytest.mark.user("root")
 def test_another_nook_runs_inside_when_allowed(nook, space):
     inner = space / "bin"
     inner.mkdir()
