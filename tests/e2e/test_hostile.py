@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A hostile program tries every known way out: all of them must lead out of a chroot, and none out of a container."""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import pathlib
+import platform
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+HOSTILE = pathlib.Path(__file__).resolve().parent.parent / "hostile"
+PIDS_LIMIT = 100
+HIGH_FD = 777
+
+# What a person makes who takes a chroot for a container.
+WEAK = """
+    mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /sys "$1/sys" && mount --rbind /dev "$1/dev" &&
+    mount -t tmpfs tmpfs "$1/tmp" && root="$1" && shift && chroot "$root" /escape fall "$@" $$
+"""
+
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="system call numbers are those of x86_64")
+
+
+@pytest.fixture(scope="session")
+def escape(tmp_path_factory):
+    program = tmp_path_factory.mktemp("hostile") / "escape"
+    subprocess.run(
+        ["gcc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-o", program, *sorted(HOSTILE.glob("*.c"))],
+        check=True)
+    return program
+
+
+@pytest.fixture
+def bait(space, own_root, escape):
+    """A root with the hostile program, planted things in it, and things outside that it tries to reach."""
+    shutil.copy(escape, own_root / "escape")
+    shutil.copy(escape, own_root / "suid")
+    (own_root / "suid").chmod(0o4755)
+    if os.geteuid() == 0:
+        os.mknod(own_root / "planted", 0o020666, os.makedev(1, 7))
+    marker = space / "outside"
+    marker.write_text("out\n")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        name = f"nook-hostile-{os.getpid()}"
+        listener.bind(f"\0{name}")
+        listener.listen()
+        libc = ctypes.CDLL(None, use_errno=True)
+        key = 0x6E000000 | os.getpid()
+        segment = libc.shmget(key, 4096, 0o1000 | 0o666)
+        assert segment >= 0, os.strerror(ctypes.get_errno())
+        stack.callback(libc.shmctl, segment, 0, None)
+        yield [marker, name, str(key), str(os.getpid()), str(PIDS_LIMIT)]
+
+
+@contextlib.contextmanager
+def descriptors_left_open(space):
+    """A directory outside, open under a low and a high number, as a careless caller has it."""
+    low = os.open(space, os.O_RDONLY)
+    high = fcntl.fcntl(low, fcntl.F_DUPFD, HIGH_FD)
+    try:
+        yield low, high
+    finally:
+        os.close(low)
+        os.close(high)
+
+
+@pytest.mark.user("root")
+def test_every_way_leads_out_of_a_chroot(space, own_root, bait):
+    with descriptors_left_open(space) as fds:
+        result = subprocess.run(
+            ["unshare", "-m", "--propagation", "slave", "sh", "-c", WEAK, "sh", own_root, *bait],
+            capture_output=True, text=True, check=False, pass_fds=fds, stdin=subprocess.DEVNULL)
+    assert result.stdout.endswith(" passed, 0 failed\n"), result.stdout + result.stderr
+
+
+def held(nook, space, root, bait, *options):
+    with descriptors_left_open(space) as fds:
+        result = nook.result("run", "--init", *options, f"dir:{root}", "--", "/escape", "hold", *bait, 1, pass_fds=fds)
+    assert result.out.endswith(" passed, 0 failed\n") and result.code == 0, str(result)
+
+
+@pytest.mark.parametrize("options", [[], ["-u", "nobody"], ["--overlay"], ["--read-only", "--tmpfs", "/tmp"]],
+                         ids=["root", "nobody", "overlay", "read-only"])
+@pytest.mark.user("root")
+def test_no_way_leads_out_of_a_container(nook, space, own_root, bait, options):
+    held(nook, space, own_root, bait, "--pids-limit", PIDS_LIMIT, *options)
+
+
+def test_no_way_leads_out_of_an_ordinary_users_container(as_user, space, own_root, bait):
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "-R", "--no-dereference", f"{as_user.uid}:{as_user.uid}", own_root], check=True)
+    # Without a group of its own there is the limit of processes of a user.
+    held(as_user, space, own_root, bait, "--ulimit", f"nproc={PIDS_LIMIT}")
+
+
+def mounts_with_peers(nook, space, *options):
+    """Runs nook where everything is shared, as under systemd; the lines of a container's mountinfo that name peers."""
+    line = ["unshare", "-m", "sh", "-c", 'mount --make-rshared / && exec "$@"', "sh", *nook.argv("run", *options, "host:", "--",
+                                                                                              "cat", "/proc/self/mountinfo")]
+    out = subprocess.run(line, env=nook.environment, cwd=space, capture_output=True, text=True, check=True).stdout
+    assert out
+    return [text for text in out.splitlines() if " shared:" in text or " master:" in text]
+
+
+@pytest.mark.user("root")
+@pytest.mark.parametrize("options", [[], ["--userns", "host"], ["-v", "/usr:/mnt"]], ids=["default", "userns=host", "volume"])
+def test_no_mount_has_a_peer_outside(nook, space, options):
+    assert mounts_with_peers(nook, space, *options) == []
+
+
+@pytest.mark.user("root")
+def test_orphans_of_another_user_end_with_the_command(nook):
+    """Who becomes another user is still pid 1's to signal: what it leaves behind must not keep the container alive."""
+    script = "sleep 600 >/dev/null 2>&1 & exit 3"
+    assert nook.result("run", "--init", "-u", "nobody", "host:", "--", "sh", "-c", script, timeout=20).code == 3
+
+
+@pytest.mark.user("root")
+def test_signals_reach_a_command_of_another_user(nook):
+    script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done"
+    with nook.start("run", "--init", "-u", "nobody", "host:", "--", "sh", "-c", script) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.wait(20) == 5
