@@ -36,12 +36,15 @@ static int null_open(struct walk *w, struct nook_error *e)
 	return 0;
 }
 
-/* A detached mount that covers a file. */
+/* A detached mount that covers a file; private, for the host's /dev may be shared, and so are the binds of it. */
 static int null_clone(struct walk *w, struct nook_error *e)
 {
 	int fd = open_tree(w->host_null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-	return fd < 0 ? err_sys(e, STEP_MASK, "/dev/null") : fd;
+	if (fd < 0)
+		return err_sys(e, STEP_MASK, "/dev/null");
+	TRY(set_attr(fd, 0, 0, MS_PRIVATE, 0, "/dev/null", e));
+	return fd;
 }
 
 /* A detached mount that covers a directory: the first one is made, the others are clones of it once it is attached. */

@@ -264,7 +264,8 @@ int apply_show(struct walk *w, const struct step *s, struct nook_error *e)
 
 	if (mnt < 0)
 		return err_sys(e, STEP_SOURCE, source);
-	TRY(set_attr(mnt, s->mount.rec_attr_set, 0, 0, 0, walk_str(w, s->object), e));
+	/* Where the host's mounts are shared, a clone made in a new user namespace is still their slave. */
+	TRY(set_attr(mnt, s->mount.rec_attr_set, 0, MS_PRIVATE, 0, walk_str(w, s->object), e));
 	return attach(w, s, mnt, true, e);
 }
 

@@ -8,17 +8,19 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* Nothing of the container may look into pid 1 or steer it: no descriptors, no rights, not dumpable. */
+/* Nothing of the container may look into pid 1 or steer it: no descriptors, no rights but one, not dumpable.  The one is to
+ * send signals to a command that has become another user, and to end whom it left behind. */
 static void harden(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {{0}, {0}};
+	struct __user_cap_data_struct kill_only[2] = {
+		{.effective = 1U << CAP_KILL, .permitted = 1U << CAP_KILL},
+	};
 
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_NAME, "nook-init", 0, 0, 0);
 	(void)syscall(SYS_close_range, 0U, ~0U, 0U);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	(void)syscall(SYS_capset, &header, none);
+	(void)syscall(SYS_capset, &header, kill_only);
 }
 
 /* Signals that the kernel sends about pid 1 itself are not for the command. */
@@ -79,6 +81,8 @@ void reaper_split(struct walk *w)
 	/* Blocked before the fork, so that no signal is lost in between; the command's mask is restored. */
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	/* Before the fork as well: the command may be faster than what comes after it.  execve(2) makes it dumpable again. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
 		(void)sigprocmask(SIG_SETMASK, &before, NULL);
