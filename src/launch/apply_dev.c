@@ -69,6 +69,8 @@ int apply_device(struct walk *w, const struct step *s, struct nook_error *e)
 		if (s->device.type && (fstat(mnt >= 0 ? mnt : node, &st) < 0 || (st.st_mode & S_IFMT) != s->device.type ||
 					st.st_rdev != makedev(s->device.major, s->device.minor)))
 			return err_why(e, STEP_DEVICE, source, ENODEV, "the host's node is another device");
+		/* The host's /dev may be shared. */
+		TRY(set_attr(mnt >= 0 ? mnt : node, 0, 0, MS_PRIVATE, 0, source, e));
 		int at = TRY(inroot_mkfile(w->root, target, 0644, e));
 
 		return attach_to(mnt >= 0 ? mnt : node, at, STEP_DEVICE, target, e);

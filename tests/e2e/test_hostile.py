@@ -109,9 +109,15 @@ def mounts_with_peers(nook, space, *options):
 
 
 @pytest.mark.user("root")
-@pytest.mark.parametrize("options", [[], ["--userns", "host"], ["-v", "/usr:/mnt"]], ids=["default", "userns=host", "volume"])
+@pytest.mark.parametrize("options", [[], ["--userns", "host"], ["-v", "/usr:/mnt"], ["--device", "/dev/zero:/dev/nought"]],
+                         ids=["default", "userns=host", "volume", "device"])
 def test_no_mount_has_a_peer_outside(nook, space, options):
     assert mounts_with_peers(nook, space, *options) == []
+
+
+@pytest.mark.user("root")
+def test_no_mount_of_an_ordinary_users_container_has_a_peer_outside(as_user, space):
+    assert mounts_with_peers(as_user, space) == []
 
 
 @pytest.mark.user("root")
