@@ -20,8 +20,8 @@ pytestmark = [
 ]
 
 # By the groups that a container gets: one on v2, one for each controller on v1, both on a hybrid machine.
-RUN_DIR = {"v2": 350, "v1": 390, "hybrid": 375}
-RUN_HOST = {"v2": 405, "v1": 445, "hybrid": 430}
+RUN_DIR = {"v2": 340, "v1": 375, "hybrid": 372}
+RUN_HOST = {"v2": 395, "v1": 430, "hybrid": 425}
 EXEC = {"v2": 160, "v1": 175, "hybrid": 170}
 PEAK_KIB = 2048
 
