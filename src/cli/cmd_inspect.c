@@ -13,6 +13,7 @@
 #include "runtime/container.h"
 #include "runtime/idrange.h"
 #include "runtime/mounts.h"
+#include "runtime/plan_file.h"
 #include "security/caps.h"
 
 #include <stdio.h>
@@ -197,7 +198,23 @@ static void add_list(struct json_out *o, const char *key, const char *const *lis
 	json_out_array_end(o);
 }
 
-static void add_container(struct json_out *o, const struct container *c, struct arena *a)
+/* What was done to start it, a line for each step; nook run --explain says more of the same. */
+static void add_plan(struct json_out *o, struct store_run *r, const struct container *c, struct arena *a)
+{
+	auto_close int dir = container_open(r, c->id, NULL);
+	const struct plan *p = NULL;
+
+	json_out_array(o, "plan");
+	if (dir >= 0 && plan_load(dir, a, &p, NULL) == 0)
+		for (uint32_t i = 0; i < p->n_steps; i++) {
+			const char *object = plan_str(p, p->steps[i].object);
+
+			json_out_string(o, NULL, arena_printf(a, "%s%s%s", step_kinds[p->steps[i].kind].word, *object ? " " : "", object));
+		}
+	json_out_array_end(o);
+}
+
+static void add_container(struct json_out *o, struct store_run *r, const struct container *c, struct arena *a)
 {
 	enum container_status status = container_status(c);
 	bool lives = status == CONTAINER_RUNNING || status == CONTAINER_PAUSED || status == CONTAINER_CREATED;
@@ -226,6 +243,7 @@ static void add_container(struct json_out *o, const struct container *c, struct 
 	json_out_object_end(o);
 	if (lives)
 		add_running(o, c, a);
+	add_plan(o, r, c, a);
 	json_out_object_end(o);
 }
 
@@ -347,7 +365,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 			cli_error(c, &one);
 			status = 1;
 		} else {
-			add_container(&out, &container, c->arena);
+			add_container(&out, r, &container, c->arena);
 		}
 	}
 	json_out_array_end(&out);

@@ -257,6 +257,7 @@ def test_inspect_tells_what_the_kernel_says(nook, busybox_root):
         words = [line.split() for line in (proc / "uid_map").read_text().splitlines()]
         assert [[str(m["inside"]), str(m["outside"]), str(m["count"])] for m in seen["ids"]["uidMap"]] == words
         assert seen["security"]["noNewPrivileges"] == 1 and seen["security"]["seccompMode"] == 2
+        assert any(step.startswith("pivot") for step in seen["plan"]) and seen["plan"][-1].startswith("exec")
         assert "CAP_SYS_ADMIN" not in seen["security"]["bounding"]
         picked = nook("inspect", "-f", "{{.pid}} {{ .namespaces.net.inode }} {{.ids.uidMap[0].inside}}", "web")
         assert picked == f"{seen['pid']} {seen['namespaces']['net']['inode']} 0\n"
