@@ -8,6 +8,7 @@
 #include "plan/build.h"
 #include "plan/plan.h"
 #include "runtime/container.h"
+#include "runtime/data.h"
 #include "runtime/idrange.h"
 #include "runtime/plan_file.h"
 #include "runtime/supervise.h"
@@ -32,7 +33,8 @@ struct run {
 	struct plan_result result;
 	struct store_run *store;
 	const char *layer; /* directory of a throw-away layer, or NULL: it is in memory */
-	int dir; /* the locked state directory, or -EBADF */
+	int dir;              /* the locked state directory, or -EBADF */
+	int data[DATA_KINDS]; /* locks of its directories on disk */
 };
 
 static int64_t now_ns(void)
@@ -174,9 +176,8 @@ static int run_unpack(struct run *r, struct nook_error *e)
 {
 	if (r->source.kind != SOURCE_TAR)
 		return 0;
-	auto_close int target = TRY(dir_make(r->source.unpacked, 0700, e));
-
-	return tar_unpack(r->source.path, target, e);
+	r->data[DATA_UNPACKED] = TRY(data_make(r->source.unpacked, e));
+	return tar_unpack(r->source.path, r->data[DATA_UNPACKED], e);
 }
 
 /* A kernel whose tmpfs has no user.* attributes cannot keep an overlay's marks there: changes go to a directory that is
@@ -187,16 +188,15 @@ static void run_layer(struct run *r)
 
 	if (s->root.kind != ROOT_OVERLAY || s->root.upper || s->ns[NS_USER].mode == NS_HOST || plan_host_has_user_xattr(&r->host))
 		return;
-	s->root.upper = arena_printf(r->cli->arena, "%s/layers/%s", r->cli->root, r->state.id);
+	s->root.upper = data_path(r->store, r->cli->root, DATA_LAYER, r->state.id, r->cli->arena);
 	*arena_push(r->cli->arena, &r->state.paths, &r->state.n_paths) = s->root.upper;
 	r->layer = s->root.upper;
 }
 
 static int run_layer_make(struct run *r, struct nook_error *e)
 {
-	int dir = r->layer ? TRY(dir_make(r->layer, 0700, e)) : -EBADF;
-
-	close_fd(&dir);
+	if (r->layer)
+		r->data[DATA_LAYER] = TRY(data_make(r->layer, e));
 	return 0;
 }
 
@@ -216,6 +216,8 @@ static int run_created(struct run *r, struct nook_error *e)
 		status = run_started(r, e);
 	plan_free(r->result.plan);
 	close_fd(&r->dir);
+	for (int kind = 0; kind < DATA_KINDS; kind++)
+		close_fd(&r->data[kind]);
 	r->state.exit_status = status < 0 ? supervise_status(e, status) : status;
 	if (status < 0 || r->state.auto_remove)
 		undone = container_remove(r->store, &r->state, REMOVE_FORCE, &later);
@@ -253,18 +255,18 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 {
 	AUTO(spec_free) struct spec *spec = spec_new();
 	AUTO(runtime_close) struct store_run *store = NULL;
-	struct run r = {.cli = c, .options = options, .spec = spec, .dir = -EBADF, .state.exit_status = -1};
+	struct run r = {.cli = c, .options = options, .spec = spec, .dir = -EBADF, .data = {-EBADF, -EBADF}, .state.exit_status = -1};
 
 	TRY(run_source_parse(argv[0], &r.source, e));
 	TRY(container_id_new(c->arena, &r.state.id, e));
+	TRY(runtime_open(c->run, c->arena, &store, e));
+	r.store = store;
 	if (r.source.kind == SOURCE_TAR) {
-		r.source.unpacked = arena_printf(c->arena, "%s/unpacked/%s", c->root, r.state.id);
+		r.source.unpacked = data_path(store, c->root, DATA_UNPACKED, r.state.id, c->arena);
 		*arena_push(c->arena, &r.state.paths, &r.state.n_paths) = r.source.unpacked;
 	}
 	TRY(plan_host_probe(&r.host, e));
 	TRY(run_spec(&r, argc - 1, argv + 1, e));
-	TRY(runtime_open(c->run, c->arena, &store, e));
-	r.store = store;
 	if (spec->ns[NS_UTS].mode == NS_PRIVATE && !spec->hostname)
 		spec->hostname = r.state.id;
 	TRY(run_cgroups(&r, r.state.id, e));

@@ -27,7 +27,7 @@ static int check(struct cli *c, void *options, int argc, char **argv, struct noo
 	size_t n = 0;
 
 	TRY(runtime_open(c->run, c->arena, &r, e));
-	TRY(runtime_check(r, c->arena, &found, &n, e));
+	TRY(runtime_check(r, c->root, c->arena, &found, &n, e));
 	(void)report(c, found, n, "");
 	return n ? 1 : 0;
 }
@@ -39,7 +39,7 @@ static int repair(struct cli *c, void *options, int argc, char **argv, struct no
 	size_t n = 0;
 
 	TRY(runtime_open(c->run, c->arena, &r, e));
-	TRY(runtime_repair(r, c->arena, &found, &n, e));
+	TRY(runtime_repair(r, c->root, c->arena, &found, &n, e));
 	return report(c, found, n, ": cleared") ? 1 : 0;
 }
 

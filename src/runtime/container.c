@@ -57,13 +57,7 @@ int container_id_new(struct arena *a, const char **ret, struct nook_error *e)
 
 const char *container_cgroup_path(const struct store_run *r, const char *id, struct arena *a)
 {
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-
-	if (strcmp(r->path, "/run/nook") == 0)
-		return arena_printf(a, "nook-%s", id);
-	for (const char *p = r->path; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
-	return arena_printf(a, "nook-%s@%08x", id, (unsigned)(hash ^ hash >> 32));
+	return arena_printf(a, "nook-%s", store_tagged_id(r, id, a));
 }
 
 /* ---- making and saving --------------------------------------------------------------------------------------------- */

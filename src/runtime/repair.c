@@ -5,18 +5,22 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
+#include "runtime/data.h"
 #include "runtime/idrange.h"
+#include "runtime/mounts.h"
 #include "runtime/store.h"
 
 #include <sys/stat.h>
 
 const char *const stale_names[STALE_KINDS] = {
 	[STALE_START] = "start",    [STALE_CONTAINER] = "container", [STALE_NAME] = "name",
-	[STALE_RANGE] = "id range", [STALE_CGROUP] = "cgroup",       [STALE_FILE] = "file",
+	[STALE_RANGE] = "id range", [STALE_CGROUP] = "cgroup",       [STALE_DATA] = "data",
+	[STALE_FILE] = "file",
 };
 
 struct sweep {
 	struct store_run *run;
+	const char *root;
 	struct arena *arena;
 	bool clears;
 	struct stale *found;
@@ -230,6 +234,34 @@ static int sweep_groups(struct sweep *s, struct nook_error *e)
 	return 0;
 }
 
+/* ---- data --------------------------------------------------------------------------------------------------------- */
+
+static void sweep_datum(struct sweep *s, enum data_kind kind, const char *name)
+{
+	auto_close int lock = data_orphan_lock(s->run, s->root, kind, name, s->arena);
+	const char *path = arena_printf(s->arena, "%s/%s/%s", s->root, data_names[kind], name);
+	struct stale *f;
+
+	if (lock < 0)
+		return;
+	f = note(s, STALE_DATA, path, "it belongs to no container");
+	if (s->clears)
+		f->result = mounts_tree_remove(path, &f->error);
+}
+
+static int sweep_data(struct sweep *s, struct nook_error *e)
+{
+	const char **names;
+	size_t n;
+
+	for (int kind = 0; kind < DATA_KINDS; kind++) {
+		TRY(names_read(AT_FDCWD, arena_printf(s->arena, "%s/%s", s->root, data_names[kind]), s->arena, &names, &n, e));
+		for (size_t i = 0; i < n; i++)
+			sweep_datum(s, (enum data_kind)kind, names[i]);
+	}
+	return 0;
+}
+
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
 
 static int sweep_all(struct sweep *s, struct stale **ret, size_t *ret_n, struct nook_error *e)
@@ -238,17 +270,18 @@ static int sweep_all(struct sweep *s, struct stale **ret, size_t *ret_n, struct 
 	TRY(each_name(s, STORE_NAMES, sweep_name, e));
 	TRY(each_name(s, "ids", sweep_range, e));
 	TRY(sweep_groups(s, e));
+	TRY(sweep_data(s, e));
 	*ret = s->found;
 	*ret_n = s->n;
 	return 0;
 }
 
-int runtime_check(struct store_run *r, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e)
+int runtime_check(struct store_run *r, const char *root, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e)
 {
-	return sweep_all(&(struct sweep){.run = r, .arena = a}, ret, ret_n, e);
+	return sweep_all(&(struct sweep){.run = r, .root = root, .arena = a}, ret, ret_n, e);
 }
 
-int runtime_repair(struct store_run *r, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e)
+int runtime_repair(struct store_run *r, const char *root, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e)
 {
-	return sweep_all(&(struct sweep){.run = r, .arena = a, .clears = true}, ret, ret_n, e);
+	return sweep_all(&(struct sweep){.run = r, .root = root, .arena = a, .clears = true}, ret, ret_n, e);
 }

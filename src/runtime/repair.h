@@ -13,6 +13,7 @@ enum stale_kind {
 	STALE_NAME,      /* a name that leads to no container */
 	STALE_RANGE,     /* an id range of no container */
 	STALE_CGROUP,    /* a group of this run directory that belongs to no container */
+	STALE_DATA,      /* an unpacked root or a layer of no container */
 	STALE_FILE,      /* a temporary file in a container's directory */
 	STALE_KINDS,
 };
@@ -26,7 +27,7 @@ struct stale {
 	struct nook_error error;
 };
 
-/* Only looks. */
-int runtime_check(struct store_run *r, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e);
+/* Only looks.  ROOT holds data that outlives RUN (runtime/data.h). */
+int runtime_check(struct store_run *r, const char *root, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e);
 /* Clears too.  What could not be cleared does not keep it from the rest. */
-int runtime_repair(struct store_run *r, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e);
+int runtime_repair(struct store_run *r, const char *root, struct arena *a, struct stale **ret, size_t *ret_n, struct nook_error *e);

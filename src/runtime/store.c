@@ -2,6 +2,7 @@
 #include "runtime/store.h"
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "runtime/mounts.h"
 #include "runtime/plan_file.h"
 
@@ -36,6 +37,17 @@ int runtime_fd(const struct store_run *r)
 static void path_join(char *path, const char *dir, const char *name)
 {
 	(void)snprintf(path, STORE_PATH_MAX, "%s/%s", dir, name);
+}
+
+const char *store_tagged_id(const struct store_run *r, const char *id, struct arena *a)
+{
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+
+	if (text_is(r->path, "/run/nook"))
+		return arena_strdup(a, id);
+	for (const char *p = r->path; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3;
+	return arena_printf(a, "%s@%08x", id, (unsigned)(hash ^ hash >> 32));
 }
 
 /* ---- the directory of a container ---------------------------------------------------------------------------------- */
@@ -159,7 +171,7 @@ int store_name_find(struct store_run *r, const char *name, char *id)
 	return container_id_check(id, NULL) < 0 ? -ENOENT : 0;
 }
 
-static bool entry_exists(struct store_run *r, const char *id)
+bool store_entry_exists(const struct store_run *r, const char *id)
 {
 	char path[STORE_PATH_MAX];
 
@@ -193,7 +205,7 @@ int store_name_sweep(struct store_run *r, const char *name, enum stale_mode mode
 	while (flock(lock, LOCK_EX) < 0)
 		if (errno != EINTR)
 			return err_sys(e, STEP_LOCK, STORE_NAMES);
-	if (store_name_find(r, name, id) < 0 || entry_exists(r, id))
+	if (store_name_find(r, name, id) < 0 || store_entry_exists(r, id))
 		return 0;
 	if (store_name_find(r, name, again) < 0 || strcmp(id, again) != 0)
 		return 0;

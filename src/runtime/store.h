@@ -27,6 +27,9 @@ struct store_run {
 /* Room for "containers/ID/state.json". */
 enum { STORE_PATH_MAX = sizeof(STORE_CONTAINERS "/" "/" STORE_STATE) + CONTAINER_ID_MAX + 1 };
 
+/* "ID", and "ID@TAG" when RUN is not /run/nook: names that tell whose they are in places that run directories share. */
+const char *store_tagged_id(const struct store_run *r, const char *id, struct arena *a);
+bool store_entry_exists(const struct store_run *r, const char *id);
 /* A new directory of container ID, locked: -EEXIST when there is one. */
 int store_entry_make(struct store_run *r, const char *id, struct nook_error *e);
 /* Removes the directory of container ID with all that is in it; its state goes last but one. */

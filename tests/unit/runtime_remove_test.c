@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/container.h"
+#include "runtime/data.h"
 #include "runtime/repair.h"
 #include "runtime/wait.h"
 #include "sys/pid.h"
@@ -91,6 +92,11 @@ static void make(struct place *p, const struct container *c)
 static bool exists(struct place *p, const char *name)
 {
 	return faccessat(p->temp->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static const char *root_of(struct place *p)
+{
+	return arena_printf(p->a, "%s/root", p->temp->path);
 }
 
 static struct container running(struct place *p, const char *id, pid_t pid)
@@ -235,7 +241,7 @@ static void test_a_start_at_work_is_left_alone_without_force(void **state)
 	assert_int_equal(container_load(p->r, "abc", p->a, &c, NULL), 0);
 	assert_int_equal(container_status(&c), CONTAINER_CREATING);
 	assert_int_equal(container_remove(p->r, &c, REMOVE_STOPPED, NULL), -EBUSY);
-	assert_int_equal(runtime_repair(p->r, p->a, &found, &n, NULL), 0);
+	assert_int_equal(runtime_repair(p->r, root_of(p), p->a, &found, &n, NULL), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(waitpid(creator, NULL, WNOHANG), 0);
 	assert_true(exists(p, "containers/abc/state.json"));
@@ -339,7 +345,7 @@ static void test_repair_clears_what_was_cut_off_and_nothing_else(void **state)
 	assert_int_equal(symlinkat("../containers/lives", p->temp->dir, "ids/196608"), 0);
 
 	for (int round = 0; round < 2; round++) {
-		assert_int_equal((round ? runtime_repair : runtime_check)(p->r, p->a, &found, &n, NULL), 0);
+		assert_int_equal((round ? runtime_repair : runtime_check)(p->r, root_of(p), p->a, &found, &n, NULL), 0);
 		assert_int_equal(count_kind(found, n, STALE_START), 2);
 		assert_int_equal(count_kind(found, n, STALE_CONTAINER), 2);
 		assert_int_equal(count_kind(found, n, STALE_NAME), 1);
@@ -347,7 +353,7 @@ static void test_repair_clears_what_was_cut_off_and_nothing_else(void **state)
 		assert_int_equal(count_kind(found, n, STALE_FILE), 1);
 		assert_int_equal(n, 7);
 	}
-	assert_int_equal(runtime_check(p->r, p->a, &found, &n, NULL), 0);
+	assert_int_equal(runtime_check(p->r, root_of(p), p->a, &found, &n, NULL), 0);
 	assert_int_equal(n, 0);
 	assert_false(exists(p, "containers/cut") || exists(p, "containers/removed") || exists(p, "containers/empty"));
 	assert_false(exists(p, "names/stale") || exists(p, "ids/131072"));
@@ -355,6 +361,37 @@ static void test_repair_clears_what_was_cut_off_and_nothing_else(void **state)
 	assert_true(exists(p, "containers/oci") && exists(p, "ids/196608"));
 	assert_int_equal(container_load(p->r, "ended", p->a, &ended, NULL), 0);
 	assert_true(ended.finished_ns > 0 && ended.exit_status == -1);
+}
+
+static void test_repair_clears_data_of_no_container(void **state)
+{
+	struct place *p = *state;
+	const char *used = data_path(p->r, root_of(p), DATA_LAYER, "used", p->a);
+	const char *lost = data_path(p->r, root_of(p), DATA_UNPACKED, "lost", p->a);
+	const char *kept = data_path(p->r, root_of(p), DATA_UNPACKED, "kept", p->a);
+	struct container c = simple("kept");
+	struct stale *found = NULL;
+	size_t n = 0;
+	int fd;
+
+	c.creating = false;
+	make(p, &c);
+	fd = data_make(lost, NULL);
+	assert_true(fd >= 0);
+	close_fd(&fd);
+	fd = data_make(kept, NULL);
+	close_fd(&fd);
+	assert_int_equal(mkdirat(p->temp->dir, "root/unpacked/strange@00000000", 0700), 0);
+	/* Its user lives, although its state is lost. */
+	auto_close int user = data_make(used, NULL);
+
+	assert_true(user >= 0);
+	assert_int_equal(runtime_repair(p->r, root_of(p), p->a, &found, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(found[0].kind, STALE_DATA);
+	assert_string_equal(found[0].object, lost);
+	assert_int_equal(access(lost, F_OK), -1);
+	assert_true(access(kept, F_OK) == 0 && access(used, F_OK) == 0 && exists(p, "root/unpacked/strange@00000000"));
 }
 
 static void test_wait_sees_the_status_that_the_supervisor_saves(void **state)
@@ -412,6 +449,7 @@ int main(void)
 		PLACED(test_many_removers_all_succeed),
 		PLACED(test_finish_keeps_what_is_shown),
 		PLACED(test_repair_clears_what_was_cut_off_and_nothing_else),
+		PLACED(test_repair_clears_data_of_no_container),
 		PLACED(test_wait_sees_the_status_that_the_supervisor_saves),
 		PLACED(test_wait_gives_up_when_nobody_can_tell),
 	};
