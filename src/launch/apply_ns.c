@@ -31,6 +31,8 @@ int apply_open_ns(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_join_ns(struct walk *w, const struct step *s, struct nook_error *e)
 {
+	/* What lives in the namespace that is about to be entered must not look into this process. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (setns(walk_slot(w, s->slot), (int)s->ns.flags) < 0) {
 		const char *object = walk_str(w, s->object);
 		int r = err_sys(e, STEP_NAMESPACE, object);

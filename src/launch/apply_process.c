@@ -78,7 +78,9 @@ int apply_parent_death(struct walk *w, const struct step *s, struct nook_error *
 
 int apply_oom_score(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	auto_close int fd = openat(w->child_proc, "oom_score_adj", O_WRONLY | O_CLOEXEC);
+	/* Who is about to join namespaces sets its own: it has no rights over itself once it cannot be looked into. */
+	auto_close int fd = w->child_proc >= 0 ? openat(w->child_proc, "oom_score_adj", O_WRONLY | O_CLOEXEC)
+					       : open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%d", (int)s->value.number);
 

@@ -109,9 +109,9 @@ static _Noreturn void join_run(struct walk *w)
 	int r;
 	pid_t pid;
 
-	/* What lives in the namespaces that are about to be entered must not look into this process. */
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	r = walk_stage(w, STAGE_JOIN, &e);
+	/* Nor may what shares all namespaces with us; DO_JOIN_NS has done it before it entered the first. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (r == 0) {
 		pid = clone_with(w->plan->clone_flags | CLONE_PARENT, -EBADF, NULL);
 		if (pid == 0)

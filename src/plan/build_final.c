@@ -30,7 +30,7 @@ int build_limits(struct build *b, struct nook_error *e)
 
 	(void)e;
 	if (p->oom_score_adj.set) {
-		s = build_step(b, STAGE_ADOPT, DO_OOM_SCORE, "oom_score_adj");
+		s = build_step(b, b->joins ? STAGE_JOIN : STAGE_ADOPT, DO_OOM_SCORE, "oom_score_adj");
 		s->value.number = p->oom_score_adj.value;
 		s->value.clamp = p->oom_score_adj_clamp;
 	}

@@ -196,10 +196,11 @@ static int join_all(struct join *j, struct nook_error *e)
 	bool guarded = step_of(j->of, DO_NO_NEW_PRIVS) != NULL;
 	struct step *s;
 
+	/* Before it joins: from then on its owner has no rights over its files in /proc. */
+	copy_all(j, STAGE_JOIN, DO_OOM_SCORE);
 	enter_groups(j);
 	enter_namespaces(j);
 	copy_stage(j, STAGE_ADOPT, DO_RLIMIT);
-	copy_all(j, STAGE_ADOPT, DO_OOM_SCORE);
 	if (j->ask->process->terminal) {
 		s = build_step(&j->b, STAGE_BUILD, DO_CONSOLE, "/dev/pts");
 		s->console.rows = j->ask->process->rows;
@@ -269,9 +270,9 @@ static int join_whole(struct join *j, struct spec *spec, struct nook_error *e)
 
 	j->b.request = &request;
 	keep_filters(j, spec);
+	TRY(build_limits(&j->b, e));
 	enter_groups(j);
 	enter_namespaces(j);
-	TRY(build_limits(&j->b, e));
 	if (spec->process.terminal) {
 		s = build_step(&j->b, STAGE_BUILD, DO_CONSOLE, "/dev/pts");
 		s->console.rows = spec->process.rows;
@@ -288,7 +289,7 @@ int plan_build_join(struct arena *a, const struct plan_join *ask, struct plan **
 	struct plan_result result = {0};
 	struct spec spec = {.arena = a, .process = *ask->process};
 	struct join j = {
-		.b = {.arena = a, .out = out, .spec = &spec, .host = &host, .result = &result},
+		.b = {.arena = a, .out = out, .spec = &spec, .host = &host, .result = &result, .joins = true},
 		.ask = ask,
 		.of = ask->of,
 	};

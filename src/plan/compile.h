@@ -13,6 +13,7 @@ struct build {
 	struct plan_result *result;
 	bool userns;      /* a new or joined user namespace */
 	bool new_userns;
+	bool joins;       /* a process more in a container that runs */
 	enum stage open;  /* the stage in which sources can be opened */
 	bool cgroup_view; /* groups exist, a view of them can be mounted */
 };

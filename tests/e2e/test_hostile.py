@@ -134,3 +134,14 @@ def test_signals_reach_a_command_of_another_user(nook):
         assert process.stdout.readline() == "ready\n"
         process.terminate()
         assert process.wait(20) == 5
+
+
+def test_who_joins_is_as_likely_to_be_killed_as_the_container(as_user, busybox_root):
+    """Who joins cannot be looked into, so its owner may not write its oom_score_adj from outside either."""
+    with as_user.start("run", "--name", "one", "--oom-score-adj", "500", f"dir:{busybox_root}", "sh", "-c",
+                       "echo ready; read line", stdin=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "ready\n"
+        assert as_user("exec", "one", "cat", "/proc/self/oom_score_adj") == "500\n"
+        process.stdin.close()
+        assert process.wait(20) is not None
+    as_user("rm", "one")
