@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 
+import leaks
 import roots
 import runner
 
@@ -141,5 +142,7 @@ def read_all(fd):
 
 
 def delete_all(oci):
+    # A pid namespace ends only when the dead in it are reaped; those that exec --detach left are this session's children.
+    leaks.processes()
     for name in oci("list", "-q").split():
         oci("delete", "--force", name)
