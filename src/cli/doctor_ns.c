@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Namespaces, what must be mountable in them, and the ids of user namespaces. */
-#include "base/spawn.h"
 #include "base/text.h"
 #include "cli/doctor.h"
-#include "runtime/idrange.h"
+#include "runtime/mapped.h"
 #include "sys/mountapi.h"
 #include "sys/ns.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define GROUP "namespaces"
 
@@ -127,60 +124,10 @@ static bool is_helper_there(const char *name)
 	return false;
 }
 
-static const char *const *map_argv(struct arena *a, const char *program, pid_t pid, const struct spec_idmap *maps, size_t n)
+static int do_nothing(const void *data)
 {
-	const char **argv = arena_new_n(a, const char *, 3 + 3 * n);
-	size_t at = 0;
-
-	argv[at++] = program;
-	argv[at++] = arena_printf(a, "%d", pid);
-	for (size_t i = 0; i < n; i++) {
-		argv[at++] = arena_printf(a, "%u", maps[i].inside);
-		argv[at++] = arena_printf(a, "%u", maps[i].outside);
-		argv[at++] = arena_printf(a, "%u", maps[i].count);
-	}
-	return argv;
-}
-
-/* Lets newuidmap(1) and newgidmap(1) write the maps of a child's user namespace: 0, -errno, or their exit status. */
-static int try_helpers(struct arena *a, const struct idrange *range, struct buf *said)
-{
-	const struct {
-		const char *program;
-		const struct spec_idmap *maps;
-		size_t n;
-	} rows[] = {
-		{"newuidmap", range->uid_maps, range->n_uid_maps},
-		{"newgidmap", range->gid_maps, range->n_gid_maps},
-	};
-	int sock[2], r = 0;
-	char byte = 0;
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock) < 0)
-		return -errno;
-	pid = fork();
-	if (pid == 0) {
-		(void)close(sock[0]);
-		byte = (char)(unshare(CLONE_NEWUSER) < 0 ? errno : 0);
-		if (send(sock[1], &byte, 1, MSG_NOSIGNAL) == 1)
-			while (recv(sock[1], &byte, 1, 0) < 0 && errno == EINTR)
-				;
-		_exit(0);
-	}
-	auto_close int ours = sock[0];
-
-	(void)close(sock[1]);
-	if (pid < 0 || recv(ours, &byte, 1, 0) != 1)
-		r = -EPROTO;
-	else if (byte)
-		r = -byte;
-	for (size_t i = 0; i < 2 && r == 0; i++)
-		r = spawn_run(&(struct spawn){.argv = map_argv(a, rows[i].program, pid, rows[i].maps, rows[i].n)}, said, NULL);
-	close_fd(&ours);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return r;
+	(void)data;
+	return 0;
 }
 
 static void check_user_ids(struct doctor *d)
@@ -189,8 +136,7 @@ static void check_user_ids(struct doctor *d)
 	static const char *const fix = "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER";
 	struct idrange range = {0};
 	auto_close int etc = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	AUTO_VALUE(buf_done) struct buf said = {0};
-	int r;
+	struct nook_error e = NOOK_ERROR_INIT;
 
 	if (etc < 0 || idrange_subids(etc, geteuid(), getegid(), d->arena, &range, NULL) < 0 ||
 	    range.kind != IDRANGE_SUBID) {
@@ -202,12 +148,10 @@ static void check_user_ids(struct doctor *d)
 		           "install the package uidmap");
 		return;
 	}
-	r = try_helpers(d->arena, &range, &said);
-	if (r == 0)
+	if (mapped_run(&range, do_nothing, NULL, &e) == 0)
 		doctor_add(d, "ids", name, FINDING_OK, "those of /etc/subuid and /etc/subgid, by newuidmap(1)", NULL);
 	else
-		doctor_add(d, "ids", name, FINDING_LIMITED,
-		           r < 0 ? arena_strdup(d->arena, strerror(-r)) : arena_strndup(d->arena, buf_text(&said), strcspn(buf_text(&said), "\n")),
+		doctor_add(d, "ids", name, FINDING_LIMITED, arena_strdup(d->arena, e.detail[0] ? e.detail : strerror(e.sys_errno)),
 		           "newuidmap and newgidmap must be setuid root or have cap_setuid and cap_setgid, and no-new-privileges must be off");
 }
 

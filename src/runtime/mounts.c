@@ -2,6 +2,7 @@
 #include "runtime/mounts.h"
 
 #include "base/fd.h"
+#include "runtime/mapped.h"
 
 #include <limits.h>
 #include <linux/openat2.h>
@@ -139,12 +140,36 @@ int mounts_detach_below(const char *path, struct nook_error *e)
 	return 0;
 }
 
-int mounts_tree_remove(const char *path, struct nook_error *e)
+static int remove_job(const void *path)
+{
+	return -tree_remove(AT_FDCWD, path, NULL);
+}
+
+/* Files that a container of an ordinary user made as another of its users belong to subordinate ids. */
+static int remove_mapped(const char *path, struct nook_error *e)
+{
+	AUTO(arena_free) struct arena *a = arena_new();
+	struct idrange range = {0};
+	int r = idrange_choose(-EBADF, "", false, a, &range, e);
+
+	if (r == 0)
+		r = range.helper ? mapped_run(&range, remove_job, path, e) : EACCES;
+	return r > 0 ? err_num(e, STEP_FILE, path, r) : r;
+}
+
+static int remove_unmounted(const char *path, struct nook_error *e)
 {
 	int r = tree_remove(AT_FDCWD, path, e);
+
+	return (r == -EACCES || r == -EPERM) && geteuid() != 0 ? remove_mapped(path, e) : r;
+}
+
+int mounts_tree_remove(const char *path, struct nook_error *e)
+{
+	int r = remove_unmounted(path, e);
 
 	if (r != -EXDEV && r != -EBUSY)
 		return r;
 	TRY(mounts_detach_below(path, e));
-	return tree_remove(AT_FDCWD, path, e);
+	return remove_unmounted(path, e);
 }

@@ -397,3 +397,23 @@ def test_repair_removes_groups_of_this_run_directory_alone(nook, busybox_root):
             assert stranger.exists() and group.exists() and not orphan.exists()
         finally:
             stranger.rmdir()
+
+
+@pytest.mark.user("root")
+def test_an_ordinary_users_root_goes_with_files_of_subordinate_ids(nook, own_root, space):
+    """What the container's other users own, its starter may not remove as himself."""
+    (space / "subid").write_text("nobody:700000:65536\n")
+    subprocess.run(["tar", "-C", own_root, "-cf", space / "root.tar", "."], check=True)
+    home = space / "home"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    script = "mkdir -p /x/y && touch /x/y/z && chown -R 33:33 /x && chmod 700 /x && stat -c %u /x && cat /proc/self/uid_map"
+    line = ["unshare", "-m", "sh", "-c",
+            'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"',
+            space / "subid", *nook.argv("--run", home / "run", "--root", home / "root", "run", "--rm", f"tar:{space}/root.tar",
+                                        "sh", "-c", script)]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=space, check=False,
+                          env={**nook.environment, "HOME": str(home)})
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert done.stdout.split()[0] == "33" and "700000" in done.stdout
+    assert list((home / "root" / "unpacked").iterdir()) == []
