@@ -226,7 +226,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 		if (s->hook.argv_room.n <= s->hook.argv.n || s->hook.env_room.n <= s->hook.env.n ||
 			!array_is_inside(p, s->hook.argv_room, sizeof(char *)) || !array_is_inside(p, s->hook.env_room, sizeof(char *)))
 			return false;
-		/* fall through */
+		__attribute__((fallthrough));
 	case DO_HOOK:
 		return str_is_inside(p, s->hook.path) && strs_are_inside(p, s->hook.argv) &&
 		       strs_are_inside(p, s->hook.env) && str_is_inside(p, s->hook.state);
