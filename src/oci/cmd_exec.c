@@ -11,6 +11,9 @@
 #include "runtime/supervise.h"
 #include "security/caps.h"
 #include "sys/pid.h"
+#include "sys/selfexe.h"
+
+#include <sched.h>
 
 struct options {
 	const char *console_socket, *pidfd_socket, *pid_file, *process, *cwd, *user, *label, *apparmor;
@@ -263,6 +266,16 @@ static int start(struct oci *o, struct store_run *r, const struct options *opts,
 	return launch(plan, NULL, ret, e);
 }
 
+/* Whoever has a range of ids of its own cannot write our file; so it is with who made it. */
+static int protect(struct oci *o, struct store_run *r, const struct container *c, struct nook_error *e)
+{
+	auto_close int dir = TRY(container_open(r, c->id, e));
+	const struct plan *plan = NULL;
+
+	TRY(plan_load(dir, o->arena, &plan, e));
+	return plan->clone_flags & CLONE_NEWUSER ? 0 : selfexe_protect(o->argv, e);
+}
+
 static int tell_caller(const struct options *opts, const struct launched *l, struct nook_error *e)
 {
 	if (l->console >= 0 && opts->console_socket)
@@ -303,6 +316,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(oci_store(o, &r, e));
 	TRY(oci_load(o, r, argv[0], &c, e));
 	TRY(check_status(&c, opts, e));
+	TRY(protect(o, r, &c, e));
 	if (!opts->process)
 		TRY(config_load_bundle(c.bundle, *c.source ? c.source : NULL, s, e));
 	TRY(make_process(opts, argc - 1, argv + 1, s, e));

@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 {
 	AUTO(arena_free) struct arena *arena = arena_new();
 	struct oci_log log = {.fd = -EBADF, .level = OCI_LOG_WARNING};
-	struct oci o = {.arena = arena, .log = &log};
+	struct oci o = {.arena = arena, .log = &log, .argv = argv};
 	struct nook_error e = NOOK_ERROR_INIT;
 	char message[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX + 128];
 	int r;

@@ -25,6 +25,7 @@ struct oci {
 	const char *root;    /* where states are kept; absolute */
 	enum oci_manager manager;
 	struct oci_log *log;
+	char *const *argv;   /* of the program, to start it anew */
 };
 
 struct oci_command {

@@ -17,6 +17,7 @@
 #include "runtime/plan_file.h"
 #include "runtime/store.h"
 #include "sys/pid.h"
+#include "sys/selfexe.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -266,6 +267,9 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 	if (opts->config)
 		TRY(bundle_path(o->arena, opts->config, &m.config, e));
 	TRY(config_load_bundle(bundle, opts->config, spec, e));
+	/* Whoever has a range of ids of its own cannot write our file. */
+	if (spec->ns[NS_USER].mode != NS_PRIVATE)
+		TRY(selfexe_protect(o->argv, e));
 	TRY(apply_options(&m, e));
 	TRY(plan_groups(&m, e));
 	if (!opts->detach && gate == START_AT_ONCE && !opts->no_subreaper)

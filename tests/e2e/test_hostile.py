@@ -4,9 +4,11 @@
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import pathlib
 import platform
+import select
 import shutil
 import socket
 import subprocess
@@ -145,3 +147,35 @@ def test_who_joins_is_as_likely_to_be_killed_as_the_container(as_user, busybox_r
         process.stdin.close()
         assert process.wait(20) is not None
     as_user("rm", "one")
+
+
+@pytest.mark.user("root")
+def test_a_script_cannot_write_the_runtime_that_runs_it(nook, space, own_root, escape):
+    """CVE-2019-5736: "#!/proc/self/exe" makes the runtime a process of the container, here one with the host's ids."""
+    shutil.copy(escape, own_root / "escape")
+    (own_root / "trick").write_text("#!/proc/self/exe\n")
+    (own_root / "trick").chmod(0o755)
+    # A copy: when the attack works nothing but that is lost.
+    program = space / "nook-oci"
+    shutil.copy(nook.build / "nook-oci", program)
+    (space / "config.json").write_text(json.dumps({
+        "ociVersion": "1.0.2",
+        "root": {"path": str(own_root)},
+        "process": {"args": ["/escape", "grab"], "cwd": "/", "user": {"uid": 0, "gid": 0}},
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+        "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}]},
+    }))
+    oci = [program, "--root", space / "state"]
+    # Detached, for a runtime that waits outside keeps its file busy: the attack's hour comes when that one is gone.
+    with subprocess.Popen([*oci, "run", "--detach", "--bundle", space, "grab"], stdout=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdout.readline() == "ready\n"
+            said = []
+            while not said:
+                subprocess.run([*oci, "exec", "grab", "/trick"], check=False, capture_output=True)
+                if select.select([process.stdout], [], [], 0.1)[0]:
+                    said.append(process.stdout.readline())
+            assert said == ["held\n"]
+        finally:
+            subprocess.run([*oci, "delete", "--force", "grab"], check=False, capture_output=True)

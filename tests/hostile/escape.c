@@ -3,6 +3,7 @@
  * Tries every known way out of a container, from inside.
  *
  *     escape hold|fall MARKER SOCKET SHM-KEY PID PIDS-LIMIT INIT
+ *     escape grab
  *
  * "hold" is for a container: an attack that gains something has failed the test.  "fall" is for a weak set-up (a chroot
  * run by root), against which the attacks must work, or they would prove nothing: those marked FALLS must gain there; the
@@ -172,6 +173,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "who"))
 		return say_who();
+	if (argc == 2 && !strcmp(argv[1], "grab"))
+		return grab();
 	if (argc != 8 || (strcmp(argv[1], "hold") && strcmp(argv[1], "fall"))) {
 		(void)fputs("usage: escape hold|fall MARKER SOCKET SHM-KEY PID PIDS-LIMIT INIT\n", stderr);
 		return 2;

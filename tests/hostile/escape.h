@@ -29,6 +29,10 @@ bool can_open(const char *path, int flags);
 /* Text of a small file; empty when it cannot be read. */
 const char *text_of(const char *path, char *buf, size_t size);
 
+/* grab.c: waits for a process of a program that is not the container's, and tries to write that program: 1 when it could,
+ * 0 when it had the file and could not; says so as well. */
+int grab(void);
+
 /* attack_process.c: other processes, pid 1, what was inherited, limits */
 bool attack_low_descriptors(void);
 bool attack_high_descriptors(void);

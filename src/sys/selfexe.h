@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The file of the running program, which a container must never get to write (CVE-2019-5736). */
+#pragma once
+
+#include "base/error.h"
+
+/* A command that is a script with "#!/proc/self/exe" runs this very program inside the container, and who is root there
+ * with the host's ids may then open its file for writing.  So this starts the program anew, with ARGV, from a read-only
+ * mount of the file that is attached nowhere, or from a sealed copy where no mount may be made.  Returns (0) when that has
+ * been done already, or when this user could not write the file anyway.  Nothing must have been read from a pipe yet. */
+int selfexe_protect(char *const *argv, struct nook_error *e);
