@@ -124,14 +124,16 @@ def group_tag(run_dir):
 
 
 def is_others(thing, space):
-    """A group of another session or of somebody who uses nook by hand: its name tells the run directory, and that is not
-    the test's; or processes are in it, and none is ours."""
+    """A group of another session or of somebody who uses nook by hand: its path names another test's directory, or the
+    tag of a run directory that is not the test's; or processes are in it, and none is ours."""
     kind, _, path = thing.partition(" ")
     if kind != "cgroup":
         return False
-    name = path.rsplit("/", 1)[-1]
-    if name.startswith("nook-") and "@" in name:
-        return name.rpartition("@")[2] not in {group_tag(run_dir) for run_dir in space.glob("**/run")}
+    for name in path.split("/"):
+        if name.startswith("nook-test."):
+            return name != space.name
+        if name.startswith("nook-") and "@" in name:
+            return name.rpartition("@")[2] not in {group_tag(run_dir) for run_dir in space.glob("**/run")}
     with contextlib.suppress(OSError):
         pids = set((pathlib.Path(path) / "cgroup.procs").read_text().split())
         return bool(pids) and not pids & {process.split()[1] for process in processes()}
