@@ -3,6 +3,7 @@
 #include "launch/apply_mount.h"
 
 #include "sys/inroot.h"
+#include "sys/userns.h"
 
 #include <linux/magic.h>
 #include <string.h>
@@ -105,14 +106,17 @@ int apply_idmap_mount(struct walk *w, const struct step *s, struct nook_error *e
 	struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP};
 	int mnt = walk_slot(w, s->slot);
 	const char *object = walk_str(w, s->object);
+	auto_close int own = -EBADF;
 
 	if (mnt < 0)
 		return 0;
-	if (w->child_userns < 0)
+	if (s->idmap.uid_map.at)
+		own = TRY(userns_make(walk_str(w, s->idmap.uid_map), walk_str(w, s->idmap.gid_map), e));
+	else if (w->child_userns < 0)
 		w->child_userns = openat(w->child_proc, "ns/user", O_RDONLY | O_CLOEXEC);
-	if (w->child_userns < 0)
+	if (own < 0 && w->child_userns < 0)
 		return err_sys(e, STEP_ATTR, "ns/user");
-	a.userns_fd = (uint64_t)w->child_userns;
+	a.userns_fd = (uint64_t)(own >= 0 ? own : w->child_userns);
 	if (mount_setattr(mnt, "", AT_EMPTY_PATH | (s->flags & PATH_RECURSIVE ? AT_RECURSIVE : 0), &a, sizeof(a)) < 0) {
 		int r = err_sys(e, STEP_ATTR, object);
 

@@ -111,7 +111,7 @@ static void build_joins(struct build *b)
 	}
 }
 
-static struct ref map_text(struct build *b, const struct spec_idmap *maps, size_t n)
+struct ref build_map_text(struct build *b, const struct spec_idmap *maps, size_t n)
 {
 	struct buf text = {0};
 	struct ref r;
@@ -135,8 +135,8 @@ static void build_namespaces(struct build *b)
 	build_joins(b);
 	if (b->new_userns) {
 		s = build_step(b, STAGE_ADOPT, DO_IDMAP, NULL);
-		s->idmap.uid_map = map_text(b, spec->uid_maps, spec->n_uid_maps);
-		s->idmap.gid_map = map_text(b, spec->gid_maps, spec->n_gid_maps);
+		s->idmap.uid_map = build_map_text(b, spec->uid_maps, spec->n_uid_maps);
+		s->idmap.gid_map = build_map_text(b, spec->gid_maps, spec->n_gid_maps);
 		s->idmap.deny_setgroups = b->request->deny_setgroups;
 		s->idmap.helper = b->request->idmap_helper;
 	} else if (spec->ns[NS_MNT].mode == NS_PRIVATE) {

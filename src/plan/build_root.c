@@ -93,8 +93,28 @@ static bool maps_sources(const struct build *b)
 	       !(is_one_to_one(s->uid_maps, s->n_uid_maps) && is_one_to_one(s->gid_maps, s->n_gid_maps));
 }
 
-/* Opens a source and maps its ids when the container has others; returns the slot. */
-static int open_source(struct build *b, const char *path, unsigned flags, bool idmap)
+/* How the ids of a source are mapped: by the container's maps, or by those of MOUNT. */
+struct source_ids {
+	bool map, recursive;
+	const struct spec_mount *mount;
+};
+
+static void map_source(struct build *b, const char *path, int slot, const struct source_ids *ids)
+{
+	const struct spec_mount *m = ids->mount;
+	bool own = m && m->n_uid_maps;
+	struct ref uids = own ? build_map_text(b, m->uid_maps, m->n_uid_maps) : (struct ref){0};
+	struct ref gids = own ? build_map_text(b, m->gid_maps, m->n_gid_maps) : (struct ref){0};
+	struct step *s = build_step(b, STAGE_ADOPT, DO_IDMAP_MOUNT, path);
+
+	s->slot = (int16_t)slot;
+	s->flags = ids->recursive ? PATH_RECURSIVE : 0;
+	s->idmap.uid_map = uids;
+	s->idmap.gid_map = gids;
+}
+
+/* Opens a source and maps its ids; returns the slot. */
+static int open_source(struct build *b, const char *path, unsigned flags, const struct source_ids *ids)
 {
 	int slot = plan_add_slot(b->out);
 	struct step *s = build_step(b, b->open, DO_OPEN_TREE, path);
@@ -102,11 +122,8 @@ static int open_source(struct build *b, const char *path, unsigned flags, bool i
 	s->slot = (int16_t)slot;
 	s->flags = (uint16_t)flags;
 	s->mount.source = s->object;
-	if (idmap) {
-		s = build_step(b, STAGE_ADOPT, DO_IDMAP_MOUNT, path);
-		s->slot = (int16_t)slot;
-		s->flags = (uint16_t)(flags & PATH_RECURSIVE);
-	}
+	if (ids->map)
+		map_source(b, path, slot, ids);
 	return slot;
 }
 
@@ -124,17 +141,18 @@ static int build_overlay(struct build *b, struct nook_error *e)
 	const struct spec_root *root = &b->spec->root;
 	int16_t lowers[64];
 	size_t n = 0;
+	const struct source_ids ids = {.map = maps_sources(b)};
 	struct step *s;
 	int upper = SLOT_NONE;
 
-	lowers[n++] = (int16_t)open_source(b, root->path, PATH_ROOT, maps_sources(b));
+	lowers[n++] = (int16_t)open_source(b, root->path, PATH_ROOT, &ids);
 	for (const char *const *l = root->lowers; l && *l; l++) {
 		if (n == sizeof(lowers) / sizeof(lowers[0]))
 			return err_num(e, STEP_ROOT, *l, E2BIG);
-		lowers[n++] = (int16_t)open_source(b, *l, PATH_ROOT, maps_sources(b));
+		lowers[n++] = (int16_t)open_source(b, *l, PATH_ROOT, &ids);
 	}
 	if (root->upper)
-		upper = open_source(b, root->upper, PATH_ROOT, maps_sources(b));
+		upper = open_source(b, root->upper, PATH_ROOT, &ids);
 	else if (b->userns && !plan_host_has_user_xattr(b->host))
 		build_note(b, "this kernel's tmpfs keeps no user.* attributes: a directory removed from a lower layer cannot be made again");
 	s = build_step(b, STAGE_BUILD, DO_ROOT_OVERLAY, root->path);
@@ -157,6 +175,7 @@ static bool has_early_hooks(const struct spec *s)
 int build_root(struct build *b, struct nook_error *e)
 {
 	const struct spec_root *root = &b->spec->root;
+	const struct source_ids ids = {.map = maps_sources(b), .recursive = true};
 	struct step *s;
 	int slot;
 
@@ -171,12 +190,13 @@ int build_root(struct build *b, struct nook_error *e)
 	case ROOT_DIR:
 		break;
 	}
-	slot = open_source(b, root->path, PATH_ROOT | PATH_RECURSIVE, maps_sources(b));
+	slot = open_source(b, root->path, PATH_ROOT | PATH_RECURSIVE, &ids);
 	s = build_step(b, STAGE_BUILD, DO_ROOT_ATTACH, root->path);
 	s->slot = (int16_t)slot;
 	s->flags = has_early_hooks(b->spec) ? ROOT_IN_PLACE : 0;
 	s->mount.source = s->object;
-	s->mount.propagation = root->propagation ? 0 : MS_REC | MS_PRIVATE;
+	/* pivot_root(2) wants a root without peers; what it becomes is set behind it. */
+	s->mount.propagation = MS_REC | (root->propagation & (MS_SHARED | MS_SLAVE) ? MS_SLAVE : MS_PRIVATE);
 	s->mount.rec_attr_set = no_nodes(b, 0);
 	return 0;
 }
@@ -330,11 +350,12 @@ static bool is_real_dir_target(const char *target)
 	return text_is(target, "/proc") || text_is(target, "/sys") || text_is(target, "/dev");
 }
 
-static void build_bind(struct build *b, const struct spec_mount *m, const char *source, bool recursive, bool idmap)
+static void build_bind(struct build *b, const struct spec_mount *m, const char *source, bool recursive,
+	const struct source_ids *ids)
 {
 	unsigned flags = (recursive ? PATH_RECURSIVE : 0) | (m->words.src_nofollow ? PATH_NOFOLLOW : 0) |
 		(m->words.if_exists ? PATH_OPTIONAL : 0);
-	int slot = open_source(b, source, flags, idmap);
+	int slot = open_source(b, source, flags, ids);
 	struct step *s = build_step(b, STAGE_BUILD, DO_BIND, m->target);
 
 	s->slot = (int16_t)slot;
@@ -427,18 +448,26 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 		return 0;
 	}
 	if (is_bind) {
-		bool idmap = m->words.idmap || m->words.ridmap || (maps_sources(b) && !m->words.noidmap);
+		bool asked = m->words.idmap || m->words.ridmap || m->n_uid_maps;
+		const struct source_ids ids = {
+			.map = asked || (maps_sources(b) && !m->words.noidmap),
+			.recursive = asked ? m->words.ridmap : m->words.rbind,
+			.mount = m,
+		};
 
-		if ((m->words.idmap || m->words.ridmap) && !(b->new_userns && b->host->privileged))
-			return err_why(e, STEP_ATTR, m->target, EPERM, "idmap needs a new user namespace and CAP_SYS_ADMIN");
-		build_bind(b, m, m->source, m->words.rbind, idmap);
+
+		if (asked && !b->host->privileged)
+			return err_why(e, STEP_ATTR, m->target, EPERM, "an idmapped mount needs CAP_SYS_ADMIN");
+		if (asked && !m->n_uid_maps && !b->userns)
+			return err_why(e, STEP_ATTR, m->target, EINVAL, "idmap needs maps of its own or a user namespace");
+		build_bind(b, m, m->source, m->words.rbind, &ids);
 		return 0;
 	}
 	if (!m->type || !*m->type)
 		return err_why(e, STEP_MOUNT, m->target, EINVAL, "it has no type and is no bind");
 	if (text_is(m->type, "cgroup")) {
 		if (b->spec->ns[NS_CGROUP].mode == NS_HOST && !(b->cgroup_view && has_v1(b->request->cgroups)))
-			build_bind(b, m, "/sys/fs/cgroup", true, false);
+			build_bind(b, m, "/sys/fs/cgroup", true, &(struct source_ids){0});
 		else if (b->cgroup_view)
 			build_cgroup_view(b, m);
 		return 0;
@@ -450,7 +479,7 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 		/* A machine that has no /dev/mqueue has none to show. */
 		shown.words.if_exists = true;
 		shown.words.rec_set |= shown.words.set;
-		build_bind(b, &shown, instead, true, false);
+		build_bind(b, &shown, instead, true, &(struct source_ids){0});
 	}
 	if (instead)
 		return 0;

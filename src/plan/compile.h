@@ -48,5 +48,7 @@ void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, 
 void build_exec(struct build *b);
 /* Looks for the command before the gate: who creates a container wants to hear at once that it cannot start. */
 void build_lookup(struct build *b);
+/* Maps as /proc/PID/uid_map has them. */
+struct ref build_map_text(struct build *b, const struct spec_idmap *maps, size_t n);
 /* The host id behind a container's id, or the id itself without maps. */
 uint32_t build_host_id(const struct spec_idmap *maps, size_t n, uint32_t inside);

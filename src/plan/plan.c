@@ -186,7 +186,6 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 	case DO_BIND:
 	case DO_SHOW:
 	case DO_COPY_LINK:
-	case DO_IDMAP_MOUNT:
 	case DO_DEV_TREE:
 		return array_is_inside(p, s->mount.nodes, sizeof(struct plan_node)) && strs_are_inside(p, s->mount.links) &&
 		       strs_are_inside(p, s->mount.dirs) && s->mount.links.n % 2 == 0 && s->mount.upper_slot >= SLOT_NONE &&
@@ -203,6 +202,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 		       s->cgroup.door_slot < PLAN_SLOTS &&
 		       str_is_inside(p, s->cgroup.value) && array_is_inside(p, s->cgroup.insns, 8);
 	case DO_IDMAP:
+	case DO_IDMAP_MOUNT:
 		return str_is_inside(p, s->idmap.uid_map) && str_is_inside(p, s->idmap.gid_map);
 	case DO_MASK:
 	case DO_READONLY:
