@@ -217,13 +217,15 @@ int main(int argc, char **argv)
 {
 	AUTO(arena_free) struct arena *arena = arena_new();
 	struct oci_log log = {.fd = -EBADF, .level = OCI_LOG_WARNING};
-	struct oci o = {.arena = arena, .log = &log, .argv = argv};
+	struct oci o = {.arena = arena, .log = &log};
 	struct nook_error e = NOOK_ERROR_INIT;
 	char message[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX + 128];
 	int r;
 
 	/* A reader that has gone away is an error of write(2), not the end of us. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* As it was: the parser moves options before arguments. */
+	o.argv = arena_memdup(arena, argv, ((size_t)argc + 1) * sizeof(*argv));
 	r = call(&o, argc, argv, &e);
 
 	if (r >= 0)
