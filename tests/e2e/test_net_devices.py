@@ -63,7 +63,7 @@ def test_a_device_moves_with_name_and_addresses(own_netns, nook, space, busybox_
 
 @pytest.mark.user("root")
 @pytest.mark.parametrize("devices, words", [
-    ({"nosuch": {}}, 'network "nosuch": No such device'), ({"nk0": {"name": "lo"}}, 'network "nk0": File exists'),
+    ({"nosuch": {}}, 'network "nosuch": no such device'), ({"nk0": {"name": "lo"}}, 'network "nk0": file exists'),
 ])
 def test_what_cannot_move_is_said(own_netns, nook, space, busybox_root, devices, words):
     ip("link", "add", "nk0", "type", "veth", "peer", "name", "nk1")
