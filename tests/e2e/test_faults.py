@@ -206,5 +206,5 @@ def test_a_failing_call_is_told_or_made_good(nook, own_root, archive, errno, who
             left = sweep.left()
             assert not left, f"{where}: {left}"
             failed += code != 0
-        assert failed > 5
+        assert failed > 2
         sweep.finish()
