@@ -123,6 +123,10 @@ def group_tag(run_dir):
     return f"{(tag ^ tag >> 32) % 2**32:08x}"
 
 
+# Engines put the containers of all sessions below one group of theirs, which stays.
+ENGINES = {"libpod_parent", "docker", "default"}
+
+
 def is_others(thing, space):
     """A group of another session or of somebody who uses nook by hand: its path names another test's directory, or the
     tag of a run directory that is not the test's; or processes are in it, and none is ours."""
@@ -130,6 +134,8 @@ def is_others(thing, space):
     if kind != "cgroup":
         return False
     for name in path.split("/"):
+        if name in ENGINES:
+            return True
         if name.startswith("nook-test."):
             return name != space.name
         if name.startswith("nook-") and "@" in name:

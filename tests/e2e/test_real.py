@@ -187,7 +187,9 @@ def test_shell_on_a_terminal_knows_its_job_control(nook, space):
     try:
         shell.sendline("PS1='inside: '")
         shell.expect_exact("inside: ")
-        shell.sendline("sleep 1000")
+        # The words are told apart from their echo; once they come, the command is in the foreground.
+        shell.sendline("sh -c 'echo run\"\"ning; exec sleep 1000'")
+        shell.expect_exact("running")
         shell.sendintr()
         shell.expect_exact("inside: ")
         shell.sendline("echo status $?")

@@ -66,7 +66,7 @@ def test_names(nook, busybox_root):
 
 
 def test_a_private_network_has_a_loopback_that_is_up(nook, busybox_root):
-    out = nook("run", "--rm", f"dir:{busybox_root}", "sh", "-c", "ip -o addr; (echo pong | nc -l -p 80 &) ; until nc 127.0.0.1 80 </dev/null 2>/dev/null; do :; done")
+    out = nook("run", "--rm", f"dir:{busybox_root}", "sh", "-c", "ip -o addr; nc -l -p 80 >/dev/shm/got & until echo pong | nc -w 1 127.0.0.1 80 2>/dev/null; do :; done; wait; cat /dev/shm/got")
     assert "127.0.0.1/8" in out and out.endswith("pong\n") and "eth" not in out
 
 
