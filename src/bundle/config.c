@@ -340,16 +340,6 @@ int config_load(int dir, const char *name, struct spec *s, struct nook_error *e)
 	return config_read(root, s, e);
 }
 
-int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e)
-{
-	struct spec_process p = {.new_session = true, .new_keyring = s->process.new_keyring};
-
-	TRY(bind_load(dir, name, JSON_LIMIT, process_table, &p, s->arena, STEP_CONFIG, e));
-	s->process = p;
-	s->has_process = true;
-	return 0;
-}
-
 int config_load_hooks(int dir, const char *name, struct spec *s, struct nook_error *e)
 {
 	return bind_load(dir, name, JSON_LIMIT, later_hooks_table, s, s->arena, STEP_STATE, e);
@@ -440,17 +430,38 @@ static void respell_sysctls(struct spec *s)
 	}
 }
 
+/* Engines write the limits of their own machine into a configuration; where the runtime may not raise a limit, the highest
+ * that it may is taken. */
+static void clamp_limits(struct spec_process *p)
+{
+	for (size_t i = 0; i < p->n_rlimits; i++)
+		p->rlimits[i].clamp = true;
+	p->oom_score_adj_clamp = true;
+}
+
 /* What config-linux.md demands without a member for it, and what annotations ask for. */
 static void add_demands(struct spec *s)
 {
 	s->default_devices = true;
 	s->net_loopback_up = s->ns[NS_NET].mode == NS_PRIVATE;
+	clamp_limits(&s->process);
 	s->process.new_session = true;
 	s->process.new_keyring = true;
 	s->process.user.keep_groups = is_on(spec_annotation(s, "run.oci.keep_original_groups"));
 	s->new_core_sched = is_on(spec_annotation(s, "run.nook.core_sched"));
 	add_device_rules(s->arena, &s->resources);
 	respell_sysctls(s);
+}
+
+int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e)
+{
+	struct spec_process p = {.new_session = true, .new_keyring = s->process.new_keyring};
+
+	TRY(bind_load(dir, name, JSON_LIMIT, process_table, &p, s->arena, STEP_CONFIG, e));
+	clamp_limits(&p);
+	s->process = p;
+	s->has_process = true;
+	return 0;
 }
 
 int config_load_bundle(const char *bundle, const char *file, struct spec *s, struct nook_error *e)

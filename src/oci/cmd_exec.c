@@ -11,6 +11,8 @@
 #include "runtime/supervise.h"
 #include "security/caps.h"
 #include "sys/pid.h"
+
+#include <sched.h>
 #include "sys/selfexe.h"
 
 #include <sched.h>
@@ -251,16 +253,28 @@ static int check_status(const struct container *c, const struct options *opts, s
 	}
 }
 
+static bool plan_has_userns(const struct plan *p)
+{
+	if (p->clone_flags & CLONE_NEWUSER)
+		return true;
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].kind == DO_JOIN_NS && (p->steps[i].ns.flags & CLONE_NEWUSER))
+			return true;
+	return false;
+}
+
 /* ---- the start ----------------------------------------------------------------------------------------------------------- */
 
 static int start(struct oci *o, struct store_run *r, const struct options *opts, const struct container *c,
-	const struct spec_process *p, struct launched *ret, struct nook_error *e)
+	struct spec_process *p, struct launched *ret, struct nook_error *e)
 {
 	struct plan_join join = {.pid = c->pid, .pid_start = c->pid_start, .process = p, .whole = true};
 	AUTO(plan_free) struct plan *plan = NULL;
 	auto_close int dir = TRY(container_open(r, c->id, e));
 
 	TRY(plan_load(dir, o->arena, &join.of, e));
+	if (!plan_has_userns(join.of))
+		oci_clamp_caps(o, p);
 	TRY(find_groups(o->arena, c, &opts->cgroups, &join.cgroups, e));
 	TRY(plan_build_join(o->arena, &join, &plan, e));
 	return launch(plan, NULL, ret, e);

@@ -99,7 +99,8 @@ static int settle_log(const struct oci_globals *g, struct oci_log *log, struct n
 	static const struct choice formats[] = {{"text", OCI_LOG_TEXT}, {"json", OCI_LOG_JSON}, {0}};
 	static const struct choice level_words[] = {
 		{"debug", OCI_LOG_DEBUG}, {"info", OCI_LOG_WARNING}, {"warning", OCI_LOG_WARNING}, {"error", OCI_LOG_ERROR}, {0}};
-	int format = OCI_LOG_TEXT, level = OCI_LOG_WARNING;
+	/* Without a file of its own the log is stderr, which engines take for the container's: errors only. */
+	int format = OCI_LOG_TEXT, level = g->log && *g->log ? OCI_LOG_WARNING : OCI_LOG_ERROR;
 
 	if (g->log_format)
 		TRY(choose("--log-format", g->log_format, formats, &format, e));
@@ -216,7 +217,7 @@ static int exit_status(const struct nook_error *e, int r)
 int main(int argc, char **argv)
 {
 	AUTO(arena_free) struct arena *arena = arena_new();
-	struct oci_log log = {.fd = -EBADF, .level = OCI_LOG_WARNING};
+	struct oci_log log = {.fd = -EBADF, .level = OCI_LOG_ERROR};
 	struct oci o = {.arena = arena, .log = &log};
 	struct nook_error e = NOOK_ERROR_INIT;
 	char message[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX + 128];

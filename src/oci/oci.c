@@ -3,8 +3,10 @@
 
 #include "base/text.h"
 #include "oci/log.h"
+#include "security/caps.h"
 
 #include <stdio.h>
+#include <sys/syscall.h>
 
 __attribute__((format(printf, 3, 0)))
 static void log_formatted(const struct oci *o, enum oci_log_level level, const char *fmt, va_list ap)
@@ -48,4 +50,28 @@ int oci_load(struct oci *o, struct store_run *r, const char *id, struct containe
 	if (n == -ENOENT || (n == 0 && !text_is(ret->id, id)))
 		return err_why(e, STEP_CONTAINER, id, ENOENT, "container does not exist");
 	return n;
+}
+
+static uint64_t permitted(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}, {0}};
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return 0;
+	return (uint64_t)data[1].permitted << 32 | data[0].permitted;
+}
+
+void oci_clamp_caps(const struct oci *o, struct spec_process *p)
+{
+	uint64_t have = permitted(), missing = p->caps[CAPS_BOUNDING] | p->caps[CAPS_PERMITTED] | p->caps[CAPS_INHERITABLE];
+
+	missing &= ~have;
+	if (!p->has_caps || !missing)
+		return;
+	for (unsigned cap = 0; caps_name(cap); cap++)
+		if (missing & CAPS_BIT(cap))
+			oci_warn(o, "process.capabilities: %s is left out, the caller does not have it", caps_name(cap));
+	for (int set = 0; set < CAPS_SETS; set++)
+		p->caps[set] &= have;
 }

@@ -47,5 +47,8 @@ void oci_debug(const struct oci *o, const char *fmt, ...) __attribute__((format(
 
 /* The directory of states; opened (and made) at the first use. */
 int oci_store(struct oci *o, struct store_run **ret, struct nook_error *e);
+/* Takes out of the process's capabilities what the caller cannot give, with a warning; engines ask for all that there are
+ * when they mean "as much as possible".  In a user namespace of its own a container has them all. */
+void oci_clamp_caps(const struct oci *o, struct spec_process *p);
 /* The container that has exactly this id.  -ENOENT: "container does not exist", the words that clients look for. */
 int oci_load(struct oci *o, struct store_run *r, const char *id, struct container *ret, struct nook_error *e);

@@ -17,11 +17,14 @@
 #include "runtime/plan_file.h"
 #include "runtime/store.h"
 #include "sys/pid.h"
+#include "sys/rlimits.h"
 #include "sys/selfexe.h"
 
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 /* Everything that is known before the container exists. */
@@ -71,6 +74,23 @@ static void pass_listen_fds(struct spec *s)
 	s->process.preserve_fds += count;
 }
 
+/* Without CAP_SYS_RESOURCE no limit can be raised above the caller's: said here, done by launch(). */
+static void note_limits(const struct making *m)
+{
+	const struct spec_process *p = &m->spec->process;
+
+	for (size_t i = 0; i < p->n_rlimits; i++) {
+		const struct spec_rlimit *want = &p->rlimits[i];
+		struct rlimit have;
+
+		if (prlimit(0, (__rlimit_resource_t)want->resource, NULL, &have) < 0 || want->hard <= have.rlim_max)
+			continue;
+		if (prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE, 0, 0, 0) != 1 || geteuid() != 0)
+			oci_warn(m->oci, "process.rlimits[%zu]: %s stays at %llu, the caller's", i, rlimit_name(want->resource),
+				(unsigned long long)have.rlim_max);
+	}
+}
+
 static int apply_options(struct making *m, struct nook_error *e)
 {
 	const struct start_options *opts = m->opts;
@@ -84,6 +104,9 @@ static int apply_options(struct making *m, struct nook_error *e)
 	s->process.new_keyring = !opts->no_new_keyring;
 	s->process.keyring_name = arena_printf(s->arena, "_ses.%s", m->id);
 	s->process.preserve_fds = (unsigned)opts->preserve_fds.value;
+	note_limits(m);
+	if (s->ns[NS_USER].mode == NS_HOST)
+		oci_clamp_caps(m->oci, &s->process);
 	pass_listen_fds(s);
 	if (s->process.terminal && !opts->console_socket && (m->gate == START_GATED || opts->detach))
 		return err_why(e, STEP_CONSOLE, "process.terminal", EINVAL,
