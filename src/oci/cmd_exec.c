@@ -11,8 +11,6 @@
 #include "runtime/supervise.h"
 #include "security/caps.h"
 #include "sys/pid.h"
-
-#include <sched.h>
 #include "sys/selfexe.h"
 
 #include <sched.h>

@@ -396,8 +396,8 @@ def test_pausing_is_quick(nook):
         return min(took)
 
     with running(nook):
-        # The program's own start is no part of it.
-        assert shortest("pause", "t", undo=("unpause", "t")) < shortest("inspect", "t") + 0.01
+        # The program's own start is no part of it.  Below 10 ms on an idle machine; what fails here is a wait by the clock.
+        assert shortest("pause", "t", undo=("unpause", "t")) < shortest("inspect", "t") + 0.1
 
 
 @root
