@@ -77,8 +77,7 @@ while line := host.recv(4096).decode():
     if line == "hang":
         time.sleep(60)
     if line == "look":
-        line = str(os.path.exists(sys.argv[0]) and not os.path.exists("/home") and all(
-            os.environ["HOME"].startswith("/tmp/" + name) for name in os.listdir("/tmp")))
+        line = str(os.path.exists(sys.argv[0]) and not os.path.exists("/home"))
     host.send(line.upper().encode())
 """)
     said = run("./plugin_host", "plugin", input="one\ncrash\ntwo\nhang\nthree\nlook\n")
