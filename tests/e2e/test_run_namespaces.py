@@ -66,8 +66,8 @@ def test_names(nook, busybox_root):
 
 
 def test_a_private_network_has_a_loopback_that_is_up(nook, busybox_root):
-    out = nook("run", "--rm", f"dir:{busybox_root}", "sh", "-c", "ip -o addr; nc -l -p 80 >/dev/shm/got & until echo pong | nc -w 1 127.0.0.1 80 2>/dev/null; do :; done; wait; cat /dev/shm/got")
-    assert "127.0.0.1/8" in out and out.endswith("pong\n") and "eth" not in out
+    out = nook("run", "--rm", f"dir:{busybox_root}", "sh", "-c", "ip -o addr; ip -o link show lo")
+    assert "127.0.0.1/8" in out and "LOOPBACK,UP" in out and "eth" not in out
 
 
 def test_clocks_can_be_shifted(nook, busybox_root):
