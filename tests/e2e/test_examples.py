@@ -68,8 +68,10 @@ def test_judge_limits_memory(space, run):
 
 def test_plugin_host(space, run):
     build("plugin_host", space)
-    script(space / "plugin", """#!/usr/bin/python3
+    # What it may not see: its own place on the host, and anything in a home.
+    script(space / "plugin", f"""#!/usr/bin/python3
 import os, socket, sys, time
+hidden, home = "{space}", os.environ["HOME"]
 host = socket.socket(fileno=3)
 while line := host.recv(4096).decode():
     if line == "crash":
@@ -77,7 +79,7 @@ while line := host.recv(4096).decode():
     if line == "hang":
         time.sleep(60)
     if line == "look":
-        line = str(os.path.exists(sys.argv[0]) and not os.path.exists("/home"))
+        line = str(os.path.exists(sys.argv[0]) and not os.path.exists(hidden) and not os.listdir(home))
     host.send(line.upper().encode())
 """)
     said = run("./plugin_host", "plugin", input="one\ncrash\ntwo\nhang\nthree\nlook\n")

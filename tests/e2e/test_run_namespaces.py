@@ -66,8 +66,10 @@ def test_names(nook, busybox_root):
 
 
 def test_a_private_network_has_a_loopback_that_is_up(nook, busybox_root):
-    out = nook("run", "--rm", f"dir:{busybox_root}", "sh", "-c", "ip -o addr; ip -o link show lo")
-    assert "127.0.0.1/8" in out and "LOOPBACK,UP" in out and "eth" not in out
+    # httpd answers its caller once it listens.
+    talk = "echo pong > /dev/shm/ping; httpd -p 127.0.0.1:80 -h /dev/shm; wget -q -O - http://127.0.0.1/ping"
+    out = nook("run", "--rm", f"dir:{busybox_root}", "sh", "-c", f"ip -o addr; {talk}")
+    assert "127.0.0.1/8" in out and out.endswith("pong\n") and "eth" not in out
 
 
 def test_clocks_can_be_shifted(nook, busybox_root):
