@@ -14,6 +14,7 @@ The programs under test are those of $NOOK_BUILD (build/).
 
 import os
 import pathlib
+import secrets
 import signal
 import tempfile
 
@@ -85,11 +86,18 @@ def cgroup_view():
     return runner.cgroup_layout()
 
 
+def make_space():
+    """A new directory.  Its name also names groups, containers and namespaces of engines: letters and digits behind the dot."""
+    path = pathlib.Path(tempfile.gettempdir(), f"nook-test.{secrets.token_hex(4)}")
+    path.mkdir()
+    path.chmod(0o755)
+    return path
+
+
 @pytest.fixture
 def space():
     """A directory of the test's own, which another uid may enter; gone after it."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="nook-test."))
-    path.chmod(0o755)
+    path = make_space()
     yield path
     leaks.remove_tree(path)
 

@@ -46,8 +46,8 @@ def own_namespaces():
         call("mount", b"none", b"/", None, ctypes.c_ulong(MS_REC | propagation), None)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     for path in DEFAULT_PLACES:
-        if os.path.isdir(path):
-            call("mount", b"tmpfs", os.fsencode(path), b"tmpfs", ctypes.c_ulong(0), None)
+        os.makedirs(path, exist_ok=True)
+        call("mount", b"tmpfs", os.fsencode(path), b"tmpfs", ctypes.c_ulong(0), None)
 
 
 def mounts():

@@ -25,7 +25,7 @@ def ctr(space, image_archive):  # noqa: F811
     """A containerd with an image; its containers are in a containerd namespace, and so in a group, of this test's name."""
     program = clients.program("containerd", "containerd")
     (space / "config.toml").write_text(CONFIG.format(space=space))
-    group = space.name.replace("_", "-").replace(".", "-")
+    group = space.name
     run = clients.Client([clients.program("ctr", "containerd"), "-a", space / "sock", "-n", group], cwd=space)
     run.group = group
     run.runtime = ["--runc-binary", conftest.BUILD / "nook-oci", "--runc-root", space / "oci"]
