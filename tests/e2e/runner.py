@@ -33,6 +33,11 @@ def cgroup_controllers(proc="/proc/self"):
     return found | ({"blkio"} if "io" in found else set())
 
 
+def is_sanitized(program):
+    """Whether it was built with the sanitizers, which make system calls and take memory of their own."""
+    return b"__asan_init" in pathlib.Path(program).read_bytes()
+
+
 class Result:
     """How a command ended: code, out and err (text)."""
 

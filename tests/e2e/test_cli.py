@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import runner
 from conftest import BUILD
 
 
@@ -169,7 +170,7 @@ def test_version(nook):
 
 def test_start_is_cheap(nook, space):
     """What stands before every command: few system calls, no file but what the command needs."""
-    if b"__asan_init" in nook.program.read_bytes():
+    if runner.is_sanitized(nook.program):
         pytest.skip("sanitizers have start-up work of their own")
     trace = space / "trace"
     subprocess.run(["strace", "-o", trace, *nook.argv("help")], env=nook.environment, check=True, capture_output=True)

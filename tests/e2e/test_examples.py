@@ -7,10 +7,8 @@ import sys
 
 import pytest
 
+import library
 from conftest import BUILD, ORDINARY_UID, SOURCE
-
-STRICT = ["-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/include"]
-LIBRARY = [f"-L{BUILD}", "-lnook", f"-Wl,-rpath,{BUILD}"]
 
 
 @pytest.fixture(params=["self", "ordinary"])
@@ -30,7 +28,7 @@ def run(space, request):
 
 
 def build(name, space):
-    subprocess.run(["cc", *STRICT, SOURCE / "examples" / f"{name}.c", "-o", space / name, *LIBRARY], check=True)
+    library.compile_and_link(SOURCE / "examples" / f"{name}.c", space / name, "-std=c11")
 
 
 def script(path, text):
@@ -103,4 +101,4 @@ def test_parallel_tests(space, run):
 def test_python_bindings(space, run):
     run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={space}/pytest" if os.geteuid() else "-q",
         SOURCE / "bindings" / "python",
-        env={**os.environ, "NOOK_LIBRARY": str(BUILD / "libnook.so"), "PYTHONDONTWRITEBYTECODE": "1"})
+        env={**os.environ, **library.loading_env(), "NOOK_LIBRARY": str(BUILD / "libnook.so"), "PYTHONDONTWRITEBYTECODE": "1"})

@@ -8,19 +8,12 @@ import subprocess
 
 import pytest
 
+import library
 from conftest import BUILD, ORDINARY_UID, SOURCE
 
 INCLUDE = SOURCE / "include"
 PROGRAMS = SOURCE / "tests" / "programs"
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
-
-
-def compile_program(name, to):
-    subprocess.run(
-        ["cc", "-O1", "-std=gnu11", *WARNINGS, "-pthread", f"-I{INCLUDE}", PROGRAMS / f"{name}.c", "-o", to / name,
-         f"-L{BUILD}", "-lnook", f"-Wl,-rpath,{BUILD}"],
-        check=True,
-    )
 
 
 class Program:
@@ -31,7 +24,7 @@ class Program:
 
     def argv(self, name, *args):
         if not (self.space / name).exists():
-            compile_program(name, self.space)
+            library.compile_and_link(PROGRAMS / f"{name}.c", self.space / name, "-O1", "-std=gnu11", "-pthread")
         line = [str(self.space / name), *map(str, args)]
         if self.uid is not None:
             line = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", *line]
@@ -164,6 +157,7 @@ def test_a_big_caller_is_not_copied(program):
     assert int(out.split(",")[1].split()[0]) < 100, out
 
 
+@pytest.mark.skipif(library.SANITIZED, reason="a sanitizer takes memory of its own")
 def test_helper_is_small(program):
     with subprocess.Popen(program.argv("box_run", "", "/bin/sh", "-c", "echo ready; cat"), stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True, cwd=program.space) as caller:

@@ -5,7 +5,6 @@ Each limit is a little above what is reached today.  Who adds a system call to t
 saves some lowers the number.  docs/performance.md tells which of them the aims are met for.
 """
 
-import os
 import pathlib
 import re
 import shutil
@@ -13,10 +12,13 @@ import subprocess
 
 import pytest
 
+import runner
+from conftest import BUILD
+
 pytestmark = [
     pytest.mark.user("root"),
     pytest.mark.skipif(not shutil.which("strace"), reason="strace counts the system calls"),
-    pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="a sanitizer makes system calls of its own"),
+    pytest.mark.skipif(runner.is_sanitized(BUILD / "nook"), reason="a sanitizer makes system calls of its own"),
 ]
 
 # By the groups that a container gets: one on v2, one for each controller on v1, both on a hybrid machine.
