@@ -14,7 +14,7 @@ LAYERS = [
     ["base"],
     ["json", "sys", "opt"],
     ["spec"],
-    ["cgroup", "security"],
+    ["cgroup", "security", "image"],
     ["bundle", "plan"],
     ["launch"],
     ["runtime"],
