@@ -18,9 +18,9 @@ LAYERS = [
     ["bundle", "plan"],
     ["launch"],
     ["runtime"],
-    ["box"],
+    ["box", "storage"],
     ["lib"],
-    ["cli", "oci", "shim", "unpack"],
+    ["cli", "oci", "shim", "unpack", "transfer"],
 ]
 RANK = {folder: rank for rank, row in enumerate(LAYERS) for folder in row}
 PROGRAMS = set(LAYERS[-1])
