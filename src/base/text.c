@@ -195,3 +195,32 @@ int text_mode(const char *s, uint32_t *ret)
 	*ret = (uint32_t)value;
 	return 0;
 }
+
+int text_bits(const char *s, uint64_t *bits, size_t words)
+{
+	memset(bits, 0, words * sizeof(*bits));
+	for (;;) {
+		char *end;
+		unsigned long first, last;
+
+		if (*s < '0' || *s > '9')
+			return -EINVAL;
+		first = last = strtoul(s, &end, 10);
+		if (*end == '-') {
+			if (end[1] < '0' || end[1] > '9')
+				return -EINVAL;
+			last = strtoul(end + 1, &end, 10);
+		}
+		if (last < first)
+			return -EINVAL;
+		if (last >= words * 64)
+			return -ERANGE;
+		for (unsigned long i = first; i <= last; i++)
+			bits[i / 64] |= UINT64_C(1) << i % 64;
+		if (!*end)
+			return 0;
+		if (*end != ',')
+			return -EINVAL;
+		s = end + 1;
+	}
+}

@@ -31,5 +31,8 @@ int text_bytes(const char *s, uint64_t *ret);
 int text_duration(const char *s, int64_t *ret_ns);
 /* "0.5" cpus to 500000 (millionths), for --cpus. */
 int text_micros(const char *s, uint64_t *ret);
+/* A list of numbers as the kernel writes cpus and memory nodes, "0-3,7": their bits in BITS, which has room for WORDS * 64.
+ * -EINVAL also when it is empty. */
+int text_bits(const char *s, uint64_t *bits, size_t words);
 /* Octal mode up to 07777. */
 int text_mode(const char *s, uint32_t *ret);

@@ -447,6 +447,7 @@ static void add_demands(struct spec *s)
 	clamp_limits(&s->process);
 	s->process.new_session = true;
 	s->process.new_keyring = true;
+	s->process.all_processors = true;
 	s->process.user.keep_groups = is_on(spec_annotation(s, "run.oci.keep_original_groups"));
 	s->new_core_sched = is_on(spec_annotation(s, "run.nook.core_sched"));
 	add_device_rules(s->arena, &s->resources);
@@ -455,7 +456,7 @@ static void add_demands(struct spec *s)
 
 int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e)
 {
-	struct spec_process p = {.new_session = true, .new_keyring = s->process.new_keyring};
+	struct spec_process p = {.new_session = true, .all_processors = true, .new_keyring = s->process.new_keyring};
 
 	TRY(bind_load(dir, name, JSON_LIMIT, process_table, &p, s->arena, STEP_CONFIG, e));
 	clamp_limits(&p);

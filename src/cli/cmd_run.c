@@ -152,7 +152,7 @@ static void fail_on_purpose(struct plan *p)
 
 static int run_started(struct run *r, struct nook_error *e)
 {
-	struct launch_hooks hooks = {born, r};
+	struct launch_hooks hooks = {.born = born, .data = r};
 	struct launched l = LAUNCHED_INIT;
 	sigset_t before;
 	int code, status;

@@ -3,6 +3,7 @@
 #include "launch/walk.h"
 
 #include "cgroup/cgroup.h"
+#include "sys/resctrl.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -58,4 +59,17 @@ int apply_cgroup_ns(struct walk *w, const struct step *s, struct nook_error *e)
 	if (unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(e, STEP_NAMESPACE, "cgroup");
 	return 0;
+}
+
+int apply_rdt(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *group = walk_str(w, s->pair.key);
+	auto_close int root = TRY(resctrl_open(e));
+
+	if (s->flags & RDT_MONITOR)
+		TRY(resctrl_monitor(root, group, e));
+	else if (!(s->flags & RDT_JOIN))
+		TRY(resctrl_class(root, group, walk_str(w, s->pair.value),
+			s->flags & RDT_OWN ? RESCTRL_OWN : s->flags & RDT_MAKE ? RESCTRL_MAKE : RESCTRL_MUST_EXIST, e));
+	return resctrl_join(root, group, w->child, e);
 }

@@ -169,8 +169,10 @@ int apply_seccomp(struct walk *w, const struct step *s, struct nook_error *e)
 	if (r < 0)
 		return err_sys(e, STEP_SECCOMP, "filter");
 	if (s->seccomp.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
-		int sent = wire_send_fd(w->wire, WIRE_NOTIFY, (int)r);
+		int sent = wire_write(w->wire, WIRE_NOTIFY, (int)r);
 
+		if (sent == 0)
+			sent = wire_wait_go(w->wire);
 		(void)close((int)r);
 		if (sent < 0)
 			return err_num(e, STEP_SECCOMP, "listener", sent);

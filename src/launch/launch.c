@@ -38,7 +38,6 @@ void launched_done(struct launched *l)
 {
 	close_fd(&l->pidfd);
 	close_fd(&l->console);
-	close_fd(&l->notify);
 	if (l->status)
 		(void)munmap(l->status, sizeof(*l->status));
 	l->status = NULL;
@@ -172,8 +171,25 @@ static int clone_first(struct walk *w, int wire, struct launched *l, struct nook
 	return l->pidfd < 0 ? err_sys(e, STEP_CLONE, "pidfd") : 0;
 }
 
+/* The listener is fetched by its number: for the child to send it, the filter that has just been loaded would have to let
+ * sendmsg(2) pass. */
+static int pass_listener(const struct launch_hooks *hooks, pid_t pid, int pidfd, int number, int wire, struct nook_error *e)
+{
+	auto_close int listener = -EBADF;
+	int r;
+
+	if (!hooks || !hooks->notify)
+		return err_why(e, STEP_SECCOMP, "listener", EOPNOTSUPP, "nobody here passes it to an agent");
+	listener = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0U);
+	if (listener < 0)
+		return err_sys(e, STEP_SECCOMP, "listener");
+	TRY(hooks->notify(hooks->data, pid, listener, e));
+	r = wire_send(wire, WIRE_GO, 0);
+	return r < 0 && r != -EPIPE ? err_num(e, STEP_WIRE, NULL, r) : 0;
+}
+
 /* Serves the child until the command runs, the gate is reached, or something failed. */
-static int serve(struct walk *w, int wire, struct launched *l, struct nook_error *e)
+static int serve(struct walk *w, int wire, const struct launch_hooks *hooks, struct launched *l, struct nook_error *e)
 {
 	for (;;) {
 		struct wire_record record;
@@ -192,8 +208,7 @@ static int serve(struct walk *w, int wire, struct launched *l, struct nook_error
 			l->console = take_fd(&passed);
 			break;
 		case WIRE_NOTIFY:
-			close_fd(&l->notify);
-			l->notify = take_fd(&passed);
+			TRY(pass_listener(hooks, l->pid, l->pidfd, record.number, wire, e));
 			break;
 		case WIRE_HOOKS:
 			TRY(walk_stage(w, STAGE_HOOKS, e));
@@ -234,7 +249,7 @@ static int launch_cloned(struct walk *w, int wire, const struct launch_hooks *ho
 	r = wire_send(wire, WIRE_GO, 0);
 	if (r < 0 && r != -EPIPE)
 		return err_num(e, STEP_WIRE, NULL, r);
-	return serve(w, wire, l, e);
+	return serve(w, wire, hooks, l, e);
 }
 
 static void kill_and_reap(struct launched *l)
@@ -289,7 +304,7 @@ int gate_address(int dir, const char *name, struct sockaddr_un *ret)
 	               : -ENAMETOOLONG;
 }
 
-int launch_go(int dir, const char *name, struct nook_error *e)
+int launch_go(int dir, const char *name, pid_t pid, int pidfd, const struct launch_hooks *hooks, struct nook_error *e)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct wire_record record;
@@ -311,7 +326,8 @@ int launch_go(int dir, const char *name, struct nook_error *e)
 		return err_num(e, STEP_WIRE, name, r);
 	if (r == 0 || record.kind != WIRE_READY)
 		return err_why(e, STEP_CONTAINER, NULL, EALREADY, "it has been started already or has ended");
-	r = wire_receive(fd, &record, &passed);
+	while ((r = wire_receive(fd, &record, &passed)) == 1 && record.kind == WIRE_NOTIFY)
+		TRY(pass_listener(hooks, pid, pidfd, record.number, fd, e));
 	if (r < 0)
 		return err_num(e, STEP_WIRE, name, r);
 	return r == 1 && record.kind == WIRE_ERROR ? from_wire(&record, e) : 0;

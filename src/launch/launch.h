@@ -16,16 +16,17 @@ struct launched {
 	pid_t pid;    /* the first process, in the caller's pid namespace */
 	int pidfd;
 	int console;  /* master side of its terminal, or -EBADF */
-	int notify;   /* seccomp listener to be passed to an agent, or -EBADF */
 	int *status;  /* with plan->init: a page that pid 1 shares; wait status of the command, -1 until it has ended.  Else NULL */
 };
 
-#define LAUNCHED_INIT {0, -EBADF, -EBADF, -EBADF}
+#define LAUNCHED_INIT {0, -EBADF, -EBADF, NULL}
 void launched_done(struct launched *l);
 
-/* Called once the first process exists and has run nothing of the container yet, so that its pid can be written down. */
 struct launch_hooks {
+	/* The first process exists and has run nothing of the container yet, so that its pid can be written down. */
 	int (*born)(void *data, pid_t pid, int pidfd, struct nook_error *e);
+	/* Its filter has a listener: LISTENER, which stays the caller's, is to be handed to an agent before the command runs. */
+	int (*notify)(void *data, pid_t pid, int listener, struct nook_error *e);
 	void *data;
 };
 
@@ -33,5 +34,7 @@ struct launch_hooks {
  * names the step, no process is left, and every descriptor is closed; cgroup directories are the caller's to remove. */
 int launch(const struct plan *p, const struct launch_hooks *hooks, struct launched *ret, struct nook_error *e);
 
-/* Opens the gate (a socket DIR/NAME) at which launch() left a container waiting.  Returns 0 when execve(2) succeeded. */
-int launch_go(int dir, const char *name, struct nook_error *e);
+/* Opens the gate (a socket DIR/NAME) at which launch() left the container whose first process is PID, held by PIDFD,
+ * waiting.  Returns 0 when execve(2) succeeded.  After a failure of its own (HOOKS->notify) the process still waits and is
+ * the caller's to end. */
+int launch_go(int dir, const char *name, pid_t pid, int pidfd, const struct launch_hooks *hooks, struct nook_error *e);

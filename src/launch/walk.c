@@ -49,6 +49,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_PIVOT] = apply_pivot,
 	[DO_ROOT_READONLY] = apply_root_readonly,
 	[DO_ROOT_PROPAGATION] = apply_root_propagation,
+	[DO_RDT] = apply_rdt,
 	[DO_SYSCTL] = apply_sysctl,
 	[DO_LOOKUP] = apply_lookup,
 	[DO_USER] = apply_user,

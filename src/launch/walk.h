@@ -105,6 +105,7 @@ int apply_affinity(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_personality(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_mempolicy(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_core_sched(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_rdt(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_sysctl(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_become_root(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_user(struct walk *w, const struct step *s, struct nook_error *e);
@@ -141,7 +142,7 @@ enum wire_kind {
 	WIRE_ERROR,  /* child to parent: the failed step; the child ends */
 	WIRE_CHILD,  /* the process in between: number is the pid of the container's first process */
 	WIRE_CONSOLE,/* child to parent, with the master's descriptor */
-	WIRE_NOTIFY, /* child to parent, with a seccomp listener's descriptor */
+	WIRE_NOTIFY, /* child to parent: number is a seccomp listener in the child, which waits for WIRE_GO */
 	WIRE_HOOKS,  /* child to parent: walk HOOKS, then say go */
 	WIRE_READY,  /* child to parent: only the gate is left */
 	WIRE_GO,     /* parent to child */
@@ -154,6 +155,8 @@ struct wire_record {
 };
 
 int wire_send(int fd, enum wire_kind kind, int number);
+/* The same by write(2), which no filter hands to the listener that is just being told of. */
+int wire_write(int fd, enum wire_kind kind, int number);
 int wire_send_error(int fd, const struct nook_error *error, int code);
 int wire_send_fd(int fd, enum wire_kind kind, int passed);
 /* 1 and a record, 0 at end of file, or -errno.  *ret_fd is a received descriptor or -EBADF. */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { SHORT_RECORD = offsetof(struct wire_record, error) };
 
@@ -38,6 +39,13 @@ int wire_send(int fd, enum wire_kind kind, int number)
 	struct wire_record r = {.kind = kind, .number = number};
 
 	return send_all(fd, &r, SHORT_RECORD, -EBADF);
+}
+
+int wire_write(int fd, enum wire_kind kind, int number)
+{
+	struct wire_record r = {.kind = kind, .number = number};
+
+	return write(fd, &r, SHORT_RECORD) < 0 ? -errno : 0;
 }
 
 int wire_send_fd(int fd, enum wire_kind kind, int passed)

@@ -5,6 +5,7 @@
 #include "bundle/config.h"
 #include "launch/launch.h"
 #include "oci/commands.h"
+#include "oci/notify.h"
 #include "oci/sockets.h"
 #include "plan/build.h"
 #include "runtime/plan_file.h"
@@ -267,6 +268,8 @@ static int start(struct oci *o, struct store_run *r, const struct options *opts,
 	struct spec_process *p, struct launched *ret, struct nook_error *e)
 {
 	struct plan_join join = {.pid = c->pid, .pid_start = c->pid_start, .process = p, .whole = true};
+	struct notify agent = {.oci = o, .container = c, .status = CONTAINER_RUNNING, .pidfd = -EBADF};
+	const struct launch_hooks to_agent = {.notify = notify_send, .data = &agent};
 	AUTO(plan_free) struct plan *plan = NULL;
 	auto_close int dir = TRY(container_open(r, c->id, e));
 
@@ -275,7 +278,8 @@ static int start(struct oci *o, struct store_run *r, const struct options *opts,
 		oci_clamp_caps(o, p);
 	TRY(find_groups(o->arena, c, &opts->cgroups, &join.cgroups, e));
 	TRY(plan_build_join(o->arena, &join, &plan, e));
-	return launch(plan, NULL, ret, e);
+	agent.plan = plan;
+	return launch(plan, &to_agent, ret, e);
 }
 
 /* Whoever has a range of ids of its own cannot write our file; so it is with who made it. */

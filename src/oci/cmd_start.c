@@ -2,7 +2,9 @@
 #include "base/fd.h"
 #include "bundle/config.h"
 #include "oci/commands.h"
+#include "launch/launch.h"
 #include "oci/hooks.h"
+#include "oci/notify.h"
 #include "oci/start.h"
 #include "oci/state.h"
 #include "sys/pid.h"
@@ -26,6 +28,8 @@ static int open_gate(struct oci *o, struct store_run *r, const char *id, struct 
 	struct nook_error *e)
 {
 	auto_close int dir = container_lock(r, id, e);
+	struct notify agent = {.oci = o, .container = c, .status = CONTAINER_CREATED, .dir = dir};
+	const struct launch_hooks to_agent = {.notify = notify_send, .data = &agent};
 	struct timespec now;
 	int n;
 
@@ -42,7 +46,9 @@ static int open_gate(struct oci *o, struct store_run *r, const char *id, struct 
 	}
 	if (faccessat(dir, OCI_HOOKS_FILE, F_OK, 0) == 0)
 		TRY(config_load_hooks(dir, OCI_HOOKS_FILE, hooks, e));
-	n = launch_go(dir, START_GATE, e);
+	auto_close int pidfd = agent.pidfd = TRY(container_pidfd(c, e));
+
+	n = launch_go(dir, START_GATE, c->pid, pidfd, &to_agent, e);
 	/* With these two it waits at no gate: somebody else has started it. */
 	if (n < 0 && n != -EALREADY && n != -ESRCH)
 		await_end(c);

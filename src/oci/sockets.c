@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 /* The directory of PATH, and its last component in *ret_name. */
@@ -46,9 +47,9 @@ int oci_connect(const char *path, enum step_id step, struct nook_error *e)
 	return take_fd(&fd);
 }
 
-int oci_send_fd(const char *path, int fd, const char *name, struct nook_error *e)
+static int send_fd(enum step_id step, const char *path, int fd, const char *name, struct nook_error *e)
 {
-	auto_close int sock = TRY(oci_connect(path, STEP_CONSOLE, e));
+	auto_close int sock = TRY(oci_connect(path, step, e));
 	struct iovec iov = {(void *)(uintptr_t)name, strlen(name)};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
@@ -60,8 +61,27 @@ int oci_send_fd(const char *path, int fd, const char *name, struct nook_error *e
 	memcpy(CMSG_DATA(c), &fd, sizeof(int));
 	while (sendmsg(sock, &m, MSG_NOSIGNAL) < 0)
 		if (errno != EINTR)
-			return err_sys(e, STEP_CONSOLE, path);
+			return err_sys(e, step, path);
 	return 0;
+}
+
+int oci_send_fd(const char *path, int fd, const char *name, struct nook_error *e)
+{
+	return send_fd(STEP_CONSOLE, path, fd, name, e);
+}
+
+int oci_send_listener(const char *path, int listener, const char *text, struct nook_error *e)
+{
+	return send_fd(STEP_SECCOMP, path, listener, text, e);
+}
+
+int oci_check_socket(const char *path, const char *member, struct nook_error *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_fmt(e, STEP_CONFIG, member, errno, "nobody listens at %s", path);
+	return S_ISSOCK(st.st_mode) ? 0 : err_fmt(e, STEP_CONFIG, member, ENOTSOCK, "%s is no socket", path);
 }
 
 int oci_write_pid(const char *path, pid_t pid, struct nook_error *e)

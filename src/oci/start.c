@@ -11,12 +11,14 @@
 #include "bundle/config.h"
 #include "cgroup/cgroup.h"
 #include "oci/hooks.h"
+#include "oci/notify.h"
 #include "oci/sockets.h"
 #include "oci/state.h"
 #include "plan/build.h"
 #include "runtime/plan_file.h"
 #include "runtime/store.h"
 #include "sys/pid.h"
+#include "sys/resctrl.h"
 #include "sys/rlimits.h"
 #include "sys/selfexe.h"
 
@@ -40,6 +42,7 @@ struct making {
 	struct cgroup_want groups;
 	bool has_groups;
 	enum start_gate gate;
+	const struct plan *plan;
 	int dir; /* of the state, locked */
 };
 
@@ -104,6 +107,7 @@ static int apply_options(struct making *m, struct nook_error *e)
 	s->process.new_keyring = !opts->no_new_keyring;
 	s->process.keyring_name = arena_printf(s->arena, "_ses.%s", m->id);
 	s->process.preserve_fds = (unsigned)opts->preserve_fds.value;
+	TRY(notify_check(s, e));
 	note_limits(m);
 	if (s->ns[NS_USER].mode == NS_HOST)
 		oci_clamp_caps(m->oci, &s->process);
@@ -133,6 +137,27 @@ static int plan_groups(struct making *m, struct nook_error *e)
 	for (size_t i = 0; i < m->groups.n_dirs; i++)
 		*arena_push(m->oci->arena, &c->cgroups, &c->n_cgroups) = m->groups.dirs[i].path;
 	return 0;
+}
+
+/* What of resctrl will be this container's own, and so goes with it: what is not there yet, and what bears its id. */
+static void plan_rdt(struct making *m)
+{
+	const struct spec_rdt *rdt = &m->spec->rdt;
+	struct container *c = &m->container;
+	struct arena *a = m->oci->arena;
+	bool has_limits = (rdt->l3_schema && *rdt->l3_schema) || (rdt->mem_schema && *rdt->mem_schema) || (rdt->schemata && *rdt->schemata);
+	const char *class = plan_rdt_class(rdt, m->id), *path;
+
+	if (!rdt->set)
+		return;
+	if (!has_limits && class == m->id)
+		class = ".";
+	path = arena_printf(a, RESCTRL_ROOT "/%s", class);
+	if (has_limits && !text_is(class, ".") && (class == m->id || access(path, F_OK) < 0))
+		*arena_push(a, &c->rdt, &c->n_rdt) = path;
+	if (rdt->monitoring)
+		*arena_push(a, &c->rdt, &c->n_rdt) = text_is(class, ".") ? arena_printf(a, RESCTRL_ROOT "/mon_groups/%s", m->id)
+		                                                          : arena_printf(a, "%s/mon_groups/%s", path, m->id);
 }
 
 static const char *joined(struct arena *a, const char *const *words)
@@ -209,17 +234,28 @@ static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
 	return note_process(data, pid, e);
 }
 
+static int notify(void *data, pid_t pid, int listener, struct nook_error *e)
+{
+	struct making *m = data;
+	struct notify n = {
+		.oci = m->oci, .container = &m->container, .status = CONTAINER_CREATED, .plan = m->plan, .pidfd = -EBADF};
+
+	return notify_send(&n, pid, listener, e);
+}
+
 static int launch_plan(struct making *m, struct launched *ret, struct nook_error *e)
 {
 	struct arena *a = m->oci->arena;
 	/* A program that runs at once may be seen, and killed, before launch() returns. */
-	const struct launch_hooks hooks = {born, m};
+	const struct launch_hooks hooks = {
+		.born = m->gate == START_AT_ONCE || !m->has_groups ? born : NULL, .notify = notify, .data = m};
 	struct plan_host host = {0};
 	struct plan_result built = {0};
 	struct plan_request q = {
 		.spec = m->spec,
 		.host = &host,
 		.cgroups = m->has_groups ? &m->groups : NULL,
+		.id = m->id,
 		.hook_state = oci_hook_state(a, &m->container, CONTAINER_CREATING, STATE_PID_LATER),
 		.hook_state_created = oci_hook_state(a, &m->container, CONTAINER_CREATED, STATE_PID_LATER),
 	};
@@ -235,8 +271,9 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 	for (const char **note = built.notes; note && *note; note++)
 		oci_warn(m->oci, "%s", *note);
 	r = plan_save(m->dir, built.plan, e);
+	m->plan = built.plan;
 	if (r == 0)
-		r = launch(built.plan, m->gate == START_AT_ONCE || !m->has_groups ? &hooks : NULL, ret, e);
+		r = launch(built.plan, &hooks, ret, e);
 	plan_free(built.plan);
 	return r;
 }
@@ -295,6 +332,7 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 		TRY(selfexe_protect(o->argv, e));
 	TRY(apply_options(&m, e));
 	TRY(plan_groups(&m, e));
+	plan_rdt(&m);
 	if (!opts->detach && gate == START_AT_ONCE && !opts->no_subreaper)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	n = write_intent(&m, bundle, e);

@@ -38,10 +38,15 @@ const char *oci_time(struct arena *a, int64_t ns)
 		tm.tm_min, tm.tm_sec, (long)(ns % 1000000000));
 }
 
+const char *oci_version_of(const struct container *c)
+{
+	return c->oci_version && *c->oci_version ? c->oci_version : CONFIG_OCI_VERSION;
+}
+
 static struct state judged(const struct container *c, enum container_status status)
 {
 	return (struct state){
-		.oci_version = c->oci_version && *c->oci_version ? c->oci_version : CONFIG_OCI_VERSION,
+		.oci_version = oci_version_of(c),
 		.id = c->id,
 		.status = container_status_names[status],
 		.pid = status == CONTAINER_STOPPED ? 0 : c->pid,
@@ -58,6 +63,15 @@ void oci_state_write(struct json_out *o, struct arena *a, const struct container
 	s.rootfs = c->rootfs && *c->rootfs ? c->rootfs : NULL;
 	s.created = c->created_ns ? oci_time(a, c->created_ns) : NULL;
 	json_out_object(o, NULL);
+	bind_write_table(o, table, &s);
+	json_out_object_end(o);
+}
+
+void oci_state_member(struct json_out *o, const char *key, const struct container *c, enum container_status status)
+{
+	struct state s = judged(c, status);
+
+	json_out_object(o, key);
 	bind_write_table(o, table, &s);
 	json_out_object_end(o);
 }

@@ -7,6 +7,10 @@
 
 /* Appends the state as an object; inside an array or on its own. */
 void oci_state_write(struct json_out *o, struct arena *a, const struct container *c, enum container_status status);
+/* As an object's member, in the form that hooks read. */
+void oci_state_member(struct json_out *o, const char *key, const struct container *c, enum container_status status);
+/* The version that the container's configuration has. */
+const char *oci_version_of(const struct container *c);
 /* The document that a hook reads: one line.  STATE_PID_LATER writes %PID%, for launch() to fill in. */
 enum { STATE_PID_LATER = -1 };
 const char *oci_hook_state(struct arena *a, const struct container *c, enum container_status status, pid_t pid);

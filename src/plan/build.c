@@ -280,6 +280,7 @@ static int build_all(struct build *b, struct nook_error *e)
 	TRY(build_cgroup(b, e));
 	build_namespaces(b);
 	TRY(build_limits(b, e));
+	build_rdt(b);
 	if (b->spec->ns[NS_MNT].mode == NS_PRIVATE) {
 		TRY(build_root(b, e));
 		TRY(build_mounts(b, e));

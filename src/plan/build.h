@@ -30,6 +30,7 @@ struct plan_request {
 	const struct cgroup_want *cgroups; /* what cgroup_want() said; NULL: no groups */
 	bool idmap_helper;       /* maps are written by newuidmap(1) */
 	bool deny_setgroups;     /* a single-id map without rights */
+	const char *id;          /* names what is the container's own in tables of the machine (resctrl); NULL: nothing is */
 	const char *gate_dir;    /* directory of the gate socket, or NULL: no gate */
 	const char *gate_name;
 	const char *hook_state;  /* state document for hooks, with %PID% */
@@ -42,6 +43,8 @@ struct plan_result {
 	size_t n_notes;
 };
 
+/* The resctrl class that linux.intelRdt means for the container ID: "." is the default one. */
+const char *plan_rdt_class(const struct spec_rdt *rdt, const char *id);
 int plan_build(struct arena *a, const struct plan_request *q, struct plan_result *ret, struct nook_error *e);
 
 /* exec: a plan that enters a running container.  Rights, filters and limits come from the plan OF with which it was

@@ -41,7 +41,7 @@ int build_limits(struct build *b, struct nook_error *e)
 	return 0;
 }
 
-static void build_sched(struct build *b)
+static int build_sched(struct build *b, struct nook_error *e)
 {
 	const struct spec_process *p = &b->spec->process;
 	struct step *s;
@@ -60,14 +60,18 @@ static void build_sched(struct build *b)
 		s->sched.has_ioprio = p->ioprio.set;
 		s->sched.ioprio = (int32_t)p->ioprio.value;
 	}
+	TRY(build_affinity(b, e));
+	TRY(build_memory_policy(b, e));
 	if (b->spec->personality.set)
 		build_step(b, STAGE_FINAL, DO_PERSONALITY, NULL)->value.number = (int64_t)b->spec->personality.value;
 	if (b->spec->new_core_sched)
 		build_step(b, STAGE_FINAL, DO_CORE_SCHED, NULL);
+	return 0;
 }
 
 static int build_filter(struct build *b, const struct spec_seccomp *spec, struct nook_error *e)
 {
+	bool has_listener = spec->listener_path && *spec->listener_path;
 	struct sock_filter *filter = NULL;
 	size_t n = 0;
 	struct refs refs;
@@ -79,7 +83,10 @@ static int build_filter(struct build *b, const struct spec_seccomp *spec, struct
 	refs = plan_add_array(b->out, filter, n, sizeof(*filter));
 	s = build_step(b, STAGE_FINAL, DO_SECCOMP, NULL);
 	s->seccomp.filter = refs;
-	s->seccomp.flags = spec->flags | (spec->listener_path ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0);
+	s->seccomp.flags = spec->flags;
+	/* With one thread there is nothing to synchronise, and the kernel takes one of the two. */
+	if (has_listener)
+		s->seccomp.flags = (spec->flags & ~(uint32_t)SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	s->seccomp.listener = plan_add_str(b->out, spec->listener_path);
 	s->seccomp.metadata = plan_add_str(b->out, spec->listener_metadata);
 	return 0;
@@ -259,8 +266,7 @@ int build_identity(struct build *b, struct nook_error *e)
 	build_session(b);
 	if (has_cwd(b))
 		build_cwd(b, 0);
-	build_sched(b);
-	return 0;
+	return build_sched(b, e);
 }
 
 void build_fds(struct build *b)

@@ -121,6 +121,15 @@ static void copy_step(struct join *j, enum stage stage, const struct step *from)
 		copy.seccomp.listener = copy.seccomp.metadata = (struct ref){0};
 		copy.seccomp.flags &= ~(uint32_t)SECCOMP_FILTER_FLAG_NEW_LISTENER;
 		break;
+	case DO_MEMPOLICY:
+		copy.policy.nodes =
+			plan_add_array(j->b.out, plan_at(j->of, from->policy.nodes.at), from->policy.nodes.n, sizeof(unsigned long));
+		break;
+	case DO_RDT:
+		copy.pair.key = object;
+		copy.pair.value = (struct ref){0};
+		copy.flags = RDT_JOIN;
+		break;
 	case DO_LANDLOCK:
 		copy.landlock.rules = copy_strs(j, from->landlock.rules);
 		break;
@@ -201,6 +210,7 @@ static int join_all(struct join *j, struct nook_error *e)
 	enter_groups(j);
 	enter_namespaces(j);
 	copy_stage(j, STAGE_ADOPT, DO_RLIMIT);
+	copy_all(j, STAGE_ADOPT, DO_RDT);
 	if (j->ask->process->terminal) {
 		s = build_step(&j->b, STAGE_BUILD, DO_CONSOLE, "/dev/pts");
 		s->console.rows = j->ask->process->rows;
@@ -209,6 +219,7 @@ static int join_all(struct join *j, struct nook_error *e)
 	if (step_of(j->of, DO_KEYRING))
 		copy_all(j, STAGE_BUILD, DO_KEYRING);
 	TRY(build_identity(&j->b, e));
+	copy_all(j, STAGE_FINAL, DO_MEMPOLICY);
 	copy_all(j, STAGE_FINAL, DO_PERSONALITY);
 	copy_all(j, STAGE_FINAL, DO_LSM);
 	if (!guarded)
@@ -271,6 +282,8 @@ static int join_whole(struct join *j, struct spec *spec, struct nook_error *e)
 	j->b.request = &request;
 	keep_filters(j, spec);
 	TRY(build_limits(&j->b, e));
+	copy_all(j, STAGE_ADOPT, DO_RDT);
+	copy_all(j, STAGE_FINAL, DO_MEMPOLICY);
 	enter_groups(j);
 	enter_namespaces(j);
 	if (spec->process.terminal) {

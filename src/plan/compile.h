@@ -36,6 +36,9 @@ void build_mount_params(struct build *b, const struct spec_mount *m, struct step
 /* Splits "a=b,c" into key, value pairs. */
 struct refs build_params(struct build *b, const char *data, const char *extra_key, const char *extra_value);
 int build_limits(struct build *b, struct nook_error *e);
+int build_affinity(struct build *b, struct nook_error *e);
+int build_memory_policy(struct build *b, struct nook_error *e);
+void build_rdt(struct build *b);
 int build_security(struct build *b, struct nook_error *e);
 int build_landlock(struct build *b, struct nook_error *e);
 int build_final(struct build *b, struct nook_error *e);

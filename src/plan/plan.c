@@ -237,6 +237,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 	case DO_KEYRING:
 	case DO_SYMLINK:
 	case DO_SYSCTL:
+	case DO_RDT:
 	case DO_NET_DEVICE:
 	case DO_CWD:
 	case DO_LSM:

@@ -138,6 +138,10 @@ enum {
 	RLIMIT_RAISE = 32768, /* DO_RLIMIT: only lift the hard limit to this value where it is lower */
 	HOOK_IN_ROOT = 512,   /* DO_HOOK_INSIDE: its working directory is the root that is not yet "/" */
 	ROOT_IN_PLACE = 512,  /* DO_ROOT_ATTACH: at its own path, where hooks look for it */
+	RDT_OWN = 512,        /* DO_RDT: the class is made for this container: what it has is written */
+	RDT_MAKE = 1024,      /* DO_RDT: the class is made when it is missing */
+	RDT_MONITOR = 2048,   /* DO_RDT: a monitoring group */
+	RDT_JOIN = 4096,      /* DO_RDT: joined as it is */
 	PIVOT_NONE = 256,     /* DO_PIVOT: move and chroot(2), for an initramfs */
 };
 
@@ -197,7 +201,7 @@ struct step {
 			struct ref base;    /* "/proc", "/sys" or "/" */
 			struct refs paths;  /* relative to base */
 		} mask;
-		struct {                /* DO_SYSCTL, DO_SYMLINK (name, text), DO_HOSTNAME, DO_CWD, DO_KEYRING, ... */
+		struct {                /* DO_SYSCTL, DO_RDT (class, schemata), DO_SYMLINK (name, text), DO_HOSTNAME, DO_CWD, DO_KEYRING, ... */
 			struct ref key, value;
 		} pair;
 		struct {

@@ -4,6 +4,7 @@
  *
  *     processes   SIGKILL to init and to every process in its groups, then wait for the kernel's event
  *     cgroups     nothing can be in them any more
+ *     rdt         its classes of cache and memory bandwidth
  *     paths       throw-away layers and unpacked roots, with what is mounted below
  *     id range    no process and no file uses it any more
  *     name, state, directory
@@ -89,6 +90,15 @@ static int remove_cgroups(struct cgroup *g, struct nook_error *e)
 	return cgroup_remove(g, e);
 }
 
+/* A monitoring group before the class that it is in; members that are left fall back to the default class. */
+static int remove_rdt(const struct container *c, struct nook_error *e)
+{
+	for (size_t i = c->n_rdt; i-- > 0;)
+		if (rmdir(c->rdt[i]) < 0 && errno != ENOENT)
+			return err_sys(e, STEP_LIMIT, c->rdt[i]);
+	return 0;
+}
+
 /* ---- the id range -------------------------------------------------------------------------------------------------- */
 
 /* A start that was killed may have taken a range that its state does not tell yet: RUN/ids says whose each one is. */
@@ -143,6 +153,7 @@ static int undo(struct store_run *r, const struct container *c, struct arena *a,
 	container_cgroup(c, a, &g);
 	TRY(kill_init(c, &g, e));
 	TRY(remove_cgroups(&g, e));
+	TRY(remove_rdt(c, e));
 	TRY(remove_paths(c, e));
 	return release_range(r, c, a, e);
 }
@@ -232,8 +243,8 @@ int container_finish(struct store_run *r, const struct container *c, struct nook
 	now.pid = now.supervisor = 0;
 	now.pid_start = now.supervisor_start = 0;
 	now.range_base = 0;
-	now.cgroups = now.paths = NULL;
-	now.n_cgroups = now.n_paths = 0;
+	now.cgroups = now.paths = now.rdt = NULL;
+	now.n_cgroups = now.n_paths = now.n_rdt = 0;
 	if (unlinkat(dir, STORE_GROUPS, 0) < 0 && errno != ENOENT)
 		return err_sys(e, STEP_STATE, STORE_GROUPS);
 	if (!now.finished_ns) {

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "json/bind.h"
+#include "sys/resctrl.h"
 
 /* States are about a kilobyte; annotations may add to that. */
 enum { STATE_LIMIT = 4 << 20 };
@@ -29,6 +30,7 @@ static const struct bind state_table[] = {
 	{LIST(struct container, cgroups, n_cgroups), BIND_STRINGS, "cgroups"},
 	{AT(struct container, range_base), BIND_UINT, "rangeBase"},
 	{LIST(struct container, paths, n_paths), BIND_STRINGS, "paths"},
+	{LIST(struct container, rdt, n_rdt), BIND_STRINGS, "rdt"},
 	{LIST(struct container, annotations, n_annotations), BIND_MAP, "annotations"},
 	{0},
 };
@@ -57,6 +59,9 @@ static const char *find_nonsense(const struct container *c, const char *id)
 	for (size_t i = 0; i < c->n_paths; i++)
 		if (c->paths[i][0] != '/' || !c->paths[i][1])
 			return "it has a relative path";
+	for (size_t i = 0; i < c->n_rdt; i++)
+		if (!text_after(c->rdt[i], RESCTRL_ROOT "/") || strstr(c->rdt[i], ".."))
+			return "it has a resctrl group elsewhere";
 	return NULL;
 }
 
@@ -124,9 +129,11 @@ int state_save(int dir, const struct container *c, struct nook_error *e)
 {
 	auto_free const char **cgroups = terminated(c->cgroups, c->n_cgroups);
 	auto_free const char **paths = terminated(c->paths, c->n_paths);
+	auto_free const char **rdt = terminated(c->rdt, c->n_rdt);
 	struct container saved = *c;
 
 	saved.cgroups = cgroups;
 	saved.paths = paths;
+	saved.rdt = rdt;
 	return bind_save(dir, STORE_STATE, state_table, &saved, JSON_PLAIN, 0600, FILE_NO_SYNC, e);
 }

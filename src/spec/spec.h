@@ -105,6 +105,9 @@ struct spec_device {
 	const char *source; /* host node to take instead of major:minor (--device), or NULL */
 };
 
+/* Processors and memory nodes have numbers below this. */
+enum { NUMBERS_MAX = 1024 };
+
 /* ---- process ----------------------------------------------------------------------------------------------------- */
 
 enum cap_set { CAPS_BOUNDING, CAPS_EFFECTIVE, CAPS_PERMITTED, CAPS_INHERITABLE, CAPS_AMBIENT, CAPS_SETS };
@@ -152,7 +155,8 @@ struct spec_process {
 	struct opt_i64 nice;
 	struct spec_scheduler scheduler;
 	struct opt_u64 ioprio; /* class << 13 | level */
-	const char *cpu_affinity_initial, *cpu_affinity_final; /* cpu lists */
+	const char *cpu_affinity_initial, *cpu_affinity_final; /* cpu lists, for a process that joins a container */
+	bool all_processors;     /* whatever the caller is bound to: all that the container's group may use */
 	const char *apparmor, *selinux;
 	bool init;               /* nook's reaper is pid 1, the command its child */
 	bool new_session;        /* setsid(2) */

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <linux/if.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
@@ -130,6 +131,15 @@ static int check_devices(const struct spec *s, struct nook_error *e)
 
 /* ---- process ------------------------------------------------------------------------------------------------------- */
 
+static int check_affinity(const char *cpus, const char *where, struct nook_error *e)
+{
+	uint64_t bits[NUMBERS_MAX / 64];
+
+	return cpus && *cpus && text_bits(cpus, bits, NUMBERS_MAX / 64) < 0
+	               ? refuse(e, where, "is no list of processors such as 0-3,7")
+	               : 0;
+}
+
 int spec_check_process(const struct spec_process *p, struct nook_error *e)
 {
 	if (!p->argv || !p->argv[0])
@@ -154,6 +164,8 @@ int spec_check_process(const struct spec_process *p, struct nook_error *e)
 		return refuse(e, "process.oomScoreAdj", "is not between -1000 and 1000");
 	if (p->user.has_umask && p->user.umask > 0777)
 		return refuse(e, "process.user.umask", "is above 0777");
+	TRY(check_affinity(p->cpu_affinity_initial, "process.execCPUAffinity.initial", e));
+	TRY(check_affinity(p->cpu_affinity_final, "process.execCPUAffinity.final", e));
 	if (p->scheduler.set && (p->scheduler.nice < -20 || p->scheduler.nice > 19))
 		return refuse(e, "process.scheduler.nice", "is not between -20 and 19");
 	return 0;
@@ -295,13 +307,34 @@ static int check_net_devices(const struct spec *s, struct nook_error *e)
 
 static int check_rdt(const struct spec_rdt *rdt, struct nook_error *e)
 {
-	if (rdt->clos_id && *rdt->clos_id && !is_file_name(rdt->clos_id))
+	if (rdt->clos_id && *rdt->clos_id && !text_is(rdt->clos_id, "/") && !is_file_name(rdt->clos_id))
 		return refuse(e, "linux.intelRdt.closID", "is no directory name");
 	if (rdt->l3_schema && strchr(rdt->l3_schema, '\n'))
 		return refuse(e, "linux.intelRdt.l3CacheSchema", "has more than one line");
 	if (rdt->mem_schema && *rdt->mem_schema && (!text_after(rdt->mem_schema, "MB:") || strchr(rdt->mem_schema, '\n')))
 		return refuse(e, "linux.intelRdt.memBwSchema", "is not one line that begins with MB:");
+	for (size_t i = 0; rdt->schemata && rdt->schemata[i]; i++)
+		if (!strchr(rdt->schemata[i], ':') || strchr(rdt->schemata[i], '\n'))
+			return refuse_item(e, "linux.intelRdt.schemata", i, "", "is not one line such as L3:0=f");
 	return 0;
+}
+
+/* 1024 nodes are as many as the kernel has. */
+static int check_memory_policy(const struct spec_memory_policy *p, struct nook_error *e)
+{
+	uint64_t nodes[NUMBERS_MAX / 64];
+
+	if (p->set && p->nodes && *p->nodes && text_bits(p->nodes, nodes, NUMBERS_MAX / 64) < 0)
+		return refuse(e, "linux.memoryPolicy.nodes", "is no list of memory nodes such as 0-3,7");
+	return 0;
+}
+
+static bool has_notify(const struct spec_seccomp *f)
+{
+	for (size_t i = 0; i < f->n_rules; i++)
+		if (f->rules[i].action == SECCOMP_RET_USER_NOTIF)
+			return true;
+	return false;
 }
 
 static int check_seccomp(const struct spec_seccomp *f, struct nook_error *e)
@@ -310,6 +343,8 @@ static int check_seccomp(const struct spec_seccomp *f, struct nook_error *e)
 		return refuse(e, "linux.seccomp.listenerMetadata", "needs listenerPath");
 	if (f->listener_path && *f->listener_path && !is_absolute(f->listener_path))
 		return refuse(e, "linux.seccomp.listenerPath", "must be absolute");
+	if (!(f->listener_path && *f->listener_path) && has_notify(f))
+		return refuse(e, "linux.seccomp.listenerPath", "is needed for SCMP_ACT_NOTIFY");
 	return 0;
 }
 
@@ -329,5 +364,6 @@ int spec_check(const struct spec *s, struct nook_error *e)
 	TRY(check_hooks(s, e));
 	TRY(check_net_devices(s, e));
 	TRY(check_rdt(&s->rdt, e));
+	TRY(check_memory_policy(&s->memory_policy, e));
 	return check_seccomp(&s->seccomp, e);
 }

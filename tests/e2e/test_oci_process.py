@@ -91,12 +91,6 @@ def test_scheduler_priority_and_personality(ro_bundle):
     assert out[0] in ("i686", "armv8l") and out[1] == "7 3" and out[2].startswith("idle")
 
 
-def test_affinity_of_the_first_process(ro_bundle):
-    ro_bundle.process["execCPUAffinity"] = {"initial": "0", "final": "0"}
-    text = ro_bundle.args("cat", "/proc/self/status").run()
-    assert status_field(text, "Cpus_allowed_list")
-
-
 def test_hostname_and_domainname(ro_bundle):
     ro_bundle.config["hostname"], ro_bundle.config["domainname"] = "box", "example.org"
     out = ro_bundle.sh("hostname; cat /proc/sys/kernel/domainname").run()

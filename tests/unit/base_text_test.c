@@ -59,6 +59,21 @@ static void test_micros_reads_fractions(void **state)
 	assert_int_equal(text_micros("1.", &v), -EINVAL);
 }
 
+static void test_bits_takes_lists_of_numbers(void **state)
+{
+	static const char *const wrong[] = {"", ",", "1,", "1-", "-1", "2-1", "a", "1 2", "1,,2"};
+	uint64_t bits[2];
+
+	(void)state;
+	assert_int_equal(text_bits("0-3,7,64", bits, 2), 0);
+	assert_int_equal(bits[0], 0x8f);
+	assert_int_equal(bits[1], 1);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(text_bits(wrong[i], bits, 2), -EINVAL);
+	assert_int_equal(text_bits("128", bits, 2), -ERANGE);
+	assert_int_equal(text_bits("0-99999999999999999999", bits, 2), -ERANGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -66,6 +81,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_take_nothing_but_the_whole_text),
 		cmocka_unit_test(test_duration_adds_its_parts),
 		cmocka_unit_test(test_micros_reads_fractions),
+		cmocka_unit_test(test_bits_takes_lists_of_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
