@@ -23,6 +23,7 @@
 	X(DEV, "dev", 0, "PATH[:TARGET]", "show a device node, or a directory in which device nodes work")                      \
 	X(IF_EXISTS, "try", 0, "PATH[:TARGET]", "as ro, and no error when PATH is missing")                                     \
 	X(TMP, "tmp", 0, "DIR[,size=BYTES]", "an empty directory that is thrown away")                                          \
+	X(OVERLAY, "overlay", 0, "PATH[:TARGET][,keep=DIR]", "writable, but PATH stays as it is: changes are thrown away, or kept in DIR")   \
 	X(HIDE, "hide", 0, "PATH|**/PATTERN", "a file shows nothing, a directory is empty; patterns: in what other rules show")   \
 	X(PUT, "put", 0, "TARGET=TEXT|TARGET=@FILE", "a file of the box's own with this content")                               \
 	F(BARE, "bare", "start from an empty root instead of this machine's programs and libraries")                   \
@@ -61,11 +62,12 @@ extern const struct box_rule box_rules[BOX_WORDS];
 
 /* ---- what the rules add up to -------------------------------------------------------------------------------------- */
 
-enum box_path_kind { BOX_PATH_RO, BOX_PATH_RW, BOX_PATH_DEV, BOX_PATH_TMP, BOX_PATH_HIDE, BOX_PATH_GLOB };
+enum box_path_kind { BOX_PATH_RO, BOX_PATH_RW, BOX_PATH_DEV, BOX_PATH_OVERLAY, BOX_PATH_TMP, BOX_PATH_HIDE, BOX_PATH_GLOB };
 
 struct box_path {
 	enum box_path_kind kind;
 	const char *source, *target; /* absolute */
+	const char *keep;            /* BOX_PATH_OVERLAY: where changes go, or NULL */
 	bool if_exists;              /* BOX_PATH_GLOB: target is a pattern */
 	uint64_t bytes;              /* BOX_PATH_TMP: 0: the default */
 	int rule;                    /* for errors */

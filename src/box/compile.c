@@ -209,6 +209,35 @@ static const char *home_of(struct arena *a)
 	return arena_strdup(a, home);
 }
 
+/* Is PATH in what the box may write? */
+static bool is_writable(const struct nook_box *b, const char *path)
+{
+	for (size_t i = 0; i < b->n_paths; i++) {
+		const struct box_path *p = &b->paths[i];
+		const char *rest = p->kind == BOX_PATH_RW || p->kind == BOX_PATH_DEV ? text_after(path, p->source) : NULL;
+
+		if (rest && (!*rest || *rest == '/'))
+			return true;
+	}
+	return false;
+}
+
+static int make_overlay(struct make *m, const struct box_path *p, struct nook_error *e)
+{
+	struct spec_layers *layers = arena_new_of(m->arena, struct spec_layers);
+	const char **lowers = arena_new_n(m->arena, const char *, 2);
+	struct spec_mount *mount = NULL;
+
+	/* What is brought back is what stands in there. */
+	if (p->keep && is_writable(m->box, p->keep))
+		return err_why(e, STEP_OPTION, p->keep, EINVAL, "the box could write to where its changes are kept");
+	lowers[0] = p->source;
+	*layers = (struct spec_layers){.lowers = lowers, .keep = p->keep, .original = p->source};
+	TRY(spec_mount_add(m->spec, p->target, "overlay", p->source, "nosuid,nodev", &mount, e));
+	mount->layers = layers;
+	return 0;
+}
+
 static int make_path(struct make *m, const struct box_path *p, struct nook_error *e)
 {
 	static const char *const words[] = {
@@ -226,6 +255,8 @@ static int make_path(struct make *m, const struct box_path *p, struct nook_error
 		return err_sys(e, STEP_SOURCE, p->source);
 	}
 	fence_add(m, p->target, p->kind != BOX_PATH_RO);
+	if (p->kind == BOX_PATH_OVERLAY)
+		return make_overlay(m, p, e);
 	return spec_mount_add(m->spec, p->target, "bind", p->source, words[p->kind], NULL, e);
 }
 
@@ -489,7 +520,7 @@ static void make_env(struct make *m)
 static bool is_shown(const struct nook_box *b, const char *path)
 {
 	for (size_t i = 0; i < b->n_paths; i++) {
-		const char *rest = b->paths[i].kind <= BOX_PATH_DEV ? text_after(path, b->paths[i].target) : NULL;
+		const char *rest = b->paths[i].kind <= BOX_PATH_OVERLAY ? text_after(path, b->paths[i].target) : NULL;
 
 		if (rest && (!*rest || *rest == '/') && text_is(b->paths[i].source, b->paths[i].target))
 			return true;

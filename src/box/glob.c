@@ -81,11 +81,11 @@ int box_glob(const struct nook_box *b, const char *pattern, struct arena *a, con
 
 	for (size_t i = 0; i < b->n_paths; i++) {
 		const struct box_path *p = &b->paths[i];
-		int fd = p->kind <= BOX_PATH_DEV ? open(p->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+		int fd = p->kind <= BOX_PATH_OVERLAY ? open(p->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
 		if (fd >= 0)
 			TRY(search_dir(&s, fd, p->target, 0, e));
-		else if (p->kind <= BOX_PATH_DEV && matches(&s, p->target))
+		else if (p->kind <= BOX_PATH_OVERLAY && matches(&s, p->target))
 			*arena_push(a, list, n) = p->target;
 	}
 	return 0;

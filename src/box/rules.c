@@ -124,6 +124,21 @@ static int add_try(struct nook_box *b, const char *value, struct nook_error *e)
 	return add_bind(b, BOX_PATH_RO, true, value, e);
 }
 
+/* "PATH[:TARGET][,keep=DIR]" */
+static int add_overlay(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	struct box_path p = {.kind = BOX_PATH_OVERLAY};
+	const char *keep = strstr(value, ",keep=");
+
+	TRY(path_pair(b, keep ? arena_strndup(b->arena, value, (size_t)(keep - value)) : value, &p, e));
+	if (keep)
+		TRY(path_absolute(b, keep + strlen(",keep="), &p.keep, e));
+	if (text_is(p.target, "/"))
+		return bad(value, "the root itself is given by root, not by a path in it", e);
+	(void)path_add(b, &p);
+	return 0;
+}
+
 static int add_tmp(struct nook_box *b, const char *value, struct nook_error *e)
 {
 	size_t len = strcspn(value, ",");
@@ -470,6 +485,7 @@ static int (*const apply[BOX_WORDS])(struct nook_box *b, const char *value, stru
 	[BOX_DEV] = add_dev,
 	[BOX_IF_EXISTS] = add_try,
 	[BOX_TMP] = add_tmp,
+	[BOX_OVERLAY] = add_overlay,
 	[BOX_HIDE] = add_hide,
 	[BOX_PUT] = add_put,
 	[BOX_BARE] = set_bare,

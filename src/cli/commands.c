@@ -4,10 +4,13 @@
 #include "base/text.h"
 #include "opt/nearest.h"
 
+extern const struct command cmd_apply;
 extern const struct command cmd_box;
 extern const struct command cmd_cgroup;
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
+extern const struct command cmd_diff;
+extern const struct command cmd_discard;
 extern const struct command cmd_doctor;
 extern const struct command cmd_exec;
 extern const struct command cmd_help;
@@ -30,6 +33,9 @@ extern const struct command cmd_wait;
 const struct command *const commands[] = {
 	&cmd_run,
 	&cmd_box,
+	&cmd_diff,
+	&cmd_apply,
+	&cmd_discard,
 	&cmd_exec,
 	&cmd_ps,
 	&cmd_inspect,

@@ -91,6 +91,8 @@ int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
 	fd = open_tree(AT_FDCWD, source, flags);
 	if (fd < 0 && errno == ENOENT && (s->flags & PATH_OPTIONAL))
 		return 0;
+	if (fd < 0 && errno == EINVAL && !(s->flags & PATH_RECURSIVE))
+		return err_why(e, STEP_SOURCE, source, EINVAL, "other file systems are mounted below it, and only with them can it be shown");
 	if (fd < 0)
 		return err_sys(e, STEP_SOURCE, source);
 	if ((s->flags & PATH_ROOT) && (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))) {
@@ -222,6 +224,11 @@ static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, st
 	if (s->flags & PATH_COPYUP)
 		TRY(copy_up(at, mnt, target, e));
 	return attach_to(mnt, at, STEP_MOUNT, target, e);
+}
+
+int mount_attach(struct walk *w, const struct step *s, int mnt, struct nook_error *e)
+{
+	return attach(w, s, mnt, true, e);
 }
 
 int apply_mount(struct walk *w, const struct step *s, struct nook_error *e)

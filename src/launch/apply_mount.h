@@ -10,6 +10,10 @@ int fs_refused(int fs, enum step_id step, const char *object, struct nook_error 
 int fs_make(const struct walk *w, const struct step *s, const char *fstype, struct nook_error *e);
 /* Attaches the detached mount MNT to the directory or file that the descriptor TARGET is. */
 int attach_to(int mnt, int target, enum step_id step, const char *object, struct nook_error *e);
+/* Attaches MNT, which is a directory, to the step's target. */
+int mount_attach(struct walk *w, const struct step *s, int mnt, struct nook_error *e);
+/* The layers of an overlay, mounted but not attached. */
+int overlay_make(struct walk *w, const struct step *s, struct nook_error *e);
 /* mount_setattr(2) on a descriptor. */
 int set_attr(int mnt, uint64_t set, uint64_t clear, uint64_t propagation, unsigned flags, const char *object,
              struct nook_error *e);

@@ -38,6 +38,8 @@ void launched_done(struct launched *l)
 {
 	close_fd(&l->pidfd);
 	close_fd(&l->console);
+	while (l->n_held)
+		close_fd(&l->held[--l->n_held]);
 	if (l->status)
 		(void)munmap(l->status, sizeof(*l->status));
 	l->status = NULL;
@@ -270,10 +272,13 @@ int launch(const struct plan *p, const struct launch_hooks *hooks, struct launch
 
 	walk_init(&w, p);
 	r = walk_stage(&w, STAGE_PREPARE, e);
+	memcpy(l.held, w.held, sizeof(l.held));
+	l.n_held = w.n_held;
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = err_sys(e, STEP_WIRE, NULL);
 	if (r < 0) {
 		walk_done(&w);
+		launched_done(&l);
 		return r;
 	}
 	w.wire = pair[1];

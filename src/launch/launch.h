@@ -16,10 +16,12 @@ struct launched {
 	pid_t pid;    /* the first process, in the caller's pid namespace */
 	int pidfd;
 	int console;  /* master side of its terminal, or -EBADF */
+	int held[HELD_MAX]; /* descriptors whose closing gives a lock back, the first n_held */
+	size_t n_held;
 	int *status;  /* with plan->init: a page that pid 1 shares; wait status of the command, -1 until it has ended.  Else NULL */
 };
 
-#define LAUNCHED_INIT {0, -EBADF, -EBADF, NULL}
+#define LAUNCHED_INIT {.pidfd = -EBADF, .console = -EBADF}
 void launched_done(struct launched *l);
 
 struct launch_hooks {

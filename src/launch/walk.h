@@ -26,6 +26,8 @@ struct walk {
 	pid_t child;           /* the container's first process, once cloned */
 	int child_proc;        /* /proc/PID of the child */
 	int child_userns;      /* its user namespace, opened when first needed */
+	int held[HELD_MAX];    /* locks that live as long as the box: see struct launched */
+	size_t n_held;
 	int *status;           /* where pid 1 writes the command's wait status, shared with the parent */
 
 	/* child */
@@ -63,6 +65,8 @@ int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_idmap_mount(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_root_attach(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_root_overlay(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_overlay(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_keep(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_root_tmpfs(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_root_readonly(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_root_propagation(struct walk *w, const struct step *s, struct nook_error *e);

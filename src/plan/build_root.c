@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+enum { LAYERS_MAX = 64 };
 enum { TMPFS_IDMAP = 6 << 16 | 3 << 8 };      /* kernel 6.3: tmpfs can be mounted with mapped ids */
 
 struct refs build_params(struct build *b, const char *data, const char *extra_key, const char *extra_value)
@@ -139,7 +140,7 @@ static uint64_t no_nodes(const struct build *b, uint64_t cleared)
 static int build_overlay(struct build *b, struct nook_error *e)
 {
 	const struct spec_root *root = &b->spec->root;
-	int16_t lowers[64];
+	int16_t lowers[LAYERS_MAX];
 	size_t n = 0;
 	const struct source_ids ids = {.map = maps_sources(b)};
 	struct step *s;
@@ -433,6 +434,42 @@ static void build_cgroup_view(struct build *b, const struct spec_mount *m)
 	}
 }
 
+static int build_layers(struct build *b, const struct spec_mount *m, struct nook_error *e)
+{
+	const struct spec_layers *l = m->layers;
+	const struct source_ids ids = {.map = maps_sources(b)};
+	const char *const given[] = {l->upper, l->work, NULL};
+	int16_t lowers[LAYERS_MAX];
+	struct ref original;
+	size_t n = 0;
+	int upper = SLOT_NONE;
+	struct step *s;
+
+	if (l->keep) {
+		original = plan_add_str(b->out, l->original);
+		s = build_step(b, STAGE_PREPARE, DO_KEEP, l->keep);
+		s->pair.key = s->object;
+		s->pair.value = original;
+	}
+	for (const char *const *path = l->lowers; *path; path++) {
+		if (n == LAYERS_MAX || plan_slots_left(b->out) < 8)
+			return err_num(e, STEP_MOUNT, *path, E2BIG);
+		lowers[n++] = (int16_t)open_source(b, *path, PATH_ROOT, &ids);
+	}
+	if (l->keep)
+		upper = open_source(b, l->keep, PATH_ROOT, &ids);
+	s = build_step(b, STAGE_BUILD, DO_OVERLAY, m->target);
+	s->flags = PATH_IS_DIR | (b->userns ? OVERLAY_USERXATTR : 0) | (l->readonly ? OVERLAY_READONLY : 0);
+	s->mount.target = s->object;
+	s->mount.upper_slot = (int16_t)upper;
+	s->mount.lowers = plan_add_array(b->out, lowers, n, sizeof(lowers[0]));
+	s->mount.params = build_params(b, l->bytes ? spec_tmpfs_options(b->arena, "", l->bytes) : NULL, "mode", "0755");
+	s->mount.rec_attr_set = m->words.set | m->words.rec_set | no_nodes(b, 0);
+	if (l->upper)
+		s->mount.links = plan_add_strs(b->out, given);
+	return 0;
+}
+
 static int build_mount(struct build *b, const struct spec_mount *m, struct nook_error *e)
 {
 	bool is_bind = m->words.bind || m->words.rbind || (m->type && text_is(m->type, "bind"));
@@ -441,6 +478,8 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 
 	if (plan_slots_left(b->out) < 8)
 		return err_num(e, STEP_MOUNT, m->target, E2BIG);
+	if (m->layers)
+		return build_layers(b, m, e);
 	if (m->words.copy_symlink) {
 		s = build_step(b, STAGE_BUILD, DO_COPY_LINK, m->target);
 		s->mount.target = s->object;

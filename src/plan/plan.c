@@ -183,6 +183,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 	case DO_ROOT_OVERLAY:
 	case DO_ROOT_TMPFS:
 	case DO_MOUNT:
+	case DO_OVERLAY:
 	case DO_BIND:
 	case DO_SHOW:
 	case DO_COPY_LINK:
@@ -234,6 +235,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 		return str_is_inside(p, s->device.target);
 	case DO_HOSTNAME:
 	case DO_DOMAINNAME:
+	case DO_KEEP:
 	case DO_KEYRING:
 	case DO_SYMLINK:
 	case DO_SYSCTL:

@@ -34,7 +34,7 @@ struct refs {
 	uint32_t n;
 };
 
-enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128 };
+enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 16 };
 /* A slot names a descriptor that one step makes and others use. */
 
 /* The kinds of steps: enumerator, word, what it does and why (for --explain), error step. */
@@ -42,6 +42,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128 };
 	X(DO_GATE, "gate", STEP_STATE, "a socket at which the container waits for its start")                                         \
 	X(DO_OPEN_TREE, "open", STEP_SOURCE, "take a private copy of a mount while the host is still in sight")                       \
 	X(DO_DEV_TREE, "dev", STEP_DEVICE, "build a fresh /dev in a tmpfs that is attached nowhere yet")                              \
+	X(DO_KEEP, "keep", STEP_LOCK, "hold the directory that keeps the changes: one box at a time")                                 \
 	X(DO_CGROUP_DIR, "cgroup", STEP_CGROUP, "make the container's own group in this hierarchy")                                   \
 	X(DO_CGROUP_OPEN, "open cgroup", STEP_CGROUP, "hold an existing group")                                                       \
 	X(DO_CGROUP_DOOR, "cgroup door", STEP_CGROUP, "open the file by which the first process will join")                           \
@@ -72,6 +73,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128 };
 	X(DO_ROOT_ATTACH, "root", STEP_ROOT, "attach the root file system")                                                           \
 	X(DO_ROOT_OVERLAY, "overlay", STEP_ROOT, "lay a writable layer over the root, which stays as it is")                          \
 	X(DO_ROOT_TMPFS, "empty root", STEP_ROOT, "start from an empty root")                                                         \
+	X(DO_OVERLAY, "layers", STEP_MOUNT, "show directories as one, with changes in a layer of their own")                          \
 	X(DO_MOUNT, "mount", STEP_MOUNT, "mount a file system")                                                                       \
 	X(DO_BIND, "bind", STEP_MOUNT, "show a file or directory of the host")                                                        \
 	X(DO_SHOW, "show", STEP_MOUNT, "show a directory of the host's as it is seen from inside")                                     \
@@ -130,6 +132,7 @@ enum {
 	PATH_FRESH = 16384,   /* this step makes such a file system */
 	PATH_ROOT = 64,       /* DO_OPEN_TREE: the source is the container's root: must be a directory */
 	OVERLAY_USERXATTR = 128, /* DO_ROOT_OVERLAY: in a user namespace, overlay marks are user.* attributes */
+	OVERLAY_READONLY = 256, /* DO_OVERLAY: no layer for changes */
 	DEVICE_BIND = 512,    /* DO_DEVICE: bind the node that object names instead of making one */
 	SESSION_TERMINAL = 1024, /* DO_SESSION: the container's terminal becomes the controlling one and stdio */
 	CWD_AGAIN = 2048,     /* DO_CWD: only if the first try, with root's rights, was denied */
@@ -165,7 +168,7 @@ struct step {
 			struct refs lowers;   /* DO_ROOT_OVERLAY: array of int16_t slots, topmost first */
 			int16_t upper_slot;   /* SLOT_NONE: a fresh tmpfs of the size in params */
 			struct refs nodes;    /* DO_DEV_TREE: array of struct plan_node */
-			struct refs links;    /* DO_DEV_TREE: strings: name, text, name, text */
+			struct refs links;    /* DO_DEV_TREE: strings: name, text, name, text; DO_OVERLAY: none, or upper and work */
 			struct refs dirs;     /* DO_DEV_TREE: strings */
 		} mount;
 		struct {

@@ -127,6 +127,7 @@ static void put_details(struct buf *out, const struct plan *p, const struct step
 	case DO_ROOT_ATTACH:
 	case DO_ROOT_OVERLAY:
 	case DO_ROOT_TMPFS:
+	case DO_OVERLAY:
 	case DO_PROPAGATION:
 	case DO_ROOT_PROPAGATION:
 		put_mount(out, p, s);

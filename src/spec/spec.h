@@ -76,6 +76,16 @@ struct mount_words {
 	uint32_t sb_flags;       /* superblock: SB_RDONLY, SB_SYNCHRONOUS, SB_LAZYTIME, ... (MS_ values) */
 };
 
+/* Layers that are shown as one tree, in the place of a source. */
+struct spec_layers {
+	const char *const *lowers;  /* topmost first, NULL-terminated */
+	const char *keep;           /* a directory of nook's own that keeps the changes (sys/keepdir.h), or NULL */
+	const char *original;       /* with keep: what it changes */
+	const char *upper, *work;   /* or directories as somebody else made them; neither: a tmpfs that is thrown away */
+	bool readonly;              /* or no changes at all */
+	uint64_t bytes;             /* size of that tmpfs, 0: half of memory */
+};
+
 struct spec_mount {
 	const char *target;  /* inside the container; a relative one is taken from "/" */
 	const char *type;    /* "bind" or a file system type; NULL: bind when words.bind/rbind, error otherwise */
@@ -85,6 +95,7 @@ struct spec_mount {
 	const char *data;           /* the options that are for the file system: "size=64m,mode=1777" or NULL */
 	struct spec_idmap *uid_maps, *gid_maps; /* of this mount alone */
 	size_t n_uid_maps, n_gid_maps;
+	const struct spec_layers *layers; /* an overlay: type and source say nothing */
 	bool standard; /* one of the mounts every container has; for --explain */
 };
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/fd.h"
+#include "cli/kept.h"
+#include "json/out.h"
+
+struct options {
+	bool json;
+};
+
+#define AT(member) offsetof(struct options, member)
+static const struct opt options_table[] = {
+	{0, "json", NULL, OPT_FLAG, AT(json), "as JSON"},
+	{0},
+};
+
+static const char *const kind_words[CHANGE_KINDS] = {
+	[CHANGE_ADDED] = "added", [CHANGE_CONTENT] = "changed", [CHANGE_META] = "metadata", [CHANGE_TYPE] = "type",
+	[CHANGE_DELETED] = "deleted", [CHANGE_REFUSED] = "refused",
+};
+
+static int add_line(void *data, const struct change *change, struct nook_error *e)
+{
+	kept_line(change, data);
+	return 0;
+}
+
+static int add_object(void *data, const struct change *change, struct nook_error *e)
+{
+	struct json_out *o = data;
+
+	json_out_object(o, NULL);
+	json_out_string(o, "kind", kind_words[change->kind]);
+	json_out_string(o, "path", change->path);
+	json_out_string(o, "link", change->link);
+	json_out_string(o, "why", change->why);
+	json_out_u64(o, "mode", change->mode);
+	json_out_object_end(o);
+	return 0;
+}
+
+static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
+{
+	const struct options *o = options;
+	AUTO_VALUE(keepdir_done) struct keepdir k = KEEPDIR_INIT;
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	struct json_out out = {.text = &text, .style = JSON_PRETTY};
+	const struct changes_how lines = {.tell = add_line, .data = &text}, objects = {.tell = add_object, .data = &out};
+	auto_close int original = -EBADF;
+	int r;
+
+	TRY(kept_open(c, argv[0], &k, &original, e));
+	if (o->json)
+		json_out_array(&out, NULL);
+	if (k.upper >= 0)
+		TRY(changes_walk(k.upper, original, o->json ? &objects : &lines, e));
+	if (o->json) {
+		json_out_array_end(&out);
+		buf_addc(&text, '\n');
+	}
+	r = fd_write(STDOUT_FILENO, buf_text(&text), text.len);
+	return r < 0 ? err_num(e, STEP_FILE, "stdout", r) : 0;
+}
+
+const struct command cmd_diff = {
+	.name = "diff",
+	.usage = "DIR",
+	.summary = "tell what a box has changed that keeps its changes in DIR",
+	.options = options_table,
+	.options_size = sizeof(struct options),
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+	.details = "DIR is what nook box --overlay PATH,keep=DIR named. A line is a letter and a path below PATH: A added, M content "
+		   "changed, P only mode, owner or attributes changed, T another type, D deleted (told for every file that is gone), "
+		   "! cannot be brought back.",
+	.examples = "nook box --overlay .,keep=../changes -- ./install.sh\nnook diff ../changes",
+};
