@@ -78,5 +78,5 @@ const struct command cmd_apply = {
 	.details = "What nook diff DIR shows becomes true in the directory that the box saw, and DIR is removed. Nothing outside of that "
 		   "directory is touched, whatever the command has made: links are not followed, device nodes, FIFOs and sockets are "
 		   "not brought back, nor set-id bits that were not there. A file is replaced at once or not at all.",
-	.examples = "nook box --overlay .,keep=../changes -- ./install.sh\nnook diff ../changes\nnook apply ../changes",
+	.examples = "nook apply ../changes\nnook apply --skip ../changes",
 };

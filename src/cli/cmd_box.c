@@ -287,5 +287,6 @@ const struct command cmd_box = {
 	.examples = "nook box id\n"
 		    "nook box -w . make -j2\n"
 		    "nook box -r ~/in.pdf --limit wall=20s,output=10m -- pdftotext ~/in.pdf -\n"
+		    "nook box --overlay .,keep=../changes -- ./install.sh\n"
 		    "nook box -p judge --json result.json -r ./solution -- ./solution",
 };

@@ -73,5 +73,5 @@ const struct command cmd_diff = {
 	.details = "DIR is what nook box --overlay PATH,keep=DIR named. A line is a letter and a path below PATH: A added, M content "
 		   "changed, P only mode, owner or attributes changed, T another type, D deleted (told for every file that is gone), "
 		   "! cannot be brought back.",
-	.examples = "nook box --overlay .,keep=../changes -- ./install.sh\nnook diff ../changes",
+	.examples = "nook diff ../changes\nnook diff --json ../changes",
 };

@@ -22,5 +22,5 @@ const struct command cmd_discard = {
 	.run = run,
 	.details = "DIR goes, with all that it keeps. A directory that keeps no changes of a box is left alone, and so is one on which a "
 		   "box still runs.",
-	.examples = "nook box --overlay .,keep=../changes -- ./install.sh\nnook discard ../changes",
+	.examples = "nook discard ../changes",
 };
