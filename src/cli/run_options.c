@@ -86,7 +86,7 @@ const struct opt run_table[] = {
 	{0, NULL, NULL, OPT_SECTION, 0, "Security"},
 	{0, "cap-add", "CAP", OPT_STRINGS, AT(cap_add), "a capability more, or ALL"},
 	{0, "cap-drop", "CAP", OPT_STRINGS, AT(cap_drop), "a capability less, or ALL"},
-	{0, "security-opt", "OPTION", OPT_STRINGS, AT(security), "seccomp=FILE|unconfined, apparmor=PROFILE, label=LABEL, no-new-privileges=false, nesting, i386"},
+	{0, "security-opt", "OPTION", OPT_STRINGS, AT(security), "seccomp=FILE|unconfined, apparmor=PROFILE, label=CONTEXT|user:|role:|type:|level:|filetype:|disable, no-new-privileges=false, nesting, i386"},
 	{0, "landlock", "RULES", OPT_STRING, AT(landlock), "ro:/usr,rw:/work: only these paths, whatever is mounted"},
 	{0, "sysctl", "NAME=VALUE", OPT_STRINGS, AT(sysctls), "a kernel parameter of its own namespaces"},
 	{0, "mask", "PATH", OPT_STRINGS, AT(masks), "hide a path as well"},

@@ -4,7 +4,9 @@
 
 #include "base/text.h"
 #include "security/caps.h"
+#include "security/label.h"
 #include "security/landlock.h"
+#include "security/lsm.h"
 #include "security/seccomp.h"
 
 static void set_caps(struct spec *s, uint64_t caps)
@@ -39,6 +41,21 @@ static int flag_value(const char *text, const char *option, bool *ret, struct no
 	return 0;
 }
 
+static int label(struct cli *c, struct spec *s, const char *text, struct nook_error *e)
+{
+	struct label l = {s->process.selinux, s->mount_label};
+	const char *current = "";
+
+	if (!text_is(text, "disable")) {
+		TRY(lsm_check(lsm_active(), NULL, text, e));
+		TRY(label_current(c->arena, &current, e));
+	}
+	TRY(label_option(c->arena, current, text, &l, e));
+	s->process.selinux = l.process;
+	s->mount_label = l.files;
+	return 0;
+}
+
 static int security_option(struct cli *c, struct spec *s, const char *text, uint64_t caps, struct nook_error *e)
 {
 	size_t len = strcspn(text, "=:");
@@ -53,8 +70,7 @@ static int security_option(struct cli *c, struct spec *s, const char *text, uint
 	} else if (text_is(name, "apparmor")) {
 		s->process.apparmor = value;
 	} else if (text_is(name, "label")) {
-		if (!text_is(value, "disable"))
-			s->process.selinux = value;
+		return label(c, s, value, e);
 	} else if (text_is(name, "no-new-privileges")) {
 		return flag_value(value, name, &s->process.no_new_privs, e);
 	} else if (text_is(name, "nesting")) {

@@ -133,7 +133,7 @@ static int set_given(int fs, const struct walk *w, const struct step *s, struct 
 
 int overlay_make(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	const char *object = walk_str(w, s->object);
+	const char *object = walk_str(w, s->object), *label = walk_str(w, s->mount.source);
 	const int16_t *slots = plan_at(w->plan, s->mount.lowers.at);
 	enum step_id step = step_kinds[s->kind].error;
 	char lower[LOWERDIR_MAX] = "";
@@ -157,7 +157,7 @@ int overlay_make(struct walk *w, const struct step *s, struct nook_error *e)
 		return fs_refused(fs, step, object, e);
 	if (((s->flags & OVERLAY_USERXATTR) && fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0) ||
 		(!kept && !given && !none && fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0) ||
-		fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		(label[0] && set_string(fs, "context", label) < 0) || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fs_refused(fs, step, object, e);
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)s->mount.rec_attr_set);
 	if (mnt < 0)

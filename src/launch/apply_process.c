@@ -3,6 +3,7 @@
 #include "launch/walk.h"
 
 #include "base/fd.h"
+#include "security/lsm.h"
 #include "sys/elf.h"
 #include "sys/inroot.h"
 #include "sys/procfd.h"
@@ -59,8 +60,14 @@ int apply_session(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_keyring(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	const char *name = s->pair.key.at ? walk_str(w, s->pair.key) : NULL;
+	const char *name = s->pair.key.at ? walk_str(w, s->pair.key) : NULL, *label = walk_str(w, s->pair.value);
 
+	/* execve(2) takes the label for new keys back. */
+	if (label[0]) {
+		auto_close int proc = TRY(procfd_open(e));
+
+		TRY(lsm_selinux_keys(proc, label, e));
+	}
 	/* EDQUOT and ENOSYS: no keyring can be made here, and the caller's is unreachable through the filter anyway. */
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != EDQUOT && errno != ENOSYS && errno != EPERM)
 		return err_sys(e, STEP_KEYRING, name);

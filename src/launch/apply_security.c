@@ -4,6 +4,7 @@
 
 #include "security/landlock.h"
 #include "security/lsm.h"
+#include "sys/procfd.h"
 
 #include <fcntl.h>
 
@@ -11,12 +12,14 @@ int apply_lsm(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *apparmor = walk_str(w, s->lsm.apparmor), *selinux = walk_str(w, s->lsm.selinux);
 
-	if (w->proc < 0)
-		return err_why(e, STEP_LSM, apparmor[0] ? apparmor : selinux, ENOENT, "the container has no /proc");
+	/* A container without /proc, and one that is joined: what lies at /proc there is not ours. */
+	auto_close int own = w->proc < 0 ? TRY(procfd_open_private(e)) : -EBADF;
+	int proc = own < 0 ? w->proc : own;
+
 	if (apparmor[0])
-		TRY(lsm_apparmor_exec(w->proc, apparmor, e));
+		TRY(lsm_apparmor_exec(proc, apparmor, e));
 	if (selinux[0])
-		TRY(lsm_selinux_exec(w->proc, selinux, e));
+		TRY(lsm_selinux_exec(proc, selinux, e));
 	return 0;
 }
 

@@ -174,6 +174,7 @@ static void build_namespaces(struct build *b)
 	if (spec->process.new_keyring) {
 		s = build_step(b, STAGE_EARLY, DO_KEYRING, spec->process.keyring_name);
 		s->pair.key = s->object;
+		s->pair.value = plan_add_str(b->out, spec->process.selinux);
 	}
 	/* Where 0 has no id behind it (a box of one id), the creator of the namespace has root's rights in it anyway. */
 	if (b->userns && build_host_id(spec->uid_maps, spec->n_uid_maps, 0) != UINT32_MAX)

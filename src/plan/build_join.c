@@ -135,6 +135,7 @@ static void copy_step(struct join *j, enum stage stage, const struct step *from)
 		break;
 	case DO_KEYRING:
 		copy.pair.key = from->pair.key.at ? object : from->pair.key;
+		copy.pair.value = plan_add_str(j->b.out, plan_str(j->of, from->pair.value));
 		break;
 	case DO_LSM:
 		copy.lsm.apparmor = plan_add_str(j->b.out, plan_str(j->of, from->lsm.apparmor));

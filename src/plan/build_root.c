@@ -13,8 +13,28 @@
 enum { LAYERS_MAX = 64 };
 enum { TMPFS_IDMAP = 6 << 16 | 3 << 8 };      /* kernel 6.3: tmpfs can be mounted with mapped ids */
 
-struct refs build_params(struct build *b, const char *data, const char *extra_key, const char *extra_value)
+/* File systems that get the container's SELinux context when they are made.  The others have one superblock for many
+ * containers, or label each of their files by the policy. */
+static bool takes_label(const char *type)
 {
+	static const char *const types[] = {"tmpfs", "ramfs", "devpts", "overlay"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (text_is(types[i], type))
+			return true;
+	return false;
+}
+
+static void add_pair(struct buf *pairs, size_t *n, const char *key, const char *value)
+{
+	buf_add(pairs, key, strlen(key) + 1);
+	buf_add(pairs, value, strlen(value) + 1);
+	*n += 2;
+}
+
+struct refs build_params(struct build *b, const char *type, const char *data, const char *extra_key, const char *extra_value)
+{
+	const char *label = takes_label(type) && !(data && strstr(data, "context=")) ? b->spec->mount_label : NULL;
 	struct buf pairs = {0};
 	struct refs r;
 	size_t n = 0;
@@ -35,11 +55,10 @@ struct refs build_params(struct build *b, const char *data, const char *extra_ke
 		}
 		data += len + (data[len] == ',');
 	}
-	for (; extra_key; extra_key = NULL) {
-		buf_add(&pairs, extra_key, strlen(extra_key) + 1);
-		buf_add(&pairs, extra_value, strlen(extra_value) + 1);
-		n += 2;
-	}
+	if (extra_key)
+		add_pair(&pairs, &n, extra_key, extra_value);
+	if (label)
+		add_pair(&pairs, &n, "context", label);
 	r = plan_add_array(b->out, buf_text(&pairs), pairs.len, 1);
 	r.n = (uint32_t)n;
 	buf_done(&pairs);
@@ -63,14 +82,14 @@ static const struct {
 	{MS_LAZYTIME, "lazytime"}, {MS_MANDLOCK, "mand"},   {MS_I_VERSION, "iversion"},
 };
 
-void build_mount_params(struct build *b, const struct spec_mount *m, struct step *s)
+void build_mount_params(struct build *b, const char *type, const struct spec_mount *m, struct step *s)
 {
 	const char *data = m->data ? m->data : "";
 
 	for (size_t i = 0; i < sizeof(superblock_words) / sizeof(superblock_words[0]); i++)
 		if (m->words.sb_flags & superblock_words[i].flag)
 			data = arena_printf(b->arena, "%s%s%s", data, *data ? "," : "", superblock_words[i].word);
-	s->mount.params = build_params(b, data, NULL, NULL);
+	s->mount.params = build_params(b, type, data, NULL, NULL);
 	attributes(m, s);
 }
 
@@ -161,8 +180,9 @@ static int build_overlay(struct build *b, struct nook_error *e)
 	s->mount.lowers = plan_add_array(b->out, lowers, n, sizeof(lowers[0]));
 	s->mount.upper_slot = (int16_t)upper;
 	s->mount.params = root->upper_bytes
-		? build_params(b, spec_tmpfs_options(b->arena, "", root->upper_bytes), "mode", "0755")
-		: build_params(b, NULL, "mode", "0755");
+		? build_params(b, "tmpfs", spec_tmpfs_options(b->arena, "", root->upper_bytes), "mode", "0755")
+		: build_params(b, "tmpfs", NULL, "mode", "0755");
+	s->mount.source = plan_add_str(b->out, b->spec->mount_label);
 	s->mount.rec_attr_set = no_nodes(b, 0);
 	return 0;
 }
@@ -185,7 +205,7 @@ int build_root(struct build *b, struct nook_error *e)
 		return build_overlay(b, e);
 	case ROOT_TMPFS:
 		s = build_step(b, STAGE_BUILD, DO_ROOT_TMPFS, "/");
-		s->mount.params = build_params(b, root->upper_bytes ? spec_tmpfs_options(b->arena, "", root->upper_bytes) : NULL, "mode", "0755");
+		s->mount.params = build_params(b, "tmpfs", root->upper_bytes ? spec_tmpfs_options(b->arena, "", root->upper_bytes) : NULL, "mode", "0755");
 		s->mount.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 		return 0;
 	case ROOT_DIR:
@@ -242,7 +262,7 @@ static void dev_detached(struct build *b, const struct spec_mount *m)
 	memcpy(links, standard_links, LINKS_WITHOUT_CORE * sizeof(links[0]));
 	s->slot = (int16_t)slot;
 	s->mount.attr_set = m->words.set;
-	s->mount.params = build_params(b,
+	s->mount.params = build_params(b, "tmpfs",
 		uid || gid ? arena_printf(b->arena, "%s%suid=%u,gid=%u", m->data ? m->data : "", m->data ? "," : "", uid, gid) : m->data,
 		NULL, NULL);
 	s->mount.nodes = plan_add_array(b->out, nodes, sizeof(nodes) / sizeof(nodes[0]), sizeof(nodes[0]));
@@ -264,7 +284,7 @@ static void dev_bound(struct build *b, const struct spec_mount *m)
 	s->flags = PATH_IS_DIR | PATH_REAL_DIR | PATH_FRESH;
 	s->mount.target = s->object;
 	s->mount.fstype = plan_add_str(b->out, "tmpfs");
-	build_mount_params(b, m, s);
+	build_mount_params(b, "tmpfs", m, s);
 	for (size_t i = 0; i < sizeof(standard_nodes) / sizeof(standard_nodes[0]); i++) {
 		s = build_step(b, STAGE_BUILD, DO_DEVICE, arena_printf(b->arena, "/dev/%s", standard_nodes[i].name));
 		s->flags = DEVICE_BIND;
@@ -382,7 +402,7 @@ static void build_fs(struct build *b, const struct spec_mount *m, const char *ta
 	s->mount.source = plan_add_str(b->out, m->source && !text_is(m->source, type) ? m->source : NULL);
 	if (m->standard) /* these come first, before any mount whose content is not ours */
 		s->flags |= PATH_FRESH | (strchr(target + 1, '/') ? PATH_TRUSTED : 0);
-	build_mount_params(b, m, s);
+	build_mount_params(b, type, m, s);
 }
 
 static bool has_limit_in(const struct cgroup_want *want, size_t dir)
@@ -463,7 +483,8 @@ static int build_layers(struct build *b, const struct spec_mount *m, struct nook
 	s->mount.target = s->object;
 	s->mount.upper_slot = (int16_t)upper;
 	s->mount.lowers = plan_add_array(b->out, lowers, n, sizeof(lowers[0]));
-	s->mount.params = build_params(b, l->bytes ? spec_tmpfs_options(b->arena, "", l->bytes) : NULL, "mode", "0755");
+	s->mount.params = build_params(b, "tmpfs", l->bytes ? spec_tmpfs_options(b->arena, "", l->bytes) : NULL, "mode", "0755");
+	s->mount.source = plan_add_str(b->out, b->spec->mount_label);
 	s->mount.rec_attr_set = m->words.set | m->words.rec_set | no_nodes(b, 0);
 	if (l->upper)
 		s->mount.links = plan_add_strs(b->out, given);

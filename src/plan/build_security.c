@@ -9,11 +9,14 @@ int build_security(struct build *b, struct nook_error *e)
 {
 	const struct spec_process *p = &b->spec->process;
 	const char *apparmor = p->apparmor && !text_is(p->apparmor, "unconfined") ? p->apparmor : NULL;
+	const char *files = b->spec->mount_label;
 	struct step *s;
 
+	if (!apparmor && !p->selinux && !files)
+		return 0;
+	TRY(lsm_check(lsm_active(), apparmor, p->selinux ? p->selinux : files, e));
 	if (!apparmor && !p->selinux)
 		return 0;
-	TRY(lsm_check(lsm_active(), apparmor, p->selinux, e));
 	s = build_step(b, STAGE_FINAL, DO_LSM, apparmor ? apparmor : p->selinux);
 	s->lsm.apparmor = plan_add_str(b->out, apparmor);
 	s->lsm.selinux = plan_add_str(b->out, p->selinux);

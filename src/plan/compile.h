@@ -32,9 +32,9 @@ int build_devices(struct build *b, struct nook_error *e);
 int build_dev(struct build *b, const struct spec_mount *m, struct nook_error *e);
 void build_masks(struct build *b);
 /* DO_MOUNT's members from a spec_mount: parameters, attributes. */
-void build_mount_params(struct build *b, const struct spec_mount *m, struct step *s);
-/* Splits "a=b,c" into key, value pairs. */
-struct refs build_params(struct build *b, const char *data, const char *extra_key, const char *extra_value);
+void build_mount_params(struct build *b, const char *type, const struct spec_mount *m, struct step *s);
+/* Splits "a=b,c" into key, value pairs, for a file system of TYPE. */
+struct refs build_params(struct build *b, const char *type, const char *data, const char *extra_key, const char *extra_value);
 int build_limits(struct build *b, struct nook_error *e);
 int build_affinity(struct build *b, struct nook_error *e);
 int build_memory_policy(struct build *b, struct nook_error *e);

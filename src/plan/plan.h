@@ -157,7 +157,7 @@ struct step {
 	struct ref object; /* the object of an error message: a path, a file, a name */
 	union {
 		struct {                  /* DO_OPEN_TREE, DO_BIND, DO_MOUNT, DO_ROOT_* */
-			struct ref source;    /* path on the host; DO_MOUNT: source string */
+			struct ref source;    /* path on the host; DO_MOUNT: source string; DO_ROOT_OVERLAY, DO_OVERLAY: SELinux context */
 			struct ref target;    /* path inside the root */
 			struct ref fstype;
 			struct refs params;   /* key, value pairs for fsconfig(2); a flag has "" as value */

@@ -51,6 +51,11 @@ static bool has_no_userns_left(void)
 	return read_number("/proc/sys/user/max_user_namespaces", 1) == 0;
 }
 
+static bool has_selinux(void)
+{
+	return file_has("/proc/filesystems", "selinuxfs");
+}
+
 static bool is_in_chroot(void)
 {
 	struct stat own, init;
@@ -246,12 +251,14 @@ static const struct hint hints[] = {
 	{STEP_EXEC, ENOENT, "/", NULL, "the path is looked up inside the root that the command runs in"},
 	{STEP_EXEC, ENOENT, NULL, NULL, "the program must be in the container's own PATH"},
 	{STEP_EXEC, EACCES, NULL, NULL, "the file is not executable for this user, is a directory, or lies on a noexec mount"},
+	{STEP_EXEC, EPERM, NULL, has_selinux, "the SELinux policy does not let a process with no-new-privileges change to this label: it wants nnp_transition, or --security-opt no-new-privileges=false"},
 	{STEP_EXEC, ENOEXEC, NULL, NULL, "the file is for another machine, or a script without a #! line"},
 	{STEP_EXEC, E2BIG, NULL, NULL, "arguments and environment together are too large: see ulimit -s"},
 	{STEP_EXEC, ELIBBAD, NULL, NULL, "the file is for another machine, or damaged"},
 	{STEP_CAPS, EPERM, NULL, NULL, "only capabilities that the caller has can be given"},
 	{STEP_LSM, ENOENT, NULL, NULL, "is the AppArmor profile loaded? apparmor_parser -r FILE, aa-status"},
-	{STEP_LSM, EINVAL, NULL, NULL, "the LSM of the label is not active here: see /sys/kernel/security/lsm"},
+	{STEP_LSM, EINVAL, NULL, NULL, "the loaded policy has no such user, role, type or level: seinfo -u -r -t"},
+	{STEP_LSM, EOPNOTSUPP, NULL, NULL, "the active modules stand in /sys/kernel/security/lsm; lsm=... on the kernel's command line chooses them"},
 	{STEP_LANDLOCK, EOPNOTSUPP, NULL, NULL, "Landlock is switched off: boot with lsm=landlock,... (see /sys/kernel/security/lsm)"},
 	{STEP_LANDLOCK, ANY, NULL, has_no_landlock, "Landlock is not active: it needs Linux 5.13, and lsm=landlock,... on the kernel's command line"},
 	{STEP_SECCOMP, EACCES, NULL, NULL, "without CAP_SYS_ADMIN a filter needs no-new-privileges"},

@@ -33,6 +33,12 @@ def cgroup_controllers(proc="/proc/self"):
     return found | ({"blkio"} if "io" in found else set())
 
 
+def security_modules():
+    """The active ones, as the kernel spells them; none where securityfs is not mounted."""
+    path = pathlib.Path("/sys/kernel/security/lsm")
+    return set(path.read_text().strip().split(",")) if path.exists() else set()
+
+
 def is_sanitized(program):
     """Whether it was built with the sanitizers, which make system calls and take memory of their own."""
     return b"__asan_init" in pathlib.Path(program).read_bytes()
