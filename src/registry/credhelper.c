@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "registry/credhelper.h"
+
+#include "base/spawn.h"
+#include "base/text.h"
+#include "json/bind.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { ANSWER_MAX = 1 << 20, STATUS_NONE = 1 };
+
+struct answer {
+	const char *server, *username, *secret;
+};
+
+static const struct bind answer_table[] = {
+	{AT(struct answer, server), BIND_STRING, "ServerURL"},
+	{AT(struct answer, username), BIND_STRING, "Username", .flags = BIND_ALWAYS},
+	{AT(struct answer, secret), BIND_STRING, "Secret", .flags = BIND_ALWAYS},
+	{0},
+};
+
+/* What helpers call a user who has an identity token instead of a password. */
+static const char token_user[] = "<token>";
+
+/* Users keep helpers in places of their own, so their PATH is searched; empty and relative parts are not. */
+static int find(const char *name, char *path, size_t size, struct nook_error *e)
+{
+	const char *at = getenv("PATH");
+
+	if (!*name || name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")])
+		return err_why(e, STEP_REGISTRY, name, EINVAL, "is no name of a credential helper");
+	while (at && *at) {
+		size_t len = strcspn(at, ":");
+
+		if (*at == '/' && snprintf(path, size, "%.*s/docker-credential-%s", (int)len, at, name) < (int)size &&
+			access(path, X_OK) == 0)
+			return 0;
+		at += len + (at[len] == ':');
+	}
+	return err_fmt(e, STEP_SPAWN, name, ENOENT, "there is no program docker-credential-%s", name);
+}
+
+/* Returns its exit status; OUT gets what it printed. */
+static int run(const char *name, const char *verb, const char *input, struct buf *out, struct nook_error *e)
+{
+	extern char **environ;
+	char path[PATH_MAX], text[32];
+	const char *const argv[] = {path, verb, NULL};
+	auto_close int answer = memfd_create("answer", MFD_CLOEXEC);
+	AUTO_VALUE(buf_done) struct buf complaints = {0};
+	struct spawn s = {.argv = argv, .envp = (const char *const *)environ, .input = input, .input_len = strlen(input)};
+	int status;
+
+	TRY(find(name, path, sizeof(path), e));
+	if (answer < 0)
+		return err_sys(e, STEP_SPAWN, path);
+	s.stdout_fd = answer;
+	status = TRY(spawn_run(&s, &complaints, e));
+	(void)snprintf(text, sizeof(text), "/proc/self/fd/%d", answer);
+	TRY(file_read(AT_FDCWD, text, ANSWER_MAX, out, e));
+	return status;
+}
+
+static int refused(const char *name, const char *verb, const struct buf *out, struct nook_error *e)
+{
+	return err_fmt(e, STEP_REGISTRY, name, EIO, "docker-credential-%s %s: %.*s", name, verb,
+		(int)strcspn(buf_text(out), "\n"), buf_text(out));
+}
+
+int credhelper_get(const char *name, const char *server, struct arena *a, struct credentials *ret, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf out = {0};
+	AUTO(json_free) struct json_object *root = NULL;
+	struct answer answer = {0};
+	int status = TRY(run(name, "get", server, &out, e));
+
+	if (status == STATUS_NONE && strstr(buf_text(&out), "not found"))
+		return 1;
+	if (status != 0)
+		return refused(name, "get", &out, e);
+	TRY(json_parse(buf_text(&out), out.len, name, STEP_REGISTRY, &root, e));
+	TRY(bind_read(root, answer_table, &answer, a, NULL, STEP_REGISTRY, e));
+	if (!answer.secret || !*answer.secret)
+		return 1;
+	if (answer.username && text_is(answer.username, token_user))
+		*ret = (struct credentials){.identity_token = answer.secret};
+	else
+		*ret = (struct credentials){.username = answer.username ? answer.username : "", .password = answer.secret};
+	return 0;
+}
+
+int credhelper_store(const char *name, const char *server, const struct credentials *c, struct nook_error *e)
+{
+	struct answer entry = {server, c->identity_token ? token_user : c->username,
+		c->identity_token ? c->identity_token : c->password};
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	AUTO_VALUE(buf_done) struct buf out = {0};
+
+	bind_text(answer_table, &entry, JSON_PLAIN, &text);
+	return TRY(run(name, "store", buf_text(&text), &out, e)) == 0 ? 0 : refused(name, "store", &out, e);
+}
+
+int credhelper_erase(const char *name, const char *server, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf out = {0};
+	int status = TRY(run(name, "erase", server, &out, e));
+
+	if (status == STATUS_NONE && strstr(buf_text(&out), "not found"))
+		return 1;
+	return status == 0 ? 0 : refused(name, "erase", &out, e);
+}
