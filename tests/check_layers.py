@@ -12,9 +12,9 @@ import sys
 # From the ground up.  A folder may include itself and folders of the rows below its own.
 LAYERS = [
     ["base"],
-    ["json", "sys", "opt"],
+    ["json", "sys", "opt", "http"],
     ["spec"],
-    ["cgroup", "security", "image"],
+    ["cgroup", "security", "image", "registry"],
     ["bundle", "plan"],
     ["launch"],
     ["runtime"],
