@@ -98,5 +98,5 @@ def test_pause_limits_and_the_end(ctr, space):
     ctr("task", "kill", "-s", "TERM", "box")
     ctr.until("STOPPED", "task", "ls")
     assert "exit code 5" in ctr.result("task", "delete", "box").err
-    assert clients.groups_named(group) == []
+    assert clients.group_tops(group) == []
     ctr("container", "delete", "box")
