@@ -25,6 +25,7 @@ import runner
 # Programs of Debian's packages, whatever else is called so on this machine.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 IMAGE = "docker.io/library/busybox:latest"
+PAUSE = "docker.io/library/pause:latest"
 GRACE = 10.0
 LIMITS = ("nofile=4096:4096", "nproc=4096:4096")  # clients ask for a million, which not every root may have
 
@@ -68,16 +69,16 @@ def merged(*texts):
     for text in texts:
         name = ""
         for line in text.splitlines():
-            if line.startswith("["):
-                name = line
+            if line.lstrip().startswith("["):
+                name = line.strip()
                 tables.setdefault(name, [])
             elif line:
                 tables[name].append(line)
     return "\n".join("\n".join([name, *lines]) for name, lines in tables.items()).lstrip("\n") + "\n"
 
 
-def program(name, package):
-    found = shutil.which(name, path=PATH)
+def program(name, package, path=PATH):
+    found = shutil.which(name, path=path)
     if not found:
         pytest.skip(f"{name} is not installed: apt-get install {package}")
     return found
@@ -89,31 +90,32 @@ def add_file(archive, name, data):
     archive.addfile(info, io.BytesIO(data))
 
 
-def make_image(path, layer):
+def make_image(path, layer, tag, command):
     """An archive as `docker save` writes it, of one layer."""
     data = layer.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     config = json.dumps({
-        "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]},
+        "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}}).encode()
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     with tarfile.open(path, "w") as archive:
         add_file(archive, name, config)
         add_file(archive, f"{digest}.tar", data)
-        manifest = [{"Config": name, "RepoTags": [IMAGE], "Layers": [f"{digest}.tar"]}]
+        manifest = [{"Config": name, "RepoTags": [tag], "Layers": [f"{digest}.tar"]}]
         add_file(archive, "manifest.json", json.dumps(manifest).encode())
 
 
 @pytest.fixture(scope="session")
-def image_archive():
-    """A busybox image, to be loaded or imported."""
+def images():
+    """A directory with busybox.tar and pause.tar, to be loaded or imported.  The second waits for ever: it holds a pod."""
     with tempfile.TemporaryDirectory(prefix="nook-image.") as top:
         top = pathlib.Path(top)
         root = roots.make_busybox(top / "root")
         with tarfile.open(top / "layer.tar", "w") as archive:
             archive.add(root, arcname=".")
-        make_image(top / "image.tar", top / "layer.tar")
-        yield top / "image.tar"
+        make_image(top / "busybox.tar", top / "layer.tar", IMAGE, ["sh"])
+        make_image(top / "pause.tar", top / "layer.tar", PAUSE, ["sleep", "2147483647"])
+        yield top
 
 
 class Client:

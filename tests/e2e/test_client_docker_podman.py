@@ -14,7 +14,7 @@ import pytest
 
 import clients
 import conftest
-from clients import image_archive  # noqa: F401: a fixture
+from clients import images  # noqa: F401: a fixture
 
 pytestmark = [pytest.mark.user("root"), pytest.mark.controllers("memory", "cpu", "pids", "cpuset")]
 
@@ -116,8 +116,8 @@ both = only("docker", "podman")
 
 
 @pytest.fixture(scope="module")
-def running(request, module_space, image_archive):  # noqa: F811
-    yield from ENGINES[request.param][0](module_space, image_archive)
+def running(request, module_space, images):  # noqa: F811
+    yield from ENGINES[request.param][0](module_space, images / "busybox.tar")
 
 
 @pytest.fixture
@@ -259,6 +259,15 @@ def test_rights_and_mounts(engine, space):
     assert shown.split() == ["read-only", "hut", "1", "0", "device", "CapEff:", "0000000000000001", "NoNewPrivs:", "1",
                              "Seccomp:", "2"]
     assert (space / "data/b").exists()
+
+
+@both
+def test_more_than_the_caller_has(engine):
+    """Capabilities and limits that the caller itself lacks are left out: the container starts."""
+    shown = engine.once("--privileged", "--ulimit", "nofile=1048576:1048576", engine.image, "sh", "-c",
+                        "ulimit -n; grep CapBnd /proc/self/status; test -b /dev/loop0 && echo devices")
+    limit, _, capabilities, devices = shown.split()
+    assert int(limit) <= 1048576 and int(capabilities, 16) & 1 << 21 and devices == "devices"
 
 
 @only("docker")
