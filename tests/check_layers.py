@@ -14,12 +14,13 @@ LAYERS = [
     ["base"],
     ["json", "sys", "opt", "http"],
     ["spec"],
-    ["cgroup", "security", "image", "registry", "disk"],
-    ["bundle", "plan"],
+    ["cgroup", "security", "image", "registry"],
+    ["bundle", "plan", "archive"],
     ["launch"],
     ["runtime"],
     ["box", "storage"],
     ["lib"],
+    ["command"],
     ["cli", "oci", "shim", "unpack", "transfer"],
 ]
 RANK = {folder: rank for rank, row in enumerate(LAYERS) for folder in row}

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "cgroup/named.h"
-#include "cli/command.h"
+#include "command/command.h"
 
 #define CGROUP_ARG_OPTION(at) \
 	{'g', "group", "CONTROLLERS:PATH", OPT_STRINGS, (at), "the group, instead of the first argument; may be repeated"}

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "cgroup/dir.h"
 #include "cli/cgroup_args.h"
-#include "cli/table.h"
+#include "command/table.h"
 
 #include <dirent.h>
 #include <fcntl.h>

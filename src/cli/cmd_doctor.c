@@ -2,8 +2,8 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/doctor.h"
-#include "cli/log.h"
-#include "cli/table.h"
+#include "command/log.h"
+#include "command/table.h"
 
 #include <sys/utsname.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/command.h"
+#include "command/command.h"
 
 #include "base/text.h"
 #include "cli/env.h"

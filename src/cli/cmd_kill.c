@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cgroup/cgroup.h"
-#include "cli/command.h"
+#include "command/command.h"
 #include "runtime/container.h"
 #include "runtime/signals.h"
 #include "sys/pid.h"

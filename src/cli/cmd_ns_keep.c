@@ -5,7 +5,7 @@
  */
 #include "base/fd.h"
 #include "base/text.h"
-#include "cli/command.h"
+#include "command/command.h"
 #include "cli/ns_pins.h"
 #include "sys/netlink.h"
 #include "sys/pid.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 #include "base/text.h"
-#include "cli/command.h"
+#include "command/command.h"
 #include "cli/ns_list.h"
-#include "cli/table.h"
+#include "command/table.h"
 #include "sys/procfd.h"
 
 #include <stdio.h>

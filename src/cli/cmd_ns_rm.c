@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/command.h"
+#include "command/command.h"
 #include "cli/ns_pins.h"
 
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)

@@ -2,7 +2,7 @@
 /* pause and unpause: for containers, and for any process with all that descends from it. */
 #include "base/text.h"
 #include "cgroup/cgroup.h"
-#include "cli/command.h"
+#include "command/command.h"
 #include "runtime/container.h"
 #include "spec/spec.h"
 

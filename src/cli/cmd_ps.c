@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 #include "base/text.h"
-#include "cli/ago.h"
-#include "cli/command.h"
-#include "cli/table.h"
+#include "command/ago.h"
+#include "command/command.h"
+#include "command/table.h"
 #include "runtime/container.h"
 
 struct options {

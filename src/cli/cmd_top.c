@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 #include "base/text.h"
-#include "cli/command.h"
-#include "cli/table.h"
+#include "command/command.h"
+#include "command/table.h"
 #include "runtime/processes.h"
 
 #include <time.h>

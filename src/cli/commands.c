@@ -11,12 +11,12 @@ extern const struct command cmd_complete;
 extern const struct command cmd_completion;
 extern const struct command cmd_diff;
 extern const struct command cmd_discard;
-extern const struct command cmd_disk;
 extern const struct command cmd_doctor;
 extern const struct command cmd_exec;
 extern const struct command cmd_help;
 extern const struct command cmd_inspect;
 extern const struct command cmd_kill;
+extern const struct command cmd_load;
 extern const struct command cmd_man;
 extern const struct command cmd_ns;
 extern const struct command cmd_pause;
@@ -48,7 +48,7 @@ const struct command *const commands[] = {
 	&cmd_wait,
 	&cmd_kill,
 	&cmd_rm,
-	&cmd_disk,
+	&cmd_load,
 	&cmd_cgroup,
 	&cmd_ns,
 	&cmd_system,

@@ -2,7 +2,7 @@
 /* Which commands there are, and how one is found. */
 #pragma once
 
-#include "cli/command.h"
+#include "command/command.h"
 
 extern const struct command *const commands[]; /* as `nook help` lists them; NULL-terminated */
 extern const struct opt global_options[];      /* offsets into struct globals */

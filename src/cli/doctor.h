@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "cli/command.h"
+#include "command/command.h"
 
 enum finding_state {
 	FINDING_OK,

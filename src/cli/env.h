@@ -2,7 +2,7 @@
 /* The environment of a command: --env and --env-file, as docker has them. */
 #pragma once
 
-#include "cli/command.h"
+#include "command/command.h"
 
 struct env_sources {
 	const char *const *base;   /* what stands before the options, or NULL: the container's is added later */

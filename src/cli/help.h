@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "cli/command.h"
+#include "command/command.h"
 
 /* PATH is the words before the command's options: "run", "cgroup ls". */
 void help_command(const struct command *cmd, const char *path, struct buf *out);

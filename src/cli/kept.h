@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "box/changes.h"
-#include "cli/command.h"
+#include "command/command.h"
 #include "sys/keepdir.h"
 
 /* "A path", "A link -> text", "! path (why)": one line, with what a terminal would take for more than a character escaped. */

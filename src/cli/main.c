@@ -7,7 +7,8 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/help.h"
-#include "cli/log.h"
+#include "command/log.h"
+#include "command/transfer.h"
 #include "cli/places.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@ struct call {
 	char path[PATH_WORDS_MAX]; /* "cgroup ls"; "" for the program itself */
 	struct globals globals;
 	struct cli cli;
+	const char *const *words; /* of a command that nook-transfer runs: "load", "-i", "x" */
 };
 
 static int print(const struct buf *text, int fd)
@@ -132,6 +134,21 @@ static int parse_global(struct call *call, int *argc, char ***argv, struct nook_
 	return 0;
 }
 
+/* The command's path and what stands behind it, kept as it was before options and arguments are told apart. */
+static void keep_words(struct call *call, int argc, char **argv)
+{
+	struct arena *a = call->cli.arena;
+	const char **list = NULL;
+	char *save = NULL;
+	size_t n = 0;
+
+	for (char *word = strtok_r(arena_strdup(a, call->path), " ", &save); word; word = strtok_r(NULL, " ", &save))
+		*arena_push(a, &list, &n) = word;
+	for (int i = 1; i < argc; i++)
+		*arena_push(a, &list, &n) = argv[i];
+	call->words = list;
+}
+
 /* From the words of the command line to the command, its options and its arguments. */
 static int parse(struct call *call, int *argc, char ***argv, void **ret_options, struct nook_error *e)
 {
@@ -147,6 +164,8 @@ static int parse(struct call *call, int *argc, char ***argv, void **ret_options,
 		TRY(enter(call, list, (*argv)[0], e));
 		list = call->cmd->subs;
 	}
+	if (call->cmd->transfer)
+		keep_words(call, *argc, *argv);
 	*ret_options = arena_alloc(call->cli.arena, call->cmd->options_size);
 	if (call->cmd->options) {
 		tables[0] = call->cmd->options;
@@ -194,7 +213,7 @@ int main(int argc, char **argv)
 		return misused(&call, &e);
 	r = settle(&call, &e);
 	if (r >= 0)
-		r = call.cmd->run(&call.cli, options, argc, argv, &e);
+		r = call.cmd->transfer ? transfer_exec(&call.cli, call.words, &e) : call.cmd->run(&call.cli, options, argc, argv, &e);
 	if (fflush(stdout) != 0 && r >= 0)
 		r = err_sys(&e, STEP_STDIO, "stdout");
 	if (r >= 0)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "cli/command.h"
+#include "command/command.h"
 
 /* The page of CMD; EXTRA holds more sections, or is NULL. */
 void manual_command(const struct command *cmd, const char *extra, struct buf *out);

@@ -2,7 +2,7 @@
 /* Where nook keeps things when neither an option nor the environment says so. */
 #pragma once
 
-#include "cli/command.h"
+#include "command/command.h"
 
 /* Fills c->root and c->run where they are NULL.  Makes nothing. */
 int places_default(struct cli *c, struct nook_error *e);

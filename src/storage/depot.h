@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "storage/db.h"
 
 #include <stdbool.h>
 
@@ -26,9 +27,12 @@ struct depot {
 	int fd;           /* of it, O_PATH */
 	struct arena *arena;
 	struct db *db;    /* opened when it is needed */
+	int *held;        /* locks that are kept until depot_close() */
+	size_t n_held;
 };
 
-/* DEPOT_READ makes nothing: -ENOENT (nothing recorded) when there is no depot yet.  DEPOT_WRITE makes what is missing. */
+/* DEPOT_READ makes nothing: 1 when there is no depot yet, and *RET is NULL.  DEPOT_WRITE makes what is missing and sweeps
+ * what cut-off commands left. */
 enum depot_mode { DEPOT_READ, DEPOT_WRITE };
 int depot_open(const char *root, enum depot_mode mode, struct arena *a, struct depot **ret, struct nook_error *e);
 void depot_close(struct depot *d);
@@ -38,8 +42,15 @@ CLEANUP_DEFINE(struct depot *, depot_close)
 int depot_db(struct depot *d, struct db **ret, struct nook_error *e);
 /* Closes it again: before anything is cloned. */
 void depot_db_close(struct depot *d);
+/* Keeps FD, which holds a lock, until depot_close(). */
+void depot_hold(struct depot *d, int fd);
 
 /* Removes what cut-off commands left in ingest/ and nobody holds; partial blobs stay for PARTIAL_SECONDS, so that a
- * second pull can go on with them.  0 seconds: they go too.  Returns how many things were removed. */
+ * second pull can go on with them.  Returns how many things were removed. */
 enum { PARTIAL_SECONDS = 24 * 3600 };
 int depot_sweep(struct depot *d, int64_t partial_seconds, struct nook_error *e);
+/* A new directory ingest/KIND-..., 0700 and locked (shared): a descriptor, and its name below the depot in NAME. */
+enum { INGEST_NAME_MAX = 64 };
+int ingest_dir(struct depot *d, const char *kind, char name[static INGEST_NAME_MAX], struct nook_error *e);
+/* Moves DIR/NAME out of sight in one step and removes it; who was cut off in between leaves it to the sweep. */
+int ingest_discard(struct depot *d, const char *path, struct nook_error *e);

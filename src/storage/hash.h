@@ -2,6 +2,7 @@
 /* Digests of content, by libcrypto. */
 #pragma once
 
+#include "base/cleanup.h"
 #include "image/digest.h"
 
 struct hash;

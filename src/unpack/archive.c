@@ -6,9 +6,11 @@
 #include "unpack/archive.h"
 
 #include "base/alloc.h"
+#include "archive/inflate.h"
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -30,6 +32,16 @@ static int reader_failed(struct archive *a, const char *object, struct nook_erro
 
 static struct archive *reader_new(void)
 {
+	struct archive *a = archive_read_new();
+
+	if (!a || archive_read_support_format_tar(a) != ARCHIVE_OK)
+		abort();
+	return a;
+}
+
+/* Compressions of an archive that libarchive reads itself. */
+static void support_filters(struct archive *a)
+{
 	/* Anything but ARCHIVE_OK would mean that libarchive wants to run a program for it. */
 	static int (*const filters[])(struct archive *) = {
 		archive_read_support_filter_gzip,
@@ -37,14 +49,10 @@ static struct archive *reader_new(void)
 		archive_read_support_filter_zstd,
 		archive_read_support_filter_xz,
 	};
-	struct archive *a = archive_read_new();
 
-	if (!a || archive_read_support_format_tar(a) != ARCHIVE_OK)
-		abort();
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
 		if (filters[i](a) != ARCHIVE_OK)
 			abort();
-	return a;
 }
 
 /* 1: to be written, 0: a socket, which means nothing without its process. */
@@ -147,13 +155,10 @@ static int unpack_entry(struct archive *a, struct archive_entry *from, struct wr
 	return writer_end(w, e);
 }
 
-int archive_unpack(int input, struct writer *w, struct nook_error *e)
+static int unpack_entries(struct archive *a, struct writer *w, struct nook_error *e)
 {
-	AUTO(reader_free) struct archive *a = reader_new();
 	char last[NOOK_OBJECT_MAX] = "archive";
 
-	if (archive_read_open_fd(a, input, READ_BLOCK) < ARCHIVE_WARN)
-		return reader_failed(a, last, e);
 	for (;;) {
 		struct archive_entry *from = NULL;
 		int r = archive_read_next_header(a, &from);
@@ -166,4 +171,55 @@ int archive_unpack(int input, struct writer *w, struct nook_error *e)
 		if (archive_entry_pathname(from))
 			(void)strncpy(last, archive_entry_pathname(from), sizeof(last) - 1);
 	}
+}
+
+int archive_unpack(int input, struct writer *w, struct nook_error *e)
+{
+	AUTO(reader_free) struct archive *a = reader_new();
+
+	support_filters(a);
+	if (archive_read_open_fd(a, input, READ_BLOCK) < ARCHIVE_WARN)
+		return reader_failed(a, "archive", e);
+	return unpack_entries(a, w, e);
+}
+
+/* ---- layers ---------------------------------------------------------------------------------------------------------- */
+
+struct layer_source {
+	struct inflate *input;
+	struct nook_error *error;
+	bool failed; /* ERROR says why, better than libarchive can */
+};
+
+static la_ssize_t read_layer(struct archive *a, void *data, const void **ret)
+{
+	struct layer_source *s = data;
+	ssize_t n = inflate_read(s->input, ret, s->error);
+
+	if (n >= 0)
+		return n;
+	s->failed = true;
+	archive_set_error(a, EINVAL, "the layer cannot be read");
+	return ARCHIVE_FATAL;
+}
+
+int archive_unpack_layer(struct inflate *input, struct writer *w, struct nook_error *e)
+{
+	AUTO(reader_free) struct archive *a = reader_new();
+	struct nook_error why = NOOK_ERROR_INIT;
+	struct layer_source s = {.input = input, .error = &why};
+	int r = 0;
+
+	/* A layer without a byte is an empty one. */
+	(void)archive_read_support_format_empty(a);
+	if (archive_read_open2(a, &s, NULL, read_layer, NULL, NULL) < ARCHIVE_WARN)
+		r = reader_failed(a, "layer", e);
+	else
+		r = unpack_entries(a, w, e);
+	if (s.failed) {
+		if (e)
+			*e = why;
+		return -EINVAL;
+	}
+	return r < 0 ? r : inflate_drain(input, e);
 }

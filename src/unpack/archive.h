@@ -6,3 +6,7 @@
 
 /* From the descriptor INPUT, which need not be seekable, to the end.  Runs no program.  Messages name the entry. */
 int archive_unpack(int input, struct writer *w, struct nook_error *e);
+
+struct inflate;
+/* The same for a layer: a plain tar as INPUT hands it out, read to the end of the stream, so that its digest is complete. */
+int archive_unpack_layer(struct inflate *input, struct writer *w, struct nook_error *e);

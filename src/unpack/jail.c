@@ -29,15 +29,15 @@
 #endif
 #endif
 
-enum { ROOT_FD = 4, FIRST_OTHER_FD = 5, SPARE_FD = 16, FILES_MAX = 1024 };
+enum { ROOT_FD = 4, SPARE_FD = JAIL_LOWERS + JAIL_LOWERS_MAX, FILES_MAX = 1024 };
 
 /* The largest dictionaries in use (zstd --long=27, xz -9) take 128 MiB; what asks for more is an attack on memory. */
 #define MEMORY_MAX ((rlim_t)1 << 30)
 
 /* Reading, writing below descriptors, memory, leaving. */
 static const char *const calls[] = {
-	"brk", "clock_gettime", "close", "exit", "exit_group", "fchmod", "fchown", "fchownat", "fcntl", "fsetxattr",
-	"fstat", "fsync", "ftruncate", "futex", "getdents64", "getpid", "getrandom", "gettid", "linkat", "lseek",
+	"brk", "clock_gettime", "close", "exit", "exit_group", "faccessat", "faccessat2", "fchmod", "fchown", "fchownat",
+	"fcntl", "fgetxattr", "flistxattr", "fsetxattr", "fstat", "fsync", "ftruncate", "futex", "getdents64", "getpid", "getrandom", "gettid", "linkat", "lseek",
 	"madvise", "mkdirat", "mknodat", "mmap", "mprotect", "mremap", "munmap", "newfstatat", "openat", "openat2",
 	"pread64", "pwrite64", "read", "readv", "renameat", "renameat2", "restart_syscall", "rt_sigaction",
 	"rt_sigprocmask", "rt_sigreturn", "statx", "symlinkat", "syncfs", "tgkill", "unlinkat", "utimensat", "write",
@@ -90,7 +90,7 @@ static int leave_file_system(struct jail_missing *missing, struct nook_error *e)
 	return pivot_here(e);
 }
 
-static int fence(int root, struct jail_missing *missing, struct nook_error *e)
+static int fence(int root, size_t n_lowers, struct jail_missing *missing, struct nook_error *e)
 {
 	const struct landlock_kernel k = landlock_probe(&missing->landlock);
 
@@ -103,6 +103,8 @@ static int fence(int root, struct jail_missing *missing, struct nook_error *e)
 	auto_close int rules = TRY(landlock_ruleset(k.fs, k.scopes, e));
 
 	TRY(landlock_allow(rules, root, k.fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, "target", e));
+	for (size_t i = 0; i < n_lowers; i++)
+		TRY(landlock_allow(rules, JAIL_LOWERS + (int)i, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, "layer", e));
 	return landlock_enforce(rules, e);
 }
 
@@ -186,17 +188,33 @@ static int filter(struct nook_error *e)
 #endif
 }
 
-/* Input and root to their places, everything else closed. */
-static int keep_two(int input, int root, struct nook_error *e)
+static int move_fd(int from, int to, struct nook_error *e)
 {
-	auto_close int spare_input = fcntl(input, F_DUPFD_CLOEXEC, SPARE_FD);
-	auto_close int spare_root = fcntl(root, F_DUPFD_CLOEXEC, SPARE_FD);
+	return dup3(from, to, O_CLOEXEC) < 0 ? err_sys(e, STEP_FDS, "jail") : 0;
+}
 
-	if (dup3(spare_input, JAIL_INPUT, O_CLOEXEC) < 0 || dup3(spare_root, ROOT_FD, O_CLOEXEC) < 0)
+/* A copy beyond all places that are given out. */
+static int spare(int fd, struct nook_error *e)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, SPARE_FD);
+
+	return copy < 0 ? err_sys(e, STEP_FDS, "jail") : copy;
+}
+
+/* Input, root and lowers to their places, everything else closed. */
+static int keep(const struct jail_options *o, int root, struct nook_error *e)
+{
+	int input = TRY(spare(o->input, e)), lowers[JAIL_LOWERS_MAX];
+
+	root = TRY(spare(root, e));
+	for (size_t i = 0; i < o->n_lowers; i++)
+		lowers[i] = TRY(spare(o->lowers[i], e));
+	TRY(move_fd(input, JAIL_INPUT, e));
+	TRY(move_fd(root, ROOT_FD, e));
+	for (size_t i = 0; i < o->n_lowers; i++)
+		TRY(move_fd(lowers[i], JAIL_LOWERS + (int)i, e));
+	if (syscall(SYS_close_range, JAIL_LOWERS + o->n_lowers, ~0U, 0) < 0)
 		return err_sys(e, STEP_FDS, "jail");
-	if (syscall(SYS_close_range, FIRST_OTHER_FD, ~0U, 0) < 0)
-		return err_sys(e, STEP_FDS, "jail");
-	spare_input = spare_root = -EBADF;
 	return ROOT_FD;
 }
 
@@ -214,13 +232,13 @@ int jail_enter(int target, const struct jail_options *o, struct jail_missing *re
 	/* Whoever removes the target waits for this lock, so that nothing is written behind its back. */
 	if (flock(root, LOCK_SH | LOCK_NB) < 0)
 		return err_sys(e, STEP_LOCK, "target");
-	root = TRY(keep_two(o->input, root, e));
+	root = TRY(keep(o, root, e));
 	TRY(limit(e));
 	TRY(drop_caps(o->keep_caps, e));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_sys(e, STEP_SECCOMP, "jail");
-	TRY(fence(root, &missing, e));
+	TRY(fence(root, o->n_lowers, &missing, e));
 	TRY(filter(e));
 	*ret_missing = missing;
 	return root;

@@ -10,11 +10,14 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct jail_options {
 	int input;          /* kept open, beside 0, 1 and 2 */
 	uint64_t keep_caps; /* mask of 1 << CAP_* */
+	const int *lowers;  /* directories that may be read; kept open, from JAIL_LOWERS on */
+	size_t n_lowers;    /* at most JAIL_LOWERS_MAX */
 };
 
 /* What the machine did not give; the rest of the jail holds. */
@@ -22,8 +25,9 @@ struct jail_missing {
 	const char *namespaces, *landlock; /* a clause that says why, or NULL */
 };
 
-enum { JAIL_INPUT = 3 };
+enum { JAIL_INPUT = 3, JAIL_LOWERS = 5, JAIL_LOWERS_MAX = 128 };
 
 /* Shuts the calling process in below the directory TARGET and returns a descriptor of it from inside.  The input is at
- * JAIL_INPUT from then on; all other descriptors but 0, 1 and 2 are closed, TARGET and the old input among them. */
+ * JAIL_INPUT from then on; all other descriptors but 0, 1, 2 and the lowers are closed, TARGET and the old ones among
+ * them. */
 int jail_enter(int target, const struct jail_options *o, struct jail_missing *ret_missing, struct nook_error *e);

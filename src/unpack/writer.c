@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "sys/inroot.h"
 #include "unpack/entry_name.h"
+#include "unpack/lower.h"
 
 #include <limits.h>
 #include <sys/stat.h>
@@ -68,6 +69,16 @@ void writer_free(struct writer *w)
 		free(w->late[i].name);
 	free(w->late);
 	free(w);
+}
+
+uint64_t writer_bytes(const struct writer *w)
+{
+	return w->bytes;
+}
+
+uint64_t writer_entries(const struct writer *w)
+{
+	return w->entries;
 }
 
 struct writer_skipped writer_skipped(const struct writer *w)
@@ -161,7 +172,9 @@ static bool is_wanted_xattr(const struct writer *w, const char *name)
 
 	if (user)
 		return !text_after(user, "overlay.");
-	return text_is(name, "security.capability") && w->options.owners == WRITER_OWNERS_KEPT;
+	/* In a user namespace the kernel binds them to its root (version 3). */
+	return text_is(name, "security.capability") &&
+		(w->options.owners == WRITER_OWNERS_KEPT || w->options.layer != WRITER_LAYER_NONE);
 }
 
 static int set_xattrs(struct writer *w, int fd, const struct entry *entry, struct nook_error *e)
@@ -250,6 +263,31 @@ static int add_symlink(struct writer *w, const char *last, const struct entry *e
 	return utimensat(w->parent, last, times, AT_SYMLINK_NOFOLLOW) < 0 ? failed(e, entry) : 0;
 }
 
+static bool is_there(int dir, const char *name)
+{
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A hard link to a file of a layer below: a copy. */
+static int link_below(struct writer *w, const char *last, const struct entry_name *target, const struct entry *entry,
+	struct nook_error *e)
+{
+	auto_close int from = -EBADF, to = -EBADF;
+	int r;
+
+	if (w->options.links_skipped) {
+		w->skipped.links++;
+		return 0;
+	}
+	from = lower_open(w->options.lowers, w->options.n_lowers, target);
+	if (from < 0)
+		return err_fmt(e, STEP_UNPACK, entry->name, ENOENT, "links to \"%.100s\", which is %s", entry->link,
+			from == -EPERM ? "no regular file" : "neither in this layer nor below");
+	to = MAKE(w, last, entry, e, openat(w->parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+	r = lower_copy(from, to, w->options.owners == WRITER_OWNERS_KEPT ? LOWER_OWNER_KEPT : LOWER_OWNER_OURS);
+	return r < 0 ? err_num(e, STEP_UNPACK, entry->name, r) : 0;
+}
+
 static int add_hardlink(struct writer *w, const char *last, const struct entry *entry, struct nook_error *e)
 {
 	struct entry_name target;
@@ -261,6 +299,8 @@ static int add_hardlink(struct writer *w, const char *last, const struct entry *
 			why ? why : "is the root");
 	auto_close int dir = inroot_open_raw(w->root, target.dir[0] ? target.dir : "/", O_PATH | O_DIRECTORY, 0);
 
+	if (w->options.layer != WRITER_LAYER_NONE && (dir < 0 || !is_there(dir, target.last)))
+		return link_below(w, last, &target, entry, e);
 	if (dir < 0 || fstatat(dir, target.last, &old, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_fmt(e, STEP_UNPACK, entry->name, ENOENT, "links to \"%.100s\", which is not in the root", entry->link);
 	if (S_ISDIR(old.st_mode))
@@ -288,6 +328,11 @@ static int add_node(struct writer *w, const char *last, const struct entry *entr
 			return refuse(e, entry, ERANGE, "has a device number out of range");
 		device = makedev((unsigned)entry->major, (unsigned)entry->minor);
 	}
+	/* To overlayfs this is a whiteout, and no other device has these numbers. */
+	if (w->options.layer != WRITER_LAYER_NONE && entry->type == ENTRY_CHAR && device == 0) {
+		w->skipped.devices++;
+		return 0;
+	}
 	(void)MAKE(w, last, entry, e, mknodat(w->parent, last, type | (entry->mode & 0777), device));
 	TRY(set_owner(w, w->parent, last, entry, e));
 	w->skipped.xattrs += entry->n_xattrs;
@@ -298,10 +343,14 @@ static int add_node(struct writer *w, const char *last, const struct entry *entr
 
 static int make_opaque(struct writer *w, int fd, const struct entry *entry, struct nook_error *e)
 {
-	const char *name = w->options.layer == WRITER_LAYER_TRUSTED ? "trusted.overlay.opaque" : "user.overlay.opaque";
+	static const struct {
+		const char *name;
+		enum writer_layer but;
+	} names[] = {{"trusted.overlay.opaque", WRITER_LAYER_USER}, {"user.overlay.opaque", WRITER_LAYER_TRUSTED}};
 
-	if (fsetxattr(fd, name, "y", 1, 0) < 0)
-		return err_fmt(e, STEP_UNPACK, entry->name, errno, "%s: %s", name, strerror(errno));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (w->options.layer != names[i].but && fsetxattr(fd, names[i].name, "y", 1, 0) < 0)
+			return err_fmt(e, STEP_UNPACK, entry->name, errno, "%s: %s", names[i].name, strerror(errno));
 	return 0;
 }
 

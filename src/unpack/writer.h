@@ -58,6 +58,7 @@ enum writer_layer {
 	WRITER_LAYER_NONE,    /* ".wh." is a name like any other */
 	WRITER_LAYER_TRUSTED, /* trusted.overlay.opaque: for root's overlays; needs CAP_SYS_ADMIN */
 	WRITER_LAYER_USER,    /* user.overlay.opaque: for overlays mounted with userxattr */
+	WRITER_LAYER_BOTH,    /* both, so that either kind of overlay understands it */
 };
 
 struct writer_options {
@@ -68,6 +69,9 @@ struct writer_options {
 	uint64_t max_size;    /* apparent size of one file */
 	uint64_t max_entries;
 	unsigned max_depth;   /* components of a name */
+	const int *lowers;    /* of a layer: directories of the layers below, the topmost first; borrowed */
+	size_t n_lowers;
+	bool links_skipped;   /* of a layer: a hard link to what is not in it is counted instead of refused */
 };
 
 extern const struct writer_options writer_defaults;
@@ -75,6 +79,7 @@ extern const struct writer_options writer_defaults;
 /* What was left out, for a note. */
 struct writer_skipped {
 	uint64_t devices, xattrs;
+	uint64_t links; /* hard links to what is not in this layer: it has to be unpacked again with the lower ones at hand */
 };
 
 struct writer;
@@ -91,5 +96,8 @@ int writer_data(struct writer *w, int64_t offset, const void *data, size_t size,
 int writer_end(struct writer *w, struct nook_error *e);
 /* After the last entry: modes and times of directories. */
 int writer_finish(struct writer *w, struct nook_error *e);
+/* How much there was. */
+uint64_t writer_bytes(const struct writer *w);
+uint64_t writer_entries(const struct writer *w);
 
 struct writer_skipped writer_skipped(const struct writer *w);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/ago.h"
+#include "command/ago.h"
 #include "tests.h"
 
 static void test_spans_are_told_in_the_largest_unit(void **state)

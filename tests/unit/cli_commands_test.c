@@ -36,7 +36,7 @@ static void for_each(const struct command *const *list, const char *path,
 
 static void judge_description(const struct command *cmd, const char *path)
 {
-	CLAIM(path, !!cmd->run != !!cmd->subs, "has either run or subs");
+	CLAIM(path, !!cmd->run + !!cmd->subs + cmd->transfer == 1, "has either run or subs, or is nook-transfer's");
 	if (!cmd->summary)
 		return;
 	CLAIM(path, cmd->subs || cmd->usage, "has no usage");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What reaches a terminal or a log: escaping, tables. */
-#include "cli/log.h"
-#include "cli/table.h"
+#include "command/log.h"
+#include "command/table.h"
 #include "tests.h"
 
 static void test_json_strings_are_valid_whatever_goes_in(void **state)

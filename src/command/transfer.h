@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* nook-transfer: the program with the big libraries, which makes, fetches and writes images. */
+#pragma once
+
+#include "command/command.h"
+
+/* Becomes nook-transfer, which runs the command of these WORDS (NULL-terminated: "load", "-i", "x.tar") with C's global
+ * options.  Returns only on failure. */
+int transfer_exec(const struct cli *c, const char *const *words, struct nook_error *e);
+/* The same in a child, waited for: its exit status.  stdout goes to stderr, where notes belong. */
+int transfer_run(const struct cli *c, const char *const *words, struct nook_error *e);

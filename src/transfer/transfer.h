@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The commands of nook-transfer, as rows: what nook describes (command/image_options.h), and what runs it. */
+#pragma once
+
+#include "command/command.h"
+
+struct transfer_command {
+	const struct command *about;
+	const char *path; /* of a command below another: "image prune"; NULL: its name */
+	int (*run)(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+};
+
+extern const struct transfer_command transfer_commands[]; /* ends with a zeroed one */
+
+int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
