@@ -92,5 +92,12 @@ int err_why(struct nook_error *e, enum step_id step, const char *object, int err
 /* As err_why() with a formatted clause.  Not for the child of clone(). */
 int err_fmt(struct nook_error *e, enum step_id step, const char *object, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+#ifdef __clang_analyzer__
+/* clang's analyzer reads one file at a time: what is not 0 elsewhere it must be told. */
+#define err_sys(...) ((err_sys)(__VA_ARGS__), -1)
+#define err_num(...) ((err_num)(__VA_ARGS__), -1)
+#define err_why(...) ((err_why)(__VA_ARGS__), -1)
+#define err_fmt(...) ((err_fmt)(__VA_ARGS__), -1)
+#endif
 /* Adds to an existing record: the clause between object and errno's words. */
 void err_detail(struct nook_error *e, const char *detail);

@@ -64,7 +64,7 @@ static bool has_all(int a, int b)
 		auto_free char *two = NULL;
 		ssize_t n = attribute_get(a, name, &one);
 
-		if (n < 0 || attribute_get(b, name, &two) != n || memcmp(one, two, (size_t)n) != 0)
+		if (n < 0 || attribute_get(b, name, &two) != n || !one || !two || memcmp(one, two, (size_t)n) != 0)
 			return false;
 	}
 	return true;

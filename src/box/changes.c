@@ -100,7 +100,9 @@ static char mark_of(int fd, const char *mark)
 {
 	char value[8] = "";
 
-	return fgetxattr(fd, mark, value, sizeof(value)) > 0 ? value[0] : 0;
+	if (fgetxattr(fd, mark, value, sizeof(value)) <= 0)
+		return 0;
+	return value[0];
 }
 
 /* Both forms: a device that cannot be, and an attribute where the directory says that there are such. */

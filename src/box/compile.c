@@ -44,8 +44,6 @@ struct make {
 	size_t n_fence;
 };
 
-extern char **environ;
-
 static const char *outside(const char *name)
 {
 	size_t len = strlen(name);

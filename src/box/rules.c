@@ -50,8 +50,10 @@ static int path_absolute(struct nook_box *b, const char *path, const char **ret,
 		*to++ = '/';
 		to = stpcpy(to, word);
 	}
-	if (to == out)
-		strcpy(out, "/");
+	if (to == out) {
+		out[0] = '/';
+		out[1] = 0;
+	}
 	*ret = out;
 	return 0;
 }

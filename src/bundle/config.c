@@ -424,8 +424,12 @@ static void respell_sysctls(struct spec *s)
 		if (!strchr(key, '/') || key[strcspn(key, "./")] == '/')
 			continue;
 		path = arena_strdup(s->arena, key);
-		for (char *c = path; *c; c++)
-			*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+		for (char *c = path; *c; c++) {
+			if (*c == '.')
+				*c = '/';
+			else if (*c == '/')
+				*c = '.';
+		}
 		s->sysctls[i].key = path;
 	}
 }

@@ -368,9 +368,9 @@ static int check_path(const char *path, struct nook_error *e)
 
 static int want(struct wanting *w, struct cgroup_want *ret, struct nook_error *e)
 {
-	struct cgroup_want result = {.into = -1};
+	struct cgroup_want *result = w->want;
 
-	w->want = &result;
+	result->into = -1;
 	w->v2_dir = -1;
 	TRY(check_path(w->path, e));
 	limits_controllers(w->r, &w->asked, &w->defaults);
@@ -392,17 +392,18 @@ static int want(struct wanting *w, struct cgroup_want *ret, struct nook_error *e
 	TRY(write_unified(w, e));
 	TRY(socket_rules(w, e));
 	/* The list ends with NULL, which n_notes does not count. */
-	if (result.n_notes)
-		*arena_push(w->arena, &result.notes, &result.n_notes) = NULL;
-	result.n_notes -= result.n_notes ? 1 : 0;
-	*ret = result;
+	if (result->n_notes)
+		*arena_push(w->arena, &result->notes, &result->n_notes) = NULL;
+	result->n_notes -= result->n_notes ? 1 : 0;
+	*ret = *result;
 	return 0;
 }
 
 int cgroup_want(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const char *path,
                 struct cgroup_want *ret, struct nook_error *e)
 {
-	struct wanting w = {.arena = a, .l = l, .r = r, .path = path};
+	struct cgroup_want result = {0};
+	struct wanting w = {.arena = a, .l = l, .r = r, .path = path, .want = &result};
 
 	return want(&w, ret, e);
 }
@@ -425,7 +426,8 @@ static const char *path_in_hierarchy(const struct cgroup_layout *l, const char *
 int cgroup_want_more(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const struct cgroup *existing,
                      struct cgroup_want *ret, struct nook_error *e)
 {
-	struct wanting w = {.arena = a, .l = l, .r = r, .existing = existing};
+	struct cgroup_want result = {0};
+	struct wanting w = {.arena = a, .l = l, .r = r, .existing = existing, .want = &result};
 
 	w.path = existing->n ? path_in_hierarchy(l, existing->dirs[0]) : NULL;
 	if (!w.path)

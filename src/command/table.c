@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "command/log.h"
 
+#include <assert.h>
+
 static size_t count_columns(const struct table *t)
 {
 	size_t n = 0;
@@ -80,6 +82,7 @@ void table_text(const struct table *t, struct buf *out)
 	const char **titles = arena_new_n(t->arena, const char *, n);
 	size_t *widths = arena_new_n(t->arena, size_t, n);
 
+	assert(n);
 	for (size_t i = 0; i < n; i++) {
 		titles[i] = t->columns[i].title;
 		widths[i] = titles[i] ? text_width(titles[i]) : 0;

@@ -64,9 +64,7 @@ static _Noreturn void become(const struct walk *w, const struct step *s, int sta
 	walk_vector(w->plan, s->hook.env, env);
 	if (dup2(state, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0 ||
 		syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
-		((s->flags & HOOK_IN_ROOT) && fchdir(w->root) < 0))
-		*failed = errno;
-	else if (execve(walk_str(w, s->hook.path), argv, env) < 0)
+		((s->flags & HOOK_IN_ROOT) && fchdir(w->root) < 0) || execve(walk_str(w, s->hook.path), argv, env) < 0)
 		*failed = errno;
 	_exit(127);
 }

@@ -67,7 +67,7 @@ int apply_user(struct walk *w, const struct step *s, struct nook_error *e)
 	}
 	if (s->user.set_home) {
 		memcpy(w->home, "HOME=", 5);
-		strcpy(w->home + 5, user.home[0] ? user.home : "/");
+		memcpy(w->home + 5, user.home[0] ? user.home : "/", user.home[0] ? strlen(user.home) + 1 : 2);
 	}
 	return 0;
 }

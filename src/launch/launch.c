@@ -274,7 +274,7 @@ int launch(const struct plan *p, const struct launch_hooks *hooks, struct launch
 	r = walk_stage(&w, STAGE_PREPARE, e);
 	memcpy(l.held, w.held, sizeof(l.held));
 	l.n_held = w.n_held;
-	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	if (r >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = err_sys(e, STEP_WIRE, NULL);
 	if (r < 0) {
 		walk_done(&w);

@@ -161,7 +161,7 @@ static const char *const *env_unique(struct arena *a, const char *const *env)
 	for (; env && *env; env++) {
 		size_t len = strcspn(*env, "="), i = 0;
 
-		while (i < n && (strncmp(list[i], *env, len) || list[i][len] != '='))
+		while (i < n && (strncmp(list[i], *env, len) != 0 || list[i][len] != '='))
 			i++;
 		if (i < n)
 			list[i] = *env;

@@ -326,7 +326,7 @@ static inline const char *plan_next(const char *s)
 }
 
 /* Checks a plan that came from outside: every offset, count and kind.  0 or -EINVAL. */
-int plan_validate(const void *p, size_t size);
+int plan_validate(const void *data, size_t size);
 /* Releases what plan_builder_seal() returned. */
 void plan_free(struct plan *p);
 CLEANUP_DEFINE(struct plan *, plan_free)

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "sys/fields.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -424,6 +425,7 @@ static bool has_program(const char *name)
 
 static size_t one_to_one(struct arena *a, const struct spec_idmap *maps, size_t n, struct spec_idmap **ret)
 {
+	assert(maps || !n);
 	*ret = arena_new_n(a, struct spec_idmap, n);
 	for (size_t i = 0; i < n; i++)
 		(*ret)[i] = (struct spec_idmap){maps[i].inside, maps[i].inside, maps[i].count};

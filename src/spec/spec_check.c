@@ -230,8 +230,13 @@ static void dotted(const char *key, char *buf, size_t size)
 	bool slashes = key[strcspn(key, "./")] == '/';
 	size_t i = 0;
 
-	for (; key[i] && i + 1 < size; i++)
-		buf[i] = !slashes ? key[i] : key[i] == '/' ? '.' : key[i] == '.' ? '/' : key[i];
+	for (; key[i] && i + 1 < size; i++) {
+		buf[i] = key[i];
+		if (slashes && key[i] == '/')
+			buf[i] = '.';
+		else if (slashes && key[i] == '.')
+			buf[i] = '/';
+	}
 	buf[i] = 0;
 }
 

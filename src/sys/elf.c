@@ -70,20 +70,21 @@ static uint16_t swap_if(uint16_t v, bool swap)
 
 static void name_machine(char arch[static ELF_ARCH_MAX], uint16_t machine, const unsigned char *ident)
 {
-	char *end = stpcpy(arch, "machine ");
+	static const char word[] = "machine ";
 	char digits[8], *p = digits + sizeof(digits) - 1;
 
 	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
 		if (machines[i].machine == machine && machines[i].class == ident[EI_CLASS] &&
 		    machines[i].data == ident[EI_DATA]) {
-			(void)strcpy(arch, machines[i].name);
+			memcpy(arch, machines[i].name, strlen(machines[i].name) + 1);
 			return;
 		}
 	*p = 0;
 	do
 		*--p = (char)('0' + machine % 10);
 	while (machine /= 10);
-	(void)strcpy(end, p);
+	memcpy(arch, word, sizeof(word) - 1);
+	memcpy(arch + sizeof(word) - 1, p, strlen(p) + 1);
 }
 
 /* The loader that a native program asks for. */
