@@ -21,7 +21,7 @@ LAYERS = [
     ["box", "storage"],
     ["lib"],
     ["command"],
-    ["cli", "oci", "shim", "unpack", "transfer"],
+    ["cli", "oci", "shim", "unpack", "transfer", "proxy"],
 ]
 RANK = {folder: rank for rank, row in enumerate(LAYERS) for folder in row}
 PROGRAMS = set(LAYERS[-1])

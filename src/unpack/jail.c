@@ -4,12 +4,11 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "security/confine.h"
 #include "security/landlock.h"
-#include "security/seccomp.h"
 #include "sys/mountapi.h"
 #include "sys/procfd.h"
 
-#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -19,15 +18,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-
-/* Sanitizers need memory and system calls that this jail takes away. */
-#if defined(__SANITIZE_ADDRESS__)
-#define UNDER_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define UNDER_SANITIZER 1
-#endif
-#endif
 
 enum { ROOT_FD = 4, SPARE_FD = JAIL_LOWERS + JAIL_LOWERS_MAX, FILES_MAX = 1024 };
 
@@ -108,47 +98,13 @@ static int fence(int root, size_t n_lowers, struct jail_missing *missing, struct
 	return landlock_enforce(rules, e);
 }
 
-static int drop_caps(uint64_t keep, struct nook_error *e)
-{
-	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct data[2] = {{0}, {0}};
-
-	if (syscall(SYS_capget, &header, data) < 0)
-		return err_sys(e, STEP_CAPS, "jail");
-	for (int i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(keep >> (32 * i));
-		data[i].effective = data[i].permitted;
-		data[i].inheritable = 0;
-	}
-	return syscall(SYS_capset, &header, data) < 0 ? err_sys(e, STEP_CAPS, "jail") : 0;
-}
-
 static int limit(struct nook_error *e)
 {
-	const struct {
-		int resource;
-		rlim_t most;
-	} limits[] = {
-		{RLIMIT_CORE, 0},
-		{RLIMIT_NOFILE, FILES_MAX},
-		{RLIMIT_MEMLOCK, 0},
+	TRY(confine_limit(RLIMIT_NOFILE, FILES_MAX, e));
+	TRY(confine_limit(RLIMIT_MEMLOCK, 0, e));
 #ifndef UNDER_SANITIZER
-		{RLIMIT_AS, MEMORY_MAX},
+	TRY(confine_limit(RLIMIT_AS, MEMORY_MAX, e));
 #endif
-	};
-
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit l;
-
-		if (getrlimit(limits[i].resource, &l) < 0)
-			return err_sys(e, STEP_RLIMIT, "jail");
-		if (l.rlim_max > limits[i].most)
-			l.rlim_max = limits[i].most;
-		if (l.rlim_cur > l.rlim_max)
-			l.rlim_cur = l.rlim_max;
-		if (setrlimit(limits[i].resource, &l) < 0)
-			return err_sys(e, STEP_RLIMIT, "jail");
-	}
 	return 0;
 }
 
@@ -163,29 +119,9 @@ const char *__asan_default_options(void)
 
 static int filter(struct nook_error *e)
 {
-#ifdef UNDER_SANITIZER
-	(void)calls;
-	return 0;
-#else
-	AUTO(arena_free) struct arena *a = arena_new();
 	struct seccomp_rule allow = {.names = calls, .action = SECCOMP_RET_ALLOW};
-	const struct spec_seccomp profile = {
-		.source = SECCOMP_PROFILE,
-		.default_action = SECCOMP_RET_ERRNO,
-		.default_errno = {EPERM, true},
-		.rules = &allow,
-		.n_rules = 1,
-	};
-	struct sock_filter *code = NULL;
-	struct sock_fprog program;
-	size_t n = 0;
 
-	TRY(seccomp_compile(a, &profile, 0, &code, &n, e));
-	program = (struct sock_fprog){.len = (unsigned short)n, .filter = code};
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
-		return err_sys(e, STEP_SECCOMP, "jail");
-	return 0;
-#endif
+	return confine_calls(&allow, 1, e);
 }
 
 static int move_fd(int from, int to, struct nook_error *e)
@@ -234,9 +170,8 @@ int jail_enter(int target, const struct jail_options *o, struct jail_missing *re
 		return err_sys(e, STEP_LOCK, "target");
 	root = TRY(keep(o, root, e));
 	TRY(limit(e));
-	TRY(drop_caps(o->keep_caps, e));
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	TRY(confine_start(o->keep_caps, e));
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_sys(e, STEP_SECCOMP, "jail");
 	TRY(fence(root, o->n_lowers, &missing, e));
 	TRY(filter(e));
