@@ -139,7 +139,7 @@ struct nook_result {
 	int32_t exit_code;    /* of the command, -1 if a signal ended it or it still runs */
 	int32_t term_signal;  /* the signal that ended it, or -1 */
 	int32_t limit;        /* enum nook_limit: the one that ended it */
-	uint32_t unused;
+	uint32_t refused;     /* requests for hosts that no rule "allow" names */
 	uint64_t wall_us, user_us, system_us; /* of all processes together */
 	uint64_t max_rss;     /* bytes, of the largest process */
 	uint64_t peak_memory; /* bytes, of all together */

@@ -32,7 +32,7 @@ class _Error(ctypes.Structure):
 
 class _Result(ctypes.Structure):
     _fields_ = [("size", ctypes.c_uint32), ("have", ctypes.c_uint32), ("exit_code", ctypes.c_int32),
-                ("term_signal", ctypes.c_int32), ("limit", ctypes.c_int32), ("unused", ctypes.c_uint32)] + [
+                ("term_signal", ctypes.c_int32), ("limit", ctypes.c_int32), ("refused", ctypes.c_uint32)] + [
                     (name, ctypes.c_uint64) for name in ("wall_us", "user_us", "system_us", "max_rss", "peak_memory", "pids",
                                                          "read_bytes", "written_bytes")]
 

@@ -19,7 +19,7 @@ enum { OUTPUT_MAX = 1024 * 1024, TIMEOUT_DEFAULT_MS = 30000 };
 static const char *const search_path[] = {"/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/usr/local/bin"};
 static const char *const plain_env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin", "LC_ALL=C", NULL};
 
-static int program_find(const char *name, char *path, size_t size)
+int spawn_find(const char *name, char *path, size_t size)
 {
 	if (strchr(name, '/')) {
 		(void)snprintf(path, size, "%s", name);
@@ -154,7 +154,7 @@ int spawn_run(const struct spawn *s, struct buf *out, struct nook_error *e)
 	char path[PATH_MAX];
 	pid_t pid = 0;
 
-	r = program_find(s->path ? s->path : s->argv[0], path, sizeof(path));
+	r = spawn_find(s->path ? s->path : s->argv[0], path, sizeof(path));
 	if (r < 0)
 		return err_num(e, STEP_SPAWN, s->argv[0], r);
 	if ((s->input && pipe2(in, O_CLOEXEC) < 0) || (out && pipe2(outp, O_CLOEXEC) < 0)) {
@@ -180,4 +180,38 @@ int spawn_run(const struct spawn *s, struct buf *out, struct nook_error *e)
 	if (r < 0)
 		return err_num(e, STEP_SPAWN, s->argv[0], r);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+pid_t spawn_start(const struct spawn_start *s, struct nook_error *e)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	char path[PATH_MAX];
+	pid_t pid = 0;
+	int r = spawn_find(s->path ? s->path : s->argv[0], path, sizeof(path));
+
+	if (r < 0)
+		return err_num(e, STEP_SPAWN, s->argv[0], r);
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawnattr_init(&attr);
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setsigdefault(&attr, &all);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	if (s->stdin_fd >= 0)
+		(void)posix_spawn_file_actions_adddup2(&actions, s->stdin_fd, 0);
+	else
+		(void)posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	if (s->stderr_fd >= 0)
+		(void)posix_spawn_file_actions_adddup2(&actions, s->stderr_fd, 2);
+	else
+		(void)posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+	(void)posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	(void)posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+	r = posix_spawn(&pid, path, &actions, &attr, (char *const *)s->argv, (char *const *)plain_env);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)posix_spawnattr_destroy(&attr);
+	return r ? err_num(e, STEP_SPAWN, s->argv[0], r) : pid;
 }

@@ -16,6 +16,18 @@ struct spawn {
 	int stdout_fd;            /* where its output goes when > 0; otherwise collected in OUT */
 };
 
+struct spawn_start {
+	const char *path;         /* as above */
+	const char *const *argv;
+	int stdin_fd, stderr_fd;  /* -1: /dev/null; its output always goes there */
+};
+
+/* Starts a program that runs beside the caller, in a session of its own and with nothing but descriptors 0, 1 and 2: the pid
+ * of a child that the caller waits for, or -errno. */
+pid_t spawn_start(const struct spawn_start *s, struct nook_error *e);
+/* Finds a program as the functions here do: 0 or -ENOENT. */
+int spawn_find(const char *name, char *path, size_t size);
+
 /* Runs and waits.  Returns the exit status (0..255, 128+n for a signal), or -errno (-ENOENT: no such program,
  * -ETIMEDOUT: killed).  stdout and stderr together are appended to OUT (NULL: inherited), at most 1 MiB. */
 int spawn_run(const struct spawn *s, struct buf *out, struct nook_error *e);

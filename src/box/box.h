@@ -4,6 +4,7 @@
  *
  *   rules.c    one table: words, their values, what they change in struct nook_box
  *   compile.c  the box, the machine and a command become a spec and then a plan
+ *   network.c  the network: rules in net_rules.c, helper processes
  *   watch.c    from the start to the end: limits, signals, what was used
  *   shim.c     the same in a helper process, for a caller that is big or has threads
  */
@@ -11,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "box/network.h"
 #include "cgroup/cgroup.h"
 #include "plan/build.h"
 
@@ -28,7 +30,9 @@
 	X(PUT, "put", 0, "TARGET=TEXT|TARGET=@FILE", "a file of the box's own with this content")                               \
 	F(BARE, "bare", "start from an empty root instead of this machine's programs and libraries")                   \
 	X(ROOT, "root", 0, "DIR", "start from this directory as the root, read-only")                                           \
-	X(NET, "net", 0, "none|host", "the network: none (the default) or the host's")                                          \
+	X(NET, "net", 0, "none|host|user|proxy|ns:PATH", "the network: none (the default), the host's, one made without rights, only what allow names, or an existing one") \
+	X(ALLOW, "allow", 0, "HOST[:PORT]", "net proxy: a host that may be reached, by name or address; *.DOMAIN, * for every public one") \
+	X(PUBLISH, "publish", 0, "[IP:]PORT:PORT", "a TCP port of the host leads to this port of the box")                            \
 	X(SHARE, "share", 0, "NS[,NS...]", "keep the host's namespace: ipc, uts, cgroup, net")                                  \
 	X(LIMIT, "limit", 0, "NAME=VALUE[,...]", "mem, pids, cpu, time (of processors), wall, files, fsize, stack, output")    \
 	X(SYSCALLS, "syscalls", 0, "default|strict|none|@FILE|deny NAME[,...]", "which system calls are let through")           \
@@ -122,6 +126,13 @@ struct nook_box {
 	const char **denied; /* system calls beside those that the filter refuses anyway */
 	size_t n_denied;
 	const char *filter_file;
+	enum box_net net;
+	bool net_asked;
+	const char *net_path; /* BOX_NET_NS */
+	struct host *allow;
+	size_t n_allow;
+	struct box_port *ports;
+	size_t n_ports;
 	unsigned best_effort;
 	int depth; /* of profiles in profiles */
 	bool terminal;
@@ -162,6 +173,8 @@ struct box_plan {
 	struct plan *plan;
 	const char **notes; /* NULL-terminated or NULL: what this machine does not enforce */
 	struct box_bounds bounds;
+	struct box_network network;
+	const char *hosts; /* that the network's proxy lets through, one a line */
 };
 
 /* ARENA holds what the result points to; the plan is the caller's to plan_free(). */

@@ -111,7 +111,7 @@ static int make_user(struct make *m, struct nook_error *e)
 	return make_maps(m, u->uid, u->gid, e);
 }
 
-static void make_namespaces(struct make *m)
+static int make_namespaces(struct make *m, struct nook_error *e)
 {
 	struct spec *s = m->spec;
 
@@ -119,9 +119,11 @@ static void make_namespaces(struct make *m)
 	for (int kind = 0; kind < NS_COUNT; kind++)
 		if (m->box->shared & (1U << kind))
 			s->ns[kind].mode = NS_HOST;
+	TRY(box_network_spec(m->box, m->arena, s, e));
 	s->net_loopback_up = s->ns[NS_NET].mode == NS_PRIVATE;
 	if (s->ns[NS_UTS].mode == NS_PRIVATE)
 		s->hostname = m->box->hostname ? m->box->hostname : "box";
+	return 0;
 }
 
 /* ---- what is seen -------------------------------------------------------------------------------------------------- */
@@ -504,6 +506,7 @@ static void make_env(struct make *m)
 	for (char **v = environ; !b->clearenv && v && *v; v++)
 		if (is_harmless(*v, strcspn(*v, "=")))
 			*arena_push(m->arena, &list, &n) = arena_strdup(m->arena, *v);
+	box_network_env(b, m->arena, &list, &n);
 	for (size_t i = 0; i < b->n_env; i++) {
 		const char *value = b->env[i].value ? b->env[i].value : outside(b->env[i].name);
 
@@ -579,7 +582,8 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 
 	TRY(plan_host_probe(&m.host, e));
 	m.home = home_of(a);
-	make_namespaces(&m);
+	TRY(box_network_check(b, e));
+	TRY(make_namespaces(&m, e));
 	make_security(&m);
 	TRY(make_filter(&m, e));
 	make_process(&m, argv);
@@ -603,5 +607,6 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 		.notes = result.notes,
 		.bounds = {b->limits.wall_us.value, b->limits.time_us.value, b->limits.output.value},
 	};
+	box_network_of(b, a, &ret->network, &ret->hosts);
 	return 0;
 }

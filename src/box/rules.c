@@ -237,17 +237,6 @@ static int each_word(struct nook_box *b, const char *value, int (*each)(struct n
 	return 0;
 }
 
-static int set_net(struct nook_box *b, const char *value, struct nook_error *e)
-{
-	if (text_is(value, "host"))
-		b->shared |= 1U << NS_NET;
-	else if (text_is(value, "none"))
-		b->shared &= ~(1U << NS_NET);
-	else
-		return bad(value, "the network is none or host", e);
-	return 0;
-}
-
 static int share_one(struct nook_box *b, char *word, struct nook_error *e)
 {
 	static const enum ns_kind kinds[] = {NS_IPC, NS_UTS, NS_CGROUP, NS_NET};
@@ -492,7 +481,9 @@ static int (*const apply[BOX_WORDS])(struct nook_box *b, const char *value, stru
 	[BOX_PUT] = add_put,
 	[BOX_BARE] = set_bare,
 	[BOX_ROOT] = set_root,
-	[BOX_NET] = set_net,
+	[BOX_NET] = box_set_net,
+	[BOX_ALLOW] = box_add_allow,
+	[BOX_PUBLISH] = box_add_publish,
 	[BOX_SHARE] = add_share,
 	[BOX_LIMIT] = add_limit,
 	[BOX_SYSCALLS] = set_syscalls,

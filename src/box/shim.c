@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { FDS_AT_ONCE = BOX_FDS_MAX + 4 };
+enum { FDS_AT_ONCE = BOX_FDS_MAX + 5 };
 
 size_t shim_reply_size(enum shim_kind kind)
 {

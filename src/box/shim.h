@@ -18,8 +18,10 @@
 
 struct shim_request {
 	uint32_t size;
-	uint32_t n_fds;             /* that follow the plan's memfd in the same message */
+	uint32_t n_fds;             /* that follow the plan's memfd, and the hosts', in the same message */
 	struct box_bounds bounds;
+	struct box_network network;
+	uint32_t has_hosts;         /* the second descriptor is a text of hosts */
 	int32_t targets[BOX_FDS_MAX + 3]; /* the number each has in the box */
 };
 

@@ -106,6 +106,15 @@ static int plan_memfd(const struct plan *p, struct nook_error *e)
 	return take_fd(&fd);
 }
 
+static int text_memfd(const char *name, const char *text, struct nook_error *e)
+{
+	auto_close int fd = memfd_create(name, MFD_CLOEXEC);
+
+	if (fd < 0 || fd_write(fd, text, strlen(text)) < 0)
+		return err_sys(e, STEP_SPAWN, name);
+	return take_fd(&fd);
+}
+
 static int null_open(struct nook_error *e)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -116,10 +125,11 @@ static int null_open(struct nook_error *e)
 /* 0, 1 and 2 are the caller's, or nothing where the caller has none, unless the box says otherwise. */
 static int send_request(int control, const struct nook_box *b, const struct box_plan *plan, struct nook_error *e)
 {
-	struct shim_request q = {.size = sizeof(q), .bounds = plan->bounds};
+	struct shim_request q = {.size = sizeof(q), .bounds = plan->bounds, .network = plan->network};
 	auto_close int memfd = TRY(plan_memfd(plan->plan, e));
 	auto_close int null = -EBADF;
-	int fds[BOX_FDS_MAX + 4] = {memfd};
+	auto_close int hosts = -EBADF;
+	int fds[BOX_FDS_MAX + 5] = {memfd};
 	int r;
 
 	for (size_t i = 0; i < b->n_fds; i++) {
@@ -138,7 +148,12 @@ static int send_request(int control, const struct nook_box *b, const struct box_
 		fds[1 + q.n_fds] = fcntl(as, F_GETFD) < 0 ? null : as;
 		q.targets[q.n_fds++] = as;
 	}
-	r = shim_send(control, &q, sizeof(q), fds, 1 + q.n_fds);
+	if (plan->hosts[0]) {
+		hosts = TRY(text_memfd("nook-hosts", plan->hosts, e));
+		fds[1 + q.n_fds] = hosts;
+		q.has_hosts = 1;
+	}
+	r = shim_send(control, &q, sizeof(q), fds, 1 + q.n_fds + q.has_hosts);
 	return r < 0 ? err_num(e, STEP_SPAWN, "nook-shim", r) : 0;
 }
 

@@ -226,7 +226,7 @@ static void step_relays(struct box_watch *w, const struct pollfd *p, bool ended,
 	}
 }
 
-enum { FIXED = 4, RELAYS_MAX = 4 };
+enum { FIXED = 5, RELAYS_MAX = 4 };
 
 static int poll_once(struct box_watch *w, struct pollfd *p, bool ended, int64_t next)
 {
@@ -238,6 +238,7 @@ static int poll_once(struct box_watch *w, struct pollfd *p, bool ended, int64_t 
 	p[1] = (struct pollfd){w->control, POLLIN, 0};
 	p[2] = (struct pollfd){w->caller, POLLIN, 0};
 	p[3] = (struct pollfd){w->signals, POLLIN, 0};
+	p[4] = (struct pollfd){w->links ? box_links_fd(w->links) : -EBADF, POLLIN, 0};
 	for (size_t i = 0; i < w->n_relays; i++) {
 		relay_poll(&w->relays[i], p + FIXED + 2 * i);
 		full = full || (i < w->n_output && relay_is_full(&w->relays[i]));
@@ -274,6 +275,8 @@ int box_watch(struct box_watch *w, struct nook_result *ret, struct nook_error *e
 		}
 		if (p[3].revents)
 			supervise_forward(w->signals, w->launched, w->terminal);
+		if (p[4].revents)
+			box_links_event(w->links);
 		step_relays(w, p + FIXED, ended, &r);
 		ended = ended || p[0].revents;
 	}

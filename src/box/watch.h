@@ -15,6 +15,7 @@ struct box_watch {
 	int control;               /* a socket of shim.h, or -EBADF: its other end asks and, when it goes, the box goes */
 	int caller;                /* a pidfd of whom the box may not outlive, or -EBADF */
 	int signals;               /* of supervise_signals(), or -EBADF */
+	struct box_links *links;   /* its network's helpers, or NULL */
 	struct terminal *terminal; /* whose size follows the caller's, or NULL */
 	struct relay *relays;      /* output first: it is relayed to its end, and counted */
 	size_t n_relays, n_output;

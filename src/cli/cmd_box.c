@@ -9,7 +9,10 @@
 #include "runtime/supervise.h"
 #include "runtime/terminal.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 
 struct box_options {
 	struct opt_list rules[BOX_WORDS]; /* of words with a value */
@@ -65,7 +68,29 @@ static void set_terminal(struct nook_box *b, const struct box_options *o)
 static const char *const limit_names[] = {[NOOK_LIMIT_NONE] = NULL, [NOOK_LIMIT_MEMORY] = "mem", [NOOK_LIMIT_TIME] = "time",
 	[NOOK_LIMIT_WALL] = "wall", [NOOK_LIMIT_OUTPUT] = "output"};
 
-static void result_text(const struct nook_result *r, int status, struct buf *text)
+/* "host:port" as --allow takes it: of the address, when a rule names the host already. */
+static const char *refusal_text(const struct box_refusal *r, char *buf, size_t size)
+{
+	const char *host = r->address[0] ? r->address : r->host;
+
+	(void)snprintf(buf, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, r->port);
+	return buf;
+}
+
+static void network_text(const struct box_links *l, struct json_out *o)
+{
+	char text[NOOK_OBJECT_MAX + 16];
+
+	if (!l->asked_proxy)
+		return;
+	json_out_u64(o, "refused", l->refused);
+	json_out_array(o, "refusedHosts");
+	for (size_t i = 0; i < l->n_list; i++)
+		json_out_string(o, NULL, refusal_text(&l->list[i], text, sizeof(text)));
+	json_out_array_end(o);
+}
+
+static void result_text(const struct nook_result *r, int status, const struct box_links *l, struct buf *text)
 {
 	struct json_out o = {.text = text, .style = JSON_PRETTY};
 
@@ -89,6 +114,7 @@ static void result_text(const struct nook_result *r, int status, struct buf *tex
 		json_out_u64(&o, "readBytes", r->read_bytes);
 		json_out_u64(&o, "writtenBytes", r->written_bytes);
 	}
+	network_text(l, &o);
 	json_out_object_end(&o);
 	buf_addc(text, '\n');
 }
@@ -158,6 +184,7 @@ struct running {
 	struct box_plan *plan;
 	struct launched launched;
 	struct box_output output;
+	struct box_links links;
 	struct relay *relays; /* of a terminal */
 	struct terminal terminal;
 };
@@ -177,8 +204,22 @@ static int watch_terminal(struct running *r, struct box_watch *w, struct nook_er
 	return 0;
 }
 
+/* What has started does not stay when its network could not be made. */
+static int links_ready(struct running *r, struct nook_error *e)
+{
+	int code = box_links_ready(&r->links, &r->launched, e);
+
+	if (code < 0) {
+		(void)kill(r->launched.pid, SIGKILL);
+		while (waitpid(r->launched.pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	return code;
+}
+
 static int run_box(struct running *r, struct nook_result *ret, struct nook_error *e)
 {
+	const struct launch_hooks hooks = {.adopted = box_links_adopted, .data = &r->links};
 	struct box_watch w = BOX_WATCH_INIT(&r->launched, r->plan->plan);
 	bool pipes = w.plan->terminal ? false : r->plan->bounds.output > 0;
 	sigset_t before;
@@ -190,9 +231,13 @@ static int run_box(struct running *r, struct nook_result *ret, struct nook_error
 	auto_close int signals = TRY(supervise_signals(e));
 
 	w.signals = signals;
+	w.links = &r->links;
+	TRY(box_links_begin(&r->links, &r->plan->network, r->plan->hosts, e));
 	if (pipes)
 		TRY(box_output_begin(&r->output, e));
-	code = launch(w.plan, NULL, &r->launched, e);
+	code = launch(w.plan, &hooks, &r->launched, e);
+	if (code >= 0)
+		code = links_ready(r, e);
 	if (pipes) {
 		int back = box_output_ready(&r->output, &w, code < 0 ? NULL : e);
 
@@ -216,17 +261,44 @@ static int status_of(const struct nook_result *r)
 	return r->term_signal >= 0 ? 128 + r->term_signal : r->exit_code;
 }
 
+struct refusals {
+	const struct cli *c;
+	bool later; /* a terminal is the box's as long as it runs */
+};
+
+static void tell_refusal(void *data, const struct box_refusal *r)
+{
+	const struct refusals *refusals = data;
+	char text[NOOK_OBJECT_MAX + 16];
+
+	if (refusals->later)
+		return;
+	(void)refusal_text(r, text, sizeof(text));
+	if (r->address[0])
+		cli_note(refusals->c, "refused %s:%u: its address is not public; allow it with --allow %s", r->host, r->port, text);
+	else
+		cli_note(refusals->c, "refused %s; allow it with --allow %s", text, text);
+}
+
 static int run_planned(struct cli *c, struct box_plan *plan, const struct box_options *o, struct nook_error *e)
 {
 	struct running r = {.plan = plan, .launched = LAUNCHED_INIT, .output = BOX_OUTPUT_INIT, .terminal.master = -EBADF};
 	struct nook_result result = NOOK_RESULT_INIT;
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	auto_close int json = o->json ? TRY(json_open(o->json, e)) : -EBADF;
-	int code = run_box(&r, &result, e), status;
+	struct refusals refusals = {c, plan->plan->terminal};
+	int code, status;
 
+	r.links.told = tell_refusal;
+	r.links.data = &refusals;
+	code = run_box(&r, &result, e);
 	box_output_done(&r.output);
 	free(r.relays);
 	launched_done(&r.launched);
+	box_links_end(&r.links);
+	refusals.later = false;
+	for (size_t i = 0; plan->plan->terminal && i < r.links.n_list; i++)
+		tell_refusal(&refusals, &r.links.list[i]);
 	if (code < 0) {
 		status = supervise_status(e, code);
 		if (json >= 0) {
@@ -234,16 +306,18 @@ static int run_planned(struct cli *c, struct box_plan *plan, const struct box_op
 			(void)json_write(json, &text, NULL);
 		}
 		cli_error(c, e);
+		box_links_done(&r.links);
 		return status;
 	}
 	status = status_of(&result);
 	if (result.limit)
 		cli_note(c, "the limit of %s was reached", limit_names[result.limit]);
 	if (json >= 0) {
-		result_text(&result, status, &text);
-		TRY(json_write(json, &text, e));
+		result_text(&result, status, &r.links, &text);
+		code = json_write(json, &text, e);
 	}
-	return status;
+	box_links_done(&r.links);
+	return code < 0 ? code : status;
 }
 
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)

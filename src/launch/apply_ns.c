@@ -8,11 +8,14 @@
 #include "sys/netlink.h"
 #include "sys/pid.h"
 
+#include <arpa/inet.h>
 #include <linux/prctl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 int apply_open_pid(struct walk *w, const struct step *s, struct nook_error *e)
@@ -125,6 +128,19 @@ int apply_domainname(struct walk *w, const struct step *s, struct nook_error *e)
 int apply_loopback(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	return net_loopback_up(e);
+}
+
+int apply_listen(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->value.number),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	auto_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r;
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, SOMAXCONN) < 0)
+		return err_sys(e, STEP_NET, walk_str(w, s->object));
+	r = wire_send_fd(w->wire, WIRE_LISTENER, fd);
+	return r < 0 ? err_num(e, STEP_WIRE, "listener", r) : 0;
 }
 
 static char *put(char *to, const char *from)

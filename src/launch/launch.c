@@ -38,6 +38,7 @@ void launched_done(struct launched *l)
 {
 	close_fd(&l->pidfd);
 	close_fd(&l->console);
+	close_fd(&l->listener);
 	while (l->n_held)
 		close_fd(&l->held[--l->n_held]);
 	if (l->status)
@@ -212,6 +213,10 @@ static int serve(struct walk *w, int wire, const struct launch_hooks *hooks, str
 		case WIRE_NOTIFY:
 			TRY(pass_listener(hooks, l->pid, l->pidfd, record.number, wire, e));
 			break;
+		case WIRE_LISTENER:
+			close_fd(&l->listener);
+			l->listener = take_fd(&passed);
+			break;
 		case WIRE_HOOKS:
 			TRY(walk_stage(w, STAGE_HOOKS, e));
 			r = wire_send(wire, WIRE_GO, 0);
@@ -248,6 +253,8 @@ static int launch_cloned(struct walk *w, int wire, const struct launch_hooks *ho
 			return from_wire(&record, e);
 		return r;
 	}
+	if (hooks && hooks->adopted)
+		TRY(hooks->adopted(hooks->data, l->pid, l->pidfd, w->child_proc, e));
 	r = wire_send(wire, WIRE_GO, 0);
 	if (r < 0 && r != -EPIPE)
 		return err_num(e, STEP_WIRE, NULL, r);

@@ -16,17 +16,20 @@ struct launched {
 	pid_t pid;    /* the first process, in the caller's pid namespace */
 	int pidfd;
 	int console;  /* master side of its terminal, or -EBADF */
+	int listener; /* of the new network (DO_LISTEN), or -EBADF */
 	int held[HELD_MAX]; /* descriptors whose closing gives a lock back, the first n_held */
 	size_t n_held;
 	int *status;  /* with plan->init: a page that pid 1 shares; wait status of the command, -1 until it has ended.  Else NULL */
 };
 
-#define LAUNCHED_INIT {.pidfd = -EBADF, .console = -EBADF}
+#define LAUNCHED_INIT {.pidfd = -EBADF, .console = -EBADF, .listener = -EBADF}
 void launched_done(struct launched *l);
 
 struct launch_hooks {
 	/* The first process exists and has run nothing of the container yet, so that its pid can be written down. */
 	int (*born)(void *data, pid_t pid, int pidfd, struct nook_error *e);
+	/* Its namespaces and ids are set up, and it still waits; PROC is its /proc/PID. */
+	int (*adopted)(void *data, pid_t pid, int pidfd, int proc, struct nook_error *e);
 	/* Its filter has a listener: LISTENER, which stays the caller's, is to be handed to an agent before the command runs. */
 	int (*notify)(void *data, pid_t pid, int listener, struct nook_error *e);
 	void *data;

@@ -24,6 +24,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_DOMAINNAME] = apply_domainname,
 	[DO_LOOPBACK] = apply_loopback,
 	[DO_NET_DEVICE] = apply_net_device,
+	[DO_LISTEN] = apply_listen,
 	[DO_TIME] = apply_time,
 	[DO_IDMAP] = apply_idmap,
 	[DO_IDMAP_MOUNT] = apply_idmap_mount,

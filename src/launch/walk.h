@@ -98,6 +98,7 @@ int apply_hostname(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_domainname(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_net_device(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_loopback(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_listen(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_time(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_session(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_keyring(struct walk *w, const struct step *s, struct nook_error *e);
@@ -147,6 +148,7 @@ enum wire_kind {
 	WIRE_CHILD,  /* the process in between: number is the pid of the container's first process */
 	WIRE_CONSOLE,/* child to parent, with the master's descriptor */
 	WIRE_NOTIFY, /* child to parent: number is a seccomp listener in the child, which waits for WIRE_GO */
+	WIRE_LISTENER, /* child to parent, with a listening socket of the new network */
 	WIRE_HOOKS,  /* child to parent: walk HOOKS, then say go */
 	WIRE_READY,  /* child to parent: only the gate is left */
 	WIRE_GO,     /* parent to child */

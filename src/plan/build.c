@@ -154,6 +154,9 @@ static void build_namespaces(struct build *b)
 	}
 	if (spec->ns[NS_NET].mode == NS_PRIVATE && spec->net_loopback_up)
 		build_step(b, STAGE_EARLY, DO_LOOPBACK, "lo");
+	if (spec->ns[NS_NET].mode == NS_PRIVATE && spec->net_listen)
+		build_step(b, STAGE_BUILD, DO_LISTEN, arena_printf(b->arena, "127.0.0.1:%u", spec->net_listen))->value.number =
+			spec->net_listen;
 	for (size_t i = 0; i < spec->n_net_devices; i++) {
 		const struct spec_net_device *d = &spec->net_devices[i];
 		struct ref name = plan_add_str(b->out, d->name && *d->name ? d->name : d->host_name);

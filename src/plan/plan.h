@@ -58,6 +58,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 16 };
 	X(DO_HOSTNAME, "hostname", STEP_HOSTNAME, "the container's own name")                                                         \
 	X(DO_DOMAINNAME, "domainname", STEP_HOSTNAME, "the container's own NIS domain")                                               \
 	X(DO_LOOPBACK, "loopback", STEP_NET, "bring lo up: a new network namespace has it down")                                      \
+	X(DO_LISTEN, "listen", STEP_NET, "make a listening socket of the new network, which is served from outside")                   \
 	X(DO_TIME, "time", STEP_NAMESPACE, "shift the clocks of the new time namespace")                                              \
 	X(DO_IDMAP, "id map", STEP_IDMAP, "say which host ids stand behind the container's ids")                                      \
 	X(DO_IDMAP_MOUNT, "idmap mount", STEP_ATTR, "map the ids of a mount, so that files keep their owners and nothing is chowned") \

@@ -308,15 +308,31 @@ void connection_answer_came(struct engine *g, const struct resolver_answer *a)
 		judge(g, c, a->addresses, a->n);
 }
 
-static void resolve(struct engine *g, struct connection *c)
+static void ask(struct engine *g, struct connection *c)
 {
 	struct resolver_question q = {.id = c->id};
 
+	(void)snprintf(q.name, sizeof(q.name), "%s", c->request.host.name);
+	c->asked = send(g->options.resolver, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(q);
+	if (!c->asked && errno != EAGAIN)
+		fail(g, c, OUTCOME_BUSY, "nobody looks names up any more");
+	else
+		g->unasked = g->unasked || !c->asked;
+}
+
+void connection_ask_more(struct engine *g)
+{
+	g->unasked = false;
+	for (size_t i = 0; i < CONNECTIONS_MAX && !g->unasked; i++)
+		if (g->slots[i] && g->slots[i]->state == CONNECTION_NAME && !g->slots[i]->asked)
+			ask(g, g->slots[i]);
+}
+
+static void resolve(struct engine *g, struct connection *c)
+{
 	c->state = CONNECTION_NAME;
 	timer_start(g, c);
-	(void)snprintf(q.name, sizeof(q.name), "%s", c->request.host.name);
-	if (g->options.resolver < 0 || send(g->options.resolver, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		fail(g, c, OUTCOME_BUSY, "too many names are being looked up, or nobody looks them up");
+	ask(g, c);
 }
 
 void connection_no_answers(struct engine *g)

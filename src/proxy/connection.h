@@ -33,6 +33,7 @@ struct connection {
 	struct address addresses[RESOLVER_ADDRESSES];
 	uint32_t n_addresses, next_address;
 	int last_error;
+	bool asked;                   /* NAME: the resolver has the question */
 	size_t drained;
 };
 
@@ -48,6 +49,7 @@ struct engine {
 	int listeners[ENGINE_LISTENERS];
 	size_t n_listeners;
 	bool accepting;
+	bool unasked; /* questions wait until the resolver takes more */
 	uint32_t refused;
 	uint64_t reported[REPORTED_MAX]; /* hashes of what was reported: each once */
 	size_t n_reported;
@@ -58,6 +60,8 @@ int64_t engine_now_ms(void);
 void connection_new(struct engine *g, int client, uint16_t port);
 void connection_event(struct engine *g, struct connection *c, int end, uint32_t events);
 void connection_answer_came(struct engine *g, const struct resolver_answer *a);
+/* The resolver takes questions again. */
+void connection_ask_more(struct engine *g);
 /* The resolver is gone. */
 void connection_no_answers(struct engine *g);
 void connection_timeout(struct engine *g, struct connection *c);

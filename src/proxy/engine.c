@@ -135,6 +135,8 @@ static int dispatch(struct engine *g, const struct epoll_event *event, struct no
 		return take_order(g, e);
 	if (id == EVENT_RESOLVER) {
 		take_answers(g);
+		if (g->unasked && g->options.resolver >= 0)
+			connection_ask_more(g);
 	} else if (id >= EVENT_LISTENER) {
 		accept_some(g, (size_t)(id - EVENT_LISTENER));
 	} else {
@@ -200,6 +202,7 @@ int engine_run(const struct engine_options *o, struct nook_error *e)
 			connection_free(g, g->slots[i]);
 	for (size_t i = 0; i < g->n_listeners; i++)
 		(void)close(g->listeners[i]);
+	close_fd(&g->options.resolver);
 	close_fd(&g->epoll);
 	free(g);
 	return r;

@@ -18,7 +18,7 @@ enum { ENGINE_LISTENERS = PUBLISH_MAX, ENGINE_TIMEOUT_MS = 30000 };
 
 struct engine_options {
 	int control;             /* orders and reports; its end ends the loop */
-	int resolver;            /* resolver.h; -EBADF for a publisher */
+	int resolver;            /* resolver.h, closed at the end; -EBADF for a publisher */
 	const struct host *rules;
 	size_t n_rules;
 	bool learn;

@@ -34,7 +34,7 @@ static const char *const calls[] = {
 	"accept4", "brk", "clock_gettime", "close", "connect", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "exit",
 	"exit_group", "fcntl", "futex", "getpid", "getrlimit", "getsockopt", "gettid", "madvise", "mmap", "mprotect", "mremap",
 	"munmap", "poll", "ppoll", "prlimit64", "read", "recvfrom", "recvmsg", "restart_syscall", "rt_sigaction",
-	"rt_sigprocmask", "rt_sigreturn", "sendmsg", "sendto", "setsockopt", "shutdown", "tgkill", "write", "writev", NULL,
+	"rt_sigprocmask", "rt_sigreturn", "sendmsg", "sendto", "setsockopt", "shutdown", "tgkill", "wait4", "write", "writev", NULL,
 };
 static const char *const calls_socket[] = {"socket", NULL};
 static const char *const calls_guard[] = {"pidfd_send_signal", NULL};
@@ -116,17 +116,20 @@ static int run_proxy(const struct order *o, struct nook_error *e)
 	AUTO(arena_free) struct arena *a = arena_new();
 	struct engine_options options = {.control = CONTROL, .resolver = -EBADF, .learn = o->order.learn};
 	struct host *rules = NULL;
+	int r;
 
 	if (o->n_fds != 1)
 		return err_num(e, STEP_NET, "order", EPROTO);
 	TRY(read_rules(o->fds[0], a, &rules, &options.n_rules, e));
 	(void)close(o->fds[0]);
-	TRY(resolver_start(CONTROL, &options.resolver, e));
+	TRY(resolver_start(&options.resolver, e));
 	options.rules = rules;
 	options.timeout_ms = o->order.timeout_ms ? o->order.timeout_ms : ENGINE_TIMEOUT_MS;
 	TRY(shut_in(false, e));
 	(void)report(PROXY_READY, 0, NULL);
-	return engine_run(&options, e);
+	r = engine_run(&options, e);
+	resolver_wait();
+	return r;
 }
 
 /* ---- a publisher ------------------------------------------------------------------------------------------------------ */

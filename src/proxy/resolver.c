@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
-#include "security/confine.h"
 
 #include <netdb.h>
 #include <pthread.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 enum { WORKERS = 8, STACK = 256 << 10 };
 
@@ -86,7 +86,7 @@ static _Noreturn void run(struct resolver *r)
 	}
 }
 
-int resolver_start(int keep, int *ret, struct nook_error *e)
+int resolver_start(int *ret, struct nook_error *e)
 {
 	struct resolver r;
 	int pair[2];
@@ -103,12 +103,16 @@ int resolver_start(int keep, int *ret, struct nook_error *e)
 	if (pid == 0) {
 		(void)close(pair[0]);
 		r = (struct resolver){.socket = pair[1]};
-		(void)keep; /* open as it is */
-		if (confine_start(0, NULL) < 0)
-			_exit(1);
+		(void)close(STDIN_FILENO); /* the proxy's orders */
 		run(&r);
 	}
 	(void)close(pair[1]);
 	*ret = pair[0];
 	return 0;
+}
+
+void resolver_wait(void)
+{
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
 }

@@ -26,5 +26,7 @@ struct resolver_answer {
 };
 
 /* Forks the resolver; *RET is the socket for questions and answers, one a record, answers in any order.  The resolver ends
- * when that is closed.  It keeps KEEP open, so that whoever waits for the end of that waits for the resolver too. */
-int resolver_start(int keep, int *ret, struct nook_error *e);
+ * when that is closed. */
+int resolver_start(int *ret, struct nook_error *e);
+/* Waits for its end. */
+void resolver_wait(void);

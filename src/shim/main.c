@@ -12,14 +12,16 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-enum { PLAN_MAX = 16 << 20, SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
+enum { PLAN_MAX = 16 << 20, HOSTS_MAX = 1 << 20, SEALS = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
 
 struct shim {
 	struct shim_request request;
-	int fds[BOX_FDS_MAX + 4]; /* the plan's, then those for the box */
+	int fds[BOX_FDS_MAX + 5]; /* the plan's, then those for the box, then that of the hosts */
 	size_t n_fds;
 	int control;
 	struct plan *plan;
+	struct buf hosts;
+	struct box_links links;
 };
 
 /* A private copy, for the last step writes its vectors into it. */
@@ -76,6 +78,20 @@ static int place_fds(struct shim *s, struct nook_error *e)
 	return 0;
 }
 
+/* Read before the numbers of descriptors change. */
+static int read_hosts(struct shim *s, struct nook_error *e)
+{
+	char name[32];
+
+	if (!s->request.has_hosts)
+		return 0;
+	s->n_fds--;
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", s->fds[s->n_fds]);
+	TRY(file_read(AT_FDCWD, name, HOSTS_MAX, &s->hosts, e));
+	close_fd(&s->fds[s->n_fds]);
+	return 0;
+}
+
 static int receive(struct shim *s, struct nook_error *e)
 {
 	ssize_t n;
@@ -84,9 +100,11 @@ static int receive(struct shim *s, struct nook_error *e)
 	n = shim_receive(s->control, &s->request, sizeof(s->request), s->fds, &s->n_fds, 0);
 	if (n < 0)
 		return err_num(e, STEP_SPAWN, "request", (int)n);
-	if (n != sizeof(s->request) || s->request.size != sizeof(s->request) || s->request.n_fds + 1 != s->n_fds)
+	if (n != sizeof(s->request) || s->request.size != sizeof(s->request) || s->request.has_hosts > 1 ||
+		s->request.n_fds + 1 + s->request.has_hosts != s->n_fds || s->request.network.n_ports > PUBLISH_MAX)
 		return err_why(e, STEP_SPAWN, "request", EPROTO, "nook-shim is of another version than the library");
 	TRY(map_plan(s, e));
+	TRY(read_hosts(s, e));
 	return place_fds(s, e);
 }
 
@@ -114,6 +132,7 @@ static int watch(struct shim *s, struct launched *l, struct box_output *output, 
 	struct box_watch w = BOX_WATCH_INIT(l, s->plan);
 
 	w.bounds = s->request.bounds;
+	w.links = &s->links;
 	w.started_us = started;
 	if (w.bounds.output)
 		TRY(box_output_ready(output, &w, e));
@@ -123,6 +142,8 @@ static int watch(struct shim *s, struct launched *l, struct box_output *output, 
 	/* A caller that is gone is seen by box_watch(). */
 	(void)shim_send(s->control, &reply, shim_reply_size(SHIM_STARTED), &l->pidfd, 1);
 	TRY(box_watch(&w, &reply.result, e));
+	box_links_end(&s->links);
+	reply.result.refused = s->links.refused;
 	reply.kind = SHIM_ENDED;
 	(void)shim_send(s->control, &reply, shim_reply_size(SHIM_ENDED), NULL, 0);
 	return 0;
@@ -130,6 +151,7 @@ static int watch(struct shim *s, struct launched *l, struct box_output *output, 
 
 static int run(struct shim *s, struct nook_error *e)
 {
+	const struct launch_hooks hooks = {.adopted = box_links_adopted, .data = &s->links};
 	struct launched l = LAUNCHED_INIT;
 	AUTO_VALUE(box_output_done) struct box_output output = BOX_OUTPUT_INIT;
 	int64_t started = box_now_us();
@@ -141,7 +163,11 @@ static int run(struct shim *s, struct nook_error *e)
 		return err_sys(e, STEP_CWD, "/");
 	if (s->request.bounds.output)
 		TRY(box_output_begin(&output, e));
-	r = launch(s->plan, NULL, &l, e);
+	TRY(box_links_begin(&s->links, &s->request.network, buf_text(&s->hosts), e));
+	r = launch(s->plan, &hooks, &l, e);
+	/* A box without its network ends with this process. */
+	if (r >= 0)
+		TRY(box_links_ready(&s->links, &l, e));
 	if (r < 0) {
 		box_remove_groups(s->plan);
 		return r;
@@ -162,6 +188,8 @@ int main(void)
 		return 125;
 	}
 	r = run(&s, &e);
+	box_links_done(&s.links);
+	buf_done(&s.hosts);
 	if (r < 0) {
 		struct shim_reply reply = {.kind = SHIM_FAILED, .number = r, .error = e};
 

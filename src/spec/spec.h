@@ -363,6 +363,7 @@ struct spec {
 	struct spec_rdt rdt;
 	struct spec_memory_policy memory_policy;
 	bool net_loopback_up;  /* a private network namespace gets its loopback */
+	uint16_t net_listen;   /* a port of its 127.0.0.1, whose listener goes to launch()'s caller; 0: none */
 	bool no_pivot;
 	bool new_core_sched;   /* a core scheduling cookie of its own */
 };

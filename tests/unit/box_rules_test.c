@@ -40,6 +40,14 @@ static void test_rules_refuse_what_they_do_not_know(void **state)
 		{"hide /", "/", 1},
 		{"best-effort luck", "luck", 1},
 		{"syscalls all", "all", 1},
+		{"net ns:relative", "ns:relative", 1},
+		{"allow 127.1", "127.1", 1},
+		{"allow example.org:0", "example.org:0", 1},
+		{"net host\nallow example.org", "example.org", 2},
+		{"publish 80", "80", 1},
+		{"publish 0:80", "0:80", 1},
+		{"publish localhost:80:80", "localhost:80:80", 1},
+		{"publish 1:70000", "1:70000", 1},
 	};
 
 	(void)state;
@@ -81,6 +89,23 @@ static void test_later_rules_win(void **state)
 	assert_int_equal(b->n_env, 1);
 	assert_string_equal(b->env[0].value, "2");
 	assert_int_equal(b->shared, 0);
+}
+
+static void test_allowed_hosts_mean_the_proxy(void **state)
+{
+	AUTO(box_free) struct nook_box *b = box_new();
+	AUTO(box_free) struct nook_box *copy = NULL;
+
+	(void)state;
+	assert_int_equal(box_add_text(b, "allow example.org:443\nallow *.example.net\npublish [::1]:8080:80", NULL), 0);
+	assert_int_equal(box_clone(b, &copy, NULL), 0);
+	assert_int_equal(copy->net, BOX_NET_PROXY);
+	assert_int_equal(copy->n_allow, 2);
+	assert_int_equal(copy->n_ports, 1);
+	assert_int_equal(copy->ports[0].outside, 8080);
+	/* A later word about the network as a whole wins. */
+	assert_int_equal(box_add_text(b, "net none", NULL), 0);
+	assert_int_equal(b->net, BOX_NET_NONE);
 }
 
 static void test_a_clone_is_the_same_box(void **state)
@@ -143,6 +168,7 @@ int main(void)
 		cmocka_unit_test(test_rules_refuse_what_they_do_not_know),
 		cmocka_unit_test(test_paths_are_absolute_and_clean),
 		cmocka_unit_test(test_later_rules_win),
+		cmocka_unit_test(test_allowed_hosts_mean_the_proxy),
 		cmocka_unit_test(test_a_clone_is_the_same_box),
 		cmocka_unit_test(test_descriptors_must_exist),
 		cmocka_unit_test(test_default_plan_is_closed),

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "box/network.h"
+
+#include "base/fd.h"
+#include "base/spawn.h"
+#include "box/box.h"
+#include "box/shim.h"
+#include "box/user_net.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum { REFUSALS_MAX = 256, END_MS = 5000, BACKLOG = 128 };
+
+static const struct box_helper no_helper = {-EBADF, -EBADF, 0};
+
+/* ---- one helper ------------------------------------------------------------------------------------------------------ */
+
+static int helper_path(struct arena *a, const char **ret, struct nook_error *e)
+{
+	const char *own = box_own_dir(a);
+	const char *const places[] = {own ? arena_printf(a, "%s/nook-proxy", own) : NULL, NOOK_LIBEXEC "/nook-proxy"};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (places[i] && access(places[i], X_OK) == 0) {
+			*ret = places[i];
+			return 0;
+		}
+	}
+	return err_fmt(e, STEP_SPAWN, "nook-proxy", ENOENT, "is neither beside nook nor in %s", NOOK_LIBEXEC);
+}
+
+static int helper_start(const char *task, struct box_helper *h, struct nook_error *e)
+{
+	AUTO(arena_free) struct arena *a = arena_new();
+	const char *const argv[] = {"nook-proxy", task, NULL};
+	struct spawn_start s = {.argv = argv, .stderr_fd = -1};
+	int pair[2];
+	pid_t pid;
+
+	TRY(helper_path(a, &s.path, e));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, STEP_SPAWN, "nook-proxy");
+	auto_close int ours = pair[0], theirs = pair[1];
+
+	s.stdin_fd = theirs;
+	pid = spawn_start(&s, e);
+	if (pid < 0)
+		return pid;
+	*h = (struct box_helper){.control = take_fd(&ours), .pid = pid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0)};
+	return h->pidfd < 0 ? err_sys(e, STEP_SPAWN, "nook-proxy") : 0;
+}
+
+static int helper_order(const struct box_helper *h, struct proxy_order *order, const int *fds, size_t n_fds, struct nook_error *e)
+{
+	int r;
+
+	order->size = sizeof(*order);
+	r = shim_send(h->control, order, sizeof(*order), fds, n_fds);
+	return r < 0 ? err_num(e, STEP_SPAWN, "nook-proxy", r) : 0;
+}
+
+static int helper_wait_ready(const struct box_helper *h, struct nook_error *e)
+{
+	struct proxy_report r;
+	size_t n_fds = 0;
+	ssize_t n = shim_receive(h->control, &r, sizeof(r), NULL, &n_fds, 0);
+
+	if (n != sizeof(r))
+		return err_why(e, STEP_SPAWN, "nook-proxy", EPIPE, "it has ended before it was ready");
+	if (r.kind == PROXY_READY)
+		return 0;
+	if (r.kind != PROXY_FAILED || r.code >= 0)
+		return err_num(e, STEP_SPAWN, "nook-proxy", EPROTO);
+	if (e)
+		*e = r.error;
+	return r.code;
+}
+
+static void helper_reap(struct box_helper *h)
+{
+	(void)kill(h->pid, SIGKILL); /* a child of ours that nobody has waited for: it is no other */
+	while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	close_fd(&h->control);
+	close_fd(&h->pidfd);
+	*h = no_helper;
+}
+
+/* It ends by itself when nobody gives it orders any more, after those that it has started. */
+static void helper_end(struct box_helper *h)
+{
+	struct pollfd p = {h->pidfd, POLLIN, 0};
+
+	if (h->pid <= 0)
+		return;
+	if (h->control >= 0) {
+		(void)shutdown(h->control, SHUT_RDWR);
+		while (poll(&p, 1, END_MS) < 0 && errno == EINTR)
+			;
+	}
+	helper_reap(h);
+}
+
+/* ---- ports of the host ----------------------------------------------------------------------------------------------- */
+
+static int port_listen_at(const struct address *a, uint16_t port, struct nook_error *e)
+{
+	struct sockaddr_storage at;
+	socklen_t len = address_sockaddr(a, port, &at);
+	auto_close int fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char object[16];
+	int on = 1, off = 0;
+
+	(void)snprintf(object, sizeof(object), "%u", port);
+	if (fd < 0)
+		return err_sys(e, STEP_NET, object);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (a->family == 6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	if (bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, BACKLOG) < 0)
+		return err_sys(e, STEP_NET, object);
+	return take_fd(&fd);
+}
+
+static int port_listen(const struct box_port *p, struct nook_error *e)
+{
+	static const struct address any4 = {4, {0}}, any6 = {6, {0}};
+	struct nook_error first = NOOK_ERROR_INIT;
+	int r;
+
+	if (p->address.family)
+		return port_listen_at(&p->address, p->outside, e);
+	r = port_listen_at(&any6, p->outside, &first);
+	/* No IPv6 here. */
+	if (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)
+		return port_listen_at(&any4, p->outside, e);
+	if (r < 0 && e)
+		*e = first;
+	return r;
+}
+
+/* ---- start and end --------------------------------------------------------------------------------------------------- */
+
+static int proxy_start(struct box_links *l, const char *hosts, struct nook_error *e)
+{
+	struct proxy_order order = {.kind = PROXY_RULES, .learn = l->network->learn};
+	auto_close int rules = memfd_create("nook-hosts", MFD_CLOEXEC);
+	int r = rules < 0 ? -errno : fd_write(rules, hosts, strlen(hosts));
+
+	if (r < 0)
+		return err_num(e, STEP_SPAWN, "nook-proxy", r);
+	TRY(helper_start("proxy", &l->proxy, e));
+	return helper_order(&l->proxy, &order, &rules, 1, e);
+}
+
+int box_links_begin(struct box_links *l, const struct box_network *n, const char *hosts, struct nook_error *e)
+{
+	l->network = n;
+	l->asked_proxy = n->net == BOX_NET_PROXY;
+	l->proxy = l->publisher = l->user = l->guard = no_helper;
+	for (size_t i = 0; i < PUBLISH_MAX; i++)
+		l->listeners[i] = -EBADF;
+	for (uint32_t i = 0; i < n->n_ports; i++)
+		l->listeners[i] = TRY(port_listen(&n->ports[i], e));
+	/* It shuts itself in while the box is made. */
+	if (n->net == BOX_NET_PROXY || n->learn)
+		TRY(proxy_start(l, hosts, e));
+	if (n->n_ports)
+		TRY(helper_start("publish", &l->publisher, e));
+	return 0;
+}
+
+static int publish(struct box_links *l, int userns, int netns, struct nook_error *e)
+{
+	struct proxy_order order = {.kind = PROXY_PUBLISH, .has_userns = userns >= 0, .n_ports = l->network->n_ports};
+	int fds[PUBLISH_MAX + 2];
+	size_t n = 0;
+
+	if (userns >= 0)
+		fds[n++] = userns;
+	fds[n++] = netns;
+	for (uint32_t i = 0; i < l->network->n_ports; i++) {
+		fds[n++] = l->listeners[i];
+		order.ports[i] = l->network->ports[i].inside;
+	}
+	TRY(helper_order(&l->publisher, &order, fds, n, e));
+	for (uint32_t i = 0; i < l->network->n_ports; i++)
+		close_fd(&l->listeners[i]);
+	return helper_wait_ready(&l->publisher, e);
+}
+
+/* Who kills us kills the network as well: pasta would stay. */
+static int guard(struct box_links *l, struct nook_error *e)
+{
+	struct proxy_order order = {.kind = PROXY_GUARD};
+
+	TRY(helper_start("guard", &l->guard, e));
+	TRY(helper_order(&l->guard, &order, &l->user.pidfd, 1, e));
+	return helper_wait_ready(&l->guard, e);
+}
+
+int box_links_adopted(void *links, pid_t pid, int pidfd, int proc, struct nook_error *e)
+{
+	struct box_links *l = links;
+
+	(void)pid;
+	(void)pidfd;
+	if (l->network->net == BOX_NET_USER || l->network->n_ports) {
+		auto_close int userns = openat(proc, "ns/user", O_RDONLY | O_CLOEXEC);
+		auto_close int netns = openat(proc, "ns/net", O_RDONLY | O_CLOEXEC);
+
+		if (userns < 0 || netns < 0)
+			return err_sys(e, STEP_NAMESPACE, "network of the box");
+		if (l->network->net == BOX_NET_USER) {
+			TRY(user_net_start(userns, netns, &l->user, e));
+			TRY(guard(l, e));
+		}
+		if (l->network->n_ports)
+			TRY(publish(l, userns, netns, e));
+	}
+	return l->proxy.pid > 0 ? helper_wait_ready(&l->proxy, e) : 0;
+}
+
+int box_links_ready(struct box_links *l, struct launched *launched, struct nook_error *e)
+{
+	struct proxy_order order = {.kind = PROXY_LISTEN};
+
+	if (l->proxy.pid <= 0 || launched->listener < 0)
+		return 0;
+	TRY(helper_order(&l->proxy, &order, &launched->listener, 1, e));
+	/* The proxy has the only one: with it goes the way out. */
+	close_fd(&launched->listener);
+	return 0;
+}
+
+int box_links_fd(const struct box_links *l)
+{
+	return l->proxy.control;
+}
+
+static void hear(struct box_links *l, const struct proxy_report *r)
+{
+	struct box_refusal *at;
+
+	if (r->kind == PROXY_REFUSED && r->total > l->refused)
+		l->refused = r->total;
+	if (!r->host[0] || (r->kind != PROXY_REFUSED && r->kind != PROXY_REACHED))
+		return;
+	if (r->kind != PROXY_REFUSED || l->n_list == REFUSALS_MAX)
+		return;
+	l->list = xrealloc(l->list, l->n_list + 1, sizeof(*l->list));
+	at = &l->list[l->n_list++];
+	*at = (struct box_refusal){.port = r->port};
+	(void)snprintf(at->host, sizeof(at->host), "%s", r->host);
+	(void)snprintf(at->address, sizeof(at->address), "%s", r->address);
+	if (l->told)
+		l->told(l->data, at);
+}
+
+void box_links_event(struct box_links *l)
+{
+	struct proxy_report r;
+
+	for (;;) {
+		size_t n_fds = 0;
+		ssize_t n = shim_receive(l->proxy.control, &r, sizeof(r), NULL, &n_fds, MSG_DONTWAIT);
+
+		if (n == -EAGAIN)
+			return;
+		if (n != sizeof(r)) {
+			/* It has ended: the box has no way out any more. */
+			close_fd(&l->proxy.control);
+			return;
+		}
+		r.host[sizeof(r.host) - 1] = r.address[sizeof(r.address) - 1] = 0;
+		hear(l, &r);
+	}
+}
+
+void box_links_end(struct box_links *l)
+{
+	if (!l->network)
+		return;
+	if (l->proxy.control >= 0)
+		box_links_event(l);
+	for (size_t i = 0; i < PUBLISH_MAX; i++)
+		close_fd(&l->listeners[i]);
+	helper_end(&l->proxy);
+	helper_end(&l->publisher);
+	helper_end(&l->user);
+	helper_end(&l->guard);
+	l->network = NULL;
+}
+
+void box_links_done(struct box_links *l)
+{
+	box_links_end(l);
+	free(l->list);
+	l->list = NULL;
+	l->n_list = 0;
+}

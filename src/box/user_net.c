@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Both programs are kept from the host's loopback, and both say when the network stands: pasta writes its pid, slirp4netns a
+ * digit.  They write into a pipe, so that their end is seen as well as their word.
+ */
+#include "box/user_net.h"
+
+#include "base/fd.h"
+#include "base/spawn.h"
+#include "base/text.h"
+#include "box/box.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+enum { READY_MS = 20000, SAID_MAX = 4096 };
+
+/* Where the box asks for names.  Both programs pass that on to the host's resolver. */
+static const char pasta_dns[] = "169.254.1.1", slirp_dns[] = "10.0.2.3";
+
+static bool has(const char *program)
+{
+	char path[PATH_MAX];
+
+	return spawn_find(program, path, sizeof(path)) == 0;
+}
+
+int user_net_spec(const struct nook_box *b, struct arena *a, struct spec *s, struct nook_error *e)
+{
+	static const char file[] = "/etc/resolv.conf";
+	char *text = arena_printf(a, "nameserver %s\n", has("pasta") ? pasta_dns : slirp_dns);
+	const char *place = b->root ? arena_printf(a, "%s%s", b->root, file) : file;
+
+	if (!has("pasta") && !has("slirp4netns"))
+		return err_why(e, STEP_NET, "user", ENOENT, "it takes pasta or slirp4netns, and neither is installed");
+	for (size_t i = 0; i < b->n_files; i++)
+		if (text_is(b->files[i].target, file))
+			return 0;
+	/* A root of the user's own that has no such file has no use for one. */
+	if (b->root && access(place, F_OK) < 0)
+		return 0;
+	*arena_push(a, &s->files, &s->n_files) = (struct spec_file){file, text, strlen(text), "/run/.nook-put"};
+	return 0;
+}
+
+/* What the program has said, the last line of it, as the reason. */
+static int refused(const char *program, int said, struct nook_error *e)
+{
+	char text[SAID_MAX], *line;
+	ssize_t n = pread(said, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+	while (n > 0 && text[n - 1] == '\n')
+		text[--n] = 0;
+	line = strrchr(text, '\n');
+	line = line ? line + 1 : text;
+	return err_fmt(e, STEP_NET, program, EIO, "%s", *line ? line : "it has ended before the network was there");
+}
+
+/* A byte means that the network stands, the end of the file that the program has ended. */
+static int wait_ready(const char *program, int pipe, int pidfd, int said, struct nook_error *e)
+{
+	struct pollfd p[] = {{pipe, POLLIN, 0}, {pidfd, POLLIN, 0}};
+	char byte;
+	int n;
+
+	do
+		n = poll(p, 2, READY_MS);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return err_num(e, STEP_NET, program, ETIMEDOUT);
+	if (n > 0 && p[0].revents && read(pipe, &byte, 1) == 1)
+		return 0;
+	return refused(program, said, e);
+}
+
+static int run(const char *const *argv, const int *ready, struct box_helper *ret, struct nook_error *e)
+{
+	auto_close int said = memfd_create("said", MFD_CLOEXEC);
+	int r;
+
+	if (said < 0)
+		return err_sys(e, STEP_NET, argv[0]);
+	ret->pid = TRY(spawn_start(&(struct spawn_start){.argv = argv, .stdin_fd = ready[1], .stderr_fd = said}, e));
+	ret->pidfd = (int)syscall(SYS_pidfd_open, ret->pid, 0);
+	r = ret->pidfd < 0 ? err_sys(e, STEP_NET, argv[0]) : wait_ready(argv[0], ready[0], ret->pidfd, said, e);
+	if (r < 0) {
+		(void)kill(ret->pid, SIGKILL);
+		while (waitpid(ret->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		close_fd(&ret->pidfd);
+		ret->pid = 0;
+	}
+	return r;
+}
+
+int user_net_start(int userns, int netns, struct box_helper *ret, struct nook_error *e)
+{
+	char user_path[64], net_path[64], ready_path[64], nowhere[] = "none";
+	int pipes[2], r;
+
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return err_sys(e, STEP_NET, "pipe");
+	/* By the paths of our own descriptors: what these programs inherit they close. */
+	(void)snprintf(user_path, sizeof(user_path), "/proc/%d/fd/%d", (int)getpid(), userns);
+	(void)snprintf(net_path, sizeof(net_path), "/proc/%d/fd/%d", (int)getpid(), netns);
+	(void)snprintf(ready_path, sizeof(ready_path), "/proc/%d/fd/%d", (int)getpid(), pipes[1]);
+	const char *const pasta[] = {"pasta", "--foreground", "--quiet", "--stderr", "--config-net", "--no-map-gw", "--tcp-ports", nowhere,
+		"--udp-ports", nowhere, "--tcp-ns", nowhere, "--udp-ns", nowhere, "--dns-forward", pasta_dns, "--pid", ready_path, "--userns",
+		user_path, "--netns", net_path, NULL};
+	const char *const slirp[] = {"slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--ready-fd=0",
+		"--netns-type=path", "--userns-path", user_path, net_path, "tap0", NULL};
+
+	r = run(has("pasta") ? pasta : slirp, pipes, ret, e);
+	(void)close(pipes[0]);
+	(void)close(pipes[1]);
+	return r;
+}
