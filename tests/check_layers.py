@@ -14,7 +14,7 @@ LAYERS = [
     ["base"],
     ["json", "sys", "opt", "http"],
     ["spec"],
-    ["cgroup", "security", "image", "registry"],
+    ["cgroup", "security", "image", "registry", "disk"],
     ["bundle", "plan", "archive"],
     ["launch"],
     ["runtime"],

@@ -8,8 +8,8 @@
  *   v2         always, also when all controllers live on v1: being born in it costs nothing (CLONE_INTO_CGROUP), and it
  *              gives cgroup.kill, cgroup.freeze, cpu.stat, pressure and the device program
  *   freezer    v1 alone: killing and pausing need it
- *   pids       for the default limit
- *   memory, blkio, cpuacct   for statistics; each costs about 55 us to make, join and remove
+ *   memory, blkio, cpuacct, pids   for statistics, which engines read from the groups themselves; each costs about
+ *              55 us to make, join and remove
  *
  * What v1 groups used to cost was joining them, 6 to 11 ms for the first; see cgroup_join_open() for the way around.
  */
@@ -22,7 +22,7 @@
 
 #include <linux/bpf.h>
 
-static const unsigned statistics = 1U << CGROUP_MEMORY | 1U << CGROUP_BLKIO | 1U << CGROUP_CPUACCT;
+static const unsigned statistics = 1U << CGROUP_MEMORY | 1U << CGROUP_BLKIO | 1U << CGROUP_CPUACCT | 1U << CGROUP_PIDS;
 /* v2 needs no controller for these: the group itself is enough. */
 static const unsigned v2_implicit = 1U << CGROUP_CPUACCT | 1U << CGROUP_FREEZER | 1U << CGROUP_PERF_EVENT | 1U << CGROUP_DEVICES |
                                     1U << CGROUP_NET_CLS | 1U << CGROUP_NET_PRIO;

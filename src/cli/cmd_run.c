@@ -66,6 +66,7 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 	TRY(run_process(r->cli, r->options, argv, argc, s, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
 	TRY(run_mounts(r->cli, r->options, s, e));
+	TRY(run_disks(r->cli, r->options, s, e));
 	TRY(run_limits(r->cli, r->options, s, e));
 	return run_security(r->cli, r->options, s, e);
 }
@@ -298,7 +299,8 @@ const struct command cmd_run = {
 	.max_args = -1,
 	.run = run,
 	.details = "SOURCE is where the root file system comes from: host: (this system, read-only below a private writable "
-		   "layer), dir:PATH (a directory, used in place), or tar:FILE (unpacked for this container alone). The exit "
+		   "layer), dir:PATH (a directory, used in place), tar:FILE (unpacked for this container alone), or img:FILE (the "
+		   "file system in a file: ext4, xfs or btrfs, used in place; squashfs or erofs, below a writable layer). The exit "
 		   "status is the command's, 128+n when signal n ended it, 125 when nook failed, 126 when the command cannot "
 		   "be executed, 127 when it is not found.",
 	.examples = "nook run host: sh\n"

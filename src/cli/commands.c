@@ -11,6 +11,7 @@ extern const struct command cmd_complete;
 extern const struct command cmd_completion;
 extern const struct command cmd_diff;
 extern const struct command cmd_discard;
+extern const struct command cmd_disk;
 extern const struct command cmd_doctor;
 extern const struct command cmd_exec;
 extern const struct command cmd_help;
@@ -48,6 +49,7 @@ const struct command *const commands[] = {
 	&cmd_wait,
 	&cmd_kill,
 	&cmd_rm,
+	&cmd_disk,
 	&cmd_load,
 	&cmd_cgroup,
 	&cmd_ns,

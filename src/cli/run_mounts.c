@@ -132,7 +132,7 @@ static int overlay_mount(struct cli *c, struct spec *s, const struct long_mount 
 	return spec_mount_add(s, m->target, "overlay", "overlay", data, NULL, e);
 }
 
-static int long_option(struct cli *c, struct spec *s, const char *text, struct nook_error *e)
+static int long_option(struct cli *c, const struct run_options *o, struct spec *s, const char *text, struct nook_error *e)
 {
 	struct long_mount m = {.type = "bind", .options = ""};
 	char *save = NULL;
@@ -146,8 +146,10 @@ static int long_option(struct cli *c, struct spec *s, const char *text, struct n
 		return tmpfs(s, m.target, m.options, e);
 	if (text_is(m.type, "overlay"))
 		return overlay_mount(c, s, &m, e);
+	if (text_is(m.type, "disk"))
+		return run_disk_add(c, o, s, m.source ? m.source : "", m.target, m.options, e);
 	if (!text_is(m.type, "bind"))
-		return err_fmt(e, STEP_OPTION, "--mount", EINVAL, "type \"%s\" is not bind, tmpfs or overlay", m.type);
+		return err_fmt(e, STEP_OPTION, "--mount", EINVAL, "type \"%s\" is not bind, disk, tmpfs or overlay", m.type);
 	TRY(host_path(c, "--mount", m.source ? m.source : "", &source, e));
 	return spec_mount_add(s, m.target, "bind", source, arena_printf(c->arena, "rbind%s%s", *m.options ? "," : "", m.options),
 		NULL, e);
@@ -227,7 +229,7 @@ int run_mounts(struct cli *c, const struct run_options *o, struct spec *s, struc
 	for (size_t i = 0; i < o->volumes.n; i++)
 		TRY(volume(c, s, o->volumes.items[i], e));
 	for (size_t i = 0; i < o->mounts.n; i++)
-		TRY(long_option(c, s, o->mounts.items[i], e));
+		TRY(long_option(c, o, s, o->mounts.items[i], e));
 	for (size_t i = 0; i < o->devices.n; i++)
 		TRY(device(c, s, o->devices.items[i], e));
 	return 0;

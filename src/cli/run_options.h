@@ -23,7 +23,8 @@ struct run_options {
 	/* file system */
 	const char *overlay;
 	bool read_only;
-	struct opt_list volumes, mounts, tmpfs, devices;
+	struct opt_list volumes, mounts, tmpfs, devices, disks;
+	const char *storage;
 	struct opt_i64 shm_size;
 	/* limits */
 	const char *cpus, *cpuset_cpus, *cpuset_mems, *cgroup_parent;
@@ -47,9 +48,9 @@ struct run_options {
 
 extern const struct opt run_table[];
 
-/* Where the root file system comes from: "host:", "dir:PATH", "tar:FILE". */
+/* Where the root file system comes from: "host:", "dir:PATH", "tar:FILE", "img:FILE". */
 struct run_source {
-	enum { SOURCE_HOST, SOURCE_DIR, SOURCE_TAR } kind;
+	enum { SOURCE_HOST, SOURCE_DIR, SOURCE_TAR, SOURCE_IMG } kind;
 	const char *text, *path;
 	const char *unpacked; /* SOURCE_TAR: the throw-away root, ROOT/unpacked/ID */
 };
@@ -61,5 +62,14 @@ int run_namespaces(struct cli *c, const struct run_options *o, struct spec *s, s
 int run_process(struct cli *c, const struct run_options *o, char **argv, int argc, struct spec *s, struct nook_error *e);
 int run_root(struct cli *c, const struct run_options *o, const struct run_source *source, struct spec *s, struct nook_error *e);
 int run_mounts(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
+int run_disks(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 int run_limits(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 int run_security(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
+
+/* The disk at PATH: it is looked into. */
+int run_disk_find(struct cli *c, const char *path, bool readonly, const struct spec_disk **ret, struct nook_error *e);
+/* A root in the disk PATH (img:). */
+int run_root_image(struct cli *c, const struct run_options *o, const char *path, struct spec *s, struct nook_error *e);
+/* The disk PATH at TARGET; OPTIONS is a comma list: mount(8)'s words, size= and fs= for one that is made when missing. */
+int run_disk_add(struct cli *c, const struct run_options *o, struct spec *s, const char *path, const char *target, const char *options,
+	struct nook_error *e);

@@ -17,7 +17,7 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 	static const struct {
 		const char *prefix;
 		int kind;
-	} kinds[] = {{"host:", SOURCE_HOST}, {"dir:", SOURCE_DIR}, {"tar:", SOURCE_TAR}};
+	} kinds[] = {{"host:", SOURCE_HOST}, {"dir:", SOURCE_DIR}, {"tar:", SOURCE_TAR}, {"img:", SOURCE_IMG}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const char *path = text_after(text, kinds[i].prefix);
@@ -29,7 +29,7 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 			return err_fmt(e, STEP_OPTION, text, EINVAL, ret->kind == SOURCE_HOST ? "host: takes no path" : "it names no path");
 		return 0;
 	}
-	return err_why(e, STEP_OPTION, text, EINVAL, "the source is not host:, dir:PATH or tar:FILE");
+	return err_why(e, STEP_OPTION, text, EINVAL, "the source is not host:, dir:PATH, tar:FILE or img:FILE");
 }
 
 /* ---- host: --------------------------------------------------------------------------------------------------------- */
@@ -206,6 +206,9 @@ int run_root(struct cli *c, const struct run_options *o, const struct run_source
 		break;
 	case SOURCE_DIR:
 		TRY(root_dir(c, source->path, s, e));
+		break;
+	case SOURCE_IMG:
+		TRY(run_root_image(c, o, source->path, s, e));
 		break;
 	case SOURCE_TAR:
 		/* Where cmd_run.c will unpack it, once the container's state says so. */

@@ -2,6 +2,7 @@
 /* File systems and binds, with the new mount API: detached, complete, then attached to a descriptor below the root. */
 #include "launch/apply_mount.h"
 
+#include "sys/fsimage.h"
 #include "sys/inroot.h"
 #include "sys/userns.h"
 
@@ -100,6 +101,21 @@ int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
 		return err_num(e, STEP_SOURCE, source, ENOTDIR);
 	}
 	w->slots[s->slot] = fd;
+	return 0;
+}
+
+int apply_disk(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *path = walk_str(w, s->mount.source), *fstype = walk_str(w, s->mount.fstype);
+	enum fsimage_mode mode = s->mount.sb_flags & MS_RDONLY ? FSIMAGE_READ_ONLY : FSIMAGE_WRITABLE;
+	auto_close int file = TRY(fsimage_open(path, mode, e));
+	struct fsimage image;
+
+	/* Looked at again: it may have been another file when the plan was made. */
+	TRY(fsimage_probe(file, path, &image, e));
+	if (strcmp(fsimage_names[image.type], fstype) != 0)
+		return err_why(e, STEP_DISK, path, ESTALE, "it has just become another file system");
+	w->slots[s->slot] = TRY(fsimage_mount(file, image.type, mode, (unsigned)s->mount.attr_set, path, e));
 	return 0;
 }
 

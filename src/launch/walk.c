@@ -6,6 +6,7 @@
 static const apply_fn apply_table[DO_COUNT] = {
 	[DO_GATE] = apply_gate,
 	[DO_OPEN_TREE] = apply_open_tree,
+	[DO_DISK] = apply_disk,
 	[DO_DEV_TREE] = apply_dev_tree,
 	[DO_KEEP] = apply_keep,
 	[DO_CGROUP_DIR] = apply_cgroup_dir,

@@ -62,6 +62,7 @@ typedef int (*apply_fn)(struct walk *w, const struct step *s, struct nook_error 
 
 int apply_gate(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_disk(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_idmap_mount(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_root_attach(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_root_overlay(struct walk *w, const struct step *s, struct nook_error *e);

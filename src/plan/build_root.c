@@ -147,6 +147,35 @@ static int open_source(struct build *b, const char *path, unsigned flags, const 
 	return slot;
 }
 
+/* Mounts a disk and maps its ids; returns the slot. */
+static int open_disk(struct build *b, const struct spec_disk *disk, const struct source_ids *ids, struct nook_error *e)
+{
+	int slot = plan_add_slot(b->out);
+	struct ref fstype = plan_add_str(b->out, disk->fstype);
+	struct step *s;
+
+	/* What an ordinary user may do in a namespace of his own is not enough: it is the kernel that reads the image. */
+	if (!b->host->privileged || !b->host->first_userns)
+		return err_why(e, STEP_DISK, disk->path, EPERM, "only root can mount a file system in a file");
+	s = build_step(b, STAGE_PREPARE, DO_DISK, disk->path);
+	s->slot = (int16_t)slot;
+	s->mount.source = s->object;
+	s->mount.fstype = fstype;
+	s->mount.sb_flags = disk->readonly ? MS_RDONLY : 0;
+	/* Nodes come only from /dev. */
+	s->mount.attr_set = MOUNT_ATTR_NODEV;
+	if (ids->map)
+		map_source(b, disk->path, slot, ids);
+	return slot;
+}
+
+/* A layer of an overlay: a directory or a disk. */
+static int open_layer(struct build *b, const char *path, const struct spec_disk *disk, const struct source_ids *ids,
+	struct nook_error *e)
+{
+	return disk ? open_disk(b, disk, ids, e) : open_source(b, path, PATH_ROOT, ids);
+}
+
 /* A device node in a tree of the host's must not work for the container's root, who owns it through the maps: nodes come
  * only from /dev.  A mount that says "dev" may have them. */
 static uint64_t no_nodes(const struct build *b, uint64_t cleared)
@@ -165,14 +194,14 @@ static int build_overlay(struct build *b, struct nook_error *e)
 	struct step *s;
 	int upper = SLOT_NONE;
 
-	lowers[n++] = (int16_t)open_source(b, root->path, PATH_ROOT, &ids);
+	lowers[n++] = (int16_t)TRY(open_layer(b, root->path, root->disk, &ids, e));
 	for (const char *const *l = root->lowers; l && *l; l++) {
 		if (n == sizeof(lowers) / sizeof(lowers[0]))
 			return err_num(e, STEP_ROOT, *l, E2BIG);
 		lowers[n++] = (int16_t)open_source(b, *l, PATH_ROOT, &ids);
 	}
-	if (root->upper)
-		upper = open_source(b, root->upper, PATH_ROOT, &ids);
+	if (root->upper || root->upper_disk)
+		upper = TRY(open_layer(b, root->upper, root->upper_disk, &ids, e));
 	else if (b->userns && !plan_host_has_user_xattr(b->host))
 		build_note(b, "this kernel's tmpfs keeps no user.* attributes: a directory removed from a lower layer cannot be made again");
 	s = build_step(b, STAGE_BUILD, DO_ROOT_OVERLAY, root->path);
@@ -196,7 +225,7 @@ static bool has_early_hooks(const struct spec *s)
 int build_root(struct build *b, struct nook_error *e)
 {
 	const struct spec_root *root = &b->spec->root;
-	const struct source_ids ids = {.map = maps_sources(b), .recursive = true};
+	const struct source_ids ids = {.map = maps_sources(b), .recursive = !root->disk};
 	struct step *s;
 	int slot;
 
@@ -211,7 +240,7 @@ int build_root(struct build *b, struct nook_error *e)
 	case ROOT_DIR:
 		break;
 	}
-	slot = open_source(b, root->path, PATH_ROOT | PATH_RECURSIVE, &ids);
+	slot = root->disk ? TRY(open_disk(b, root->disk, &ids, e)) : open_source(b, root->path, PATH_ROOT | PATH_RECURSIVE, &ids);
 	s = build_step(b, STAGE_BUILD, DO_ROOT_ATTACH, root->path);
 	s->slot = (int16_t)slot;
 	s->flags = has_early_hooks(b->spec) ? ROOT_IN_PLACE : 0;
@@ -371,16 +400,12 @@ static bool is_real_dir_target(const char *target)
 	return text_is(target, "/proc") || text_is(target, "/sys") || text_is(target, "/dev");
 }
 
-static void build_bind(struct build *b, const struct spec_mount *m, const char *source, bool recursive,
-	const struct source_ids *ids)
+static void attach_bind(struct build *b, const struct spec_mount *m, int slot, unsigned flags, bool recursive, const char *source)
 {
-	unsigned flags = (recursive ? PATH_RECURSIVE : 0) | (m->words.src_nofollow ? PATH_NOFOLLOW : 0) |
-		(m->words.if_exists ? PATH_OPTIONAL : 0);
-	int slot = open_source(b, source, flags, ids);
 	struct step *s = build_step(b, STAGE_BUILD, DO_BIND, m->target);
 
 	s->slot = (int16_t)slot;
-	s->flags = (uint16_t)(flags | (is_real_dir_target(m->target) ? PATH_REAL_DIR : 0));
+	s->flags = (uint16_t)(flags | (is_real_dir_target(m->target) ? PATH_REAL_DIR : 0) | (m->copyup ? PATH_COPYUP : 0));
 	s->mount.target = s->object;
 	s->mount.source = plan_add_str(b->out, source);
 	attributes(m, s);
@@ -389,6 +414,24 @@ static void build_bind(struct build *b, const struct spec_mount *m, const char *
 		s->mount.propagation = MS_PRIVATE | (recursive ? MS_REC : 0);
 	if (is_real_dir_target(m->target) && m->type)
 		s->mount.fstype = plan_add_str(b->out, m->type);
+}
+
+static void build_bind(struct build *b, const struct spec_mount *m, const char *source, bool recursive,
+	const struct source_ids *ids)
+{
+	unsigned flags = (recursive ? PATH_RECURSIVE : 0) | (m->words.src_nofollow ? PATH_NOFOLLOW : 0) |
+		(m->words.if_exists ? PATH_OPTIONAL : 0);
+
+	attach_bind(b, m, open_source(b, source, flags, ids), flags, recursive, source);
+}
+
+static int build_disk(struct build *b, const struct spec_mount *m, struct nook_error *e)
+{
+	const struct source_ids ids = {.map = maps_sources(b) && !m->words.noidmap};
+	int slot = TRY(open_disk(b, m->disk, &ids, e));
+
+	attach_bind(b, m, slot, PATH_IS_DIR, false, m->disk->path);
+	return 0;
 }
 
 static void build_fs(struct build *b, const struct spec_mount *m, const char *target, const char *type)
@@ -507,6 +550,8 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 		s->mount.source = plan_add_str(b->out, m->source);
 		return 0;
 	}
+	if (m->disk)
+		return build_disk(b, m, e);
 	if (is_bind) {
 		bool asked = m->words.idmap || m->words.ridmap || m->n_uid_maps;
 		const struct source_ids ids = {

@@ -179,6 +179,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 		return false;
 	switch ((enum step_kind)s->kind) {
 	case DO_OPEN_TREE:
+	case DO_DISK:
 	case DO_ROOT_ATTACH:
 	case DO_ROOT_OVERLAY:
 	case DO_ROOT_TMPFS:

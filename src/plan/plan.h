@@ -41,6 +41,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 16 };
 #define STEP_KINDS(X)                                                                                                             \
 	X(DO_GATE, "gate", STEP_STATE, "a socket at which the container waits for its start")                                         \
 	X(DO_OPEN_TREE, "open", STEP_SOURCE, "take a private copy of a mount while the host is still in sight")                       \
+	X(DO_DISK, "disk", STEP_DISK, "mount the file system in a file where nobody but the container will see it")                   \
 	X(DO_DEV_TREE, "dev", STEP_DEVICE, "build a fresh /dev in a tmpfs that is attached nowhere yet")                              \
 	X(DO_KEEP, "keep", STEP_LOCK, "hold the directory that keeps the changes: one box at a time")                                 \
 	X(DO_CGROUP_DIR, "cgroup", STEP_CGROUP, "make the container's own group in this hierarchy")                                   \
@@ -128,7 +129,7 @@ enum {
 	PATH_OPTIONAL = 4,    /* absent: the slot stays empty and steps that use it do nothing */
 	PATH_IS_DIR = 8,      /* DO_BIND: make the target a directory; without: a file */
 	PATH_REAL_DIR = 16,   /* the target must be a real directory of the root itself (/proc, /sys, /dev) */
-	PATH_COPYUP = 32,     /* DO_MOUNT: fill the new tmpfs from what was there */
+	PATH_COPYUP = 32,     /* DO_MOUNT, DO_BIND: fill what is mounted from what was there */
 	PATH_TRUSTED = 8192,  /* the target lies in a file system that an earlier step made, where only we have made names */
 	PATH_FRESH = 16384,   /* this step makes such a file system */
 	PATH_ROOT = 64,       /* DO_OPEN_TREE: the source is the container's root: must be a directory */
@@ -157,7 +158,7 @@ struct step {
 	uint16_t flags;
 	struct ref object; /* the object of an error message: a path, a file, a name */
 	union {
-		struct {                  /* DO_OPEN_TREE, DO_BIND, DO_MOUNT, DO_ROOT_* */
+		struct {                  /* DO_OPEN_TREE, DO_DISK, DO_BIND, DO_MOUNT, DO_ROOT_* */
 			struct ref source;    /* path on the host; DO_MOUNT: source string; DO_ROOT_OVERLAY, DO_OVERLAY: SELinux context */
 			struct ref target;    /* path inside the root */
 			struct ref fstype;
@@ -165,7 +166,7 @@ struct step {
 			uint64_t attr_set, attr_clear;         /* MOUNT_ATTR_*, this mount */
 			uint64_t rec_attr_set, rec_attr_clear; /* the same, AT_RECURSIVE */
 			uint32_t propagation; /* MS_* | MS_REC, 0: leave */
-			uint32_t sb_flags;
+			uint32_t sb_flags;    /* DO_DISK: MS_RDONLY */
 			struct refs lowers;   /* DO_ROOT_OVERLAY: array of int16_t slots, topmost first */
 			int16_t upper_slot;   /* SLOT_NONE: a fresh tmpfs of the size in params */
 			struct refs nodes;    /* DO_DEV_TREE: array of struct plan_node */

@@ -121,6 +121,7 @@ static void put_details(struct buf *out, const struct plan *p, const struct step
 			buf_addf(out, " %s", ((const struct plan_node *)plan_at(p, s->mount.nodes.at))[i].name);
 		break;
 	case DO_OPEN_TREE:
+	case DO_DISK:
 	case DO_BIND:
 	case DO_SHOW:
 	case DO_MOUNT:

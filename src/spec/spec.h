@@ -49,12 +49,21 @@ enum root_kind {
 	ROOT_TMPFS,   /* an empty tmpfs: the root of a box */
 };
 
+/* A file system in a file. */
+struct spec_disk {
+	const char *path;   /* absolute */
+	const char *fstype; /* one of fsimage_names */
+	bool readonly;      /* the file is not written, and others may use it so at the same time */
+};
+
 struct spec_root {
 	enum root_kind kind;
 	const char *path;          /* absolute; ROOT_OVERLAY: the topmost lower layer */
 	const char *const *lowers; /* further lower layers below path, topmost first; NULL-terminated or NULL */
 	const char *upper;         /* ROOT_OVERLAY: directory that keeps "upper" and "work"; NULL: tmpfs, thrown away */
 	uint64_t upper_bytes;      /* size of the throw-away tmpfs, 0: half of memory */
+	const struct spec_disk *disk;       /* what is at path: the root of this disk; NULL: a directory */
+	const struct spec_disk *upper_disk; /* the same for upper */
 	bool readonly;
 	bool host;                 /* path is the host's own "/": submounts come along read-only */
 	unsigned long propagation; /* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE | MS_REC; 0: private */
@@ -96,6 +105,8 @@ struct spec_mount {
 	struct spec_idmap *uid_maps, *gid_maps; /* of this mount alone */
 	size_t n_uid_maps, n_gid_maps;
 	const struct spec_layers *layers; /* an overlay: type and source say nothing */
+	const struct spec_disk *disk; /* a bind of the root of this disk; source is its path */
+	bool copyup;   /* a bind of what is still empty: fill it with what the root has there */
 	bool standard; /* one of the mounts every container has; for --explain */
 };
 

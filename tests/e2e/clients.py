@@ -2,6 +2,7 @@
 """What the tests of nook-oci's clients share: an image, daemons with a place of their own, a terminal."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -17,12 +18,14 @@ import time
 import pexpect
 import pytest
 
+import conftest
 import roots
 import runner
 
 # Programs of Debian's packages, whatever else is called so on this machine.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 IMAGE = "docker.io/library/busybox:latest"
+PAUSE = "docker.io/library/pause:latest"
 GRACE = 10.0
 LIMITS = ("nofile=4096:4096", "nproc=4096:4096")  # clients ask for a million, which not every root may have
 
@@ -30,8 +33,52 @@ LIMITS = ("nofile=4096:4096", "nproc=4096:4096")  # clients ask for a million, w
 SERVICE = 'trap "echo term; exit 5" TERM; trap "echo usr1" USR1; echo started; while :; do sleep 0.05; done'
 
 
-def program(name, package):
-    found = shutil.which(name, path=PATH)
+def wait_for(ready, what, seconds=GRACE):
+    """Asks READY again until it says yes; WHAT() tells what was there instead.  For what sends no event."""
+    deadline = time.monotonic() + seconds
+    while not (answer := ready()):
+        assert time.monotonic() < deadline, what()
+        select.select([], [], [], 0.02)
+    return answer
+
+
+def documented(page, name):
+    """The files called NAME that docs/engines/PAGE shows, with the nook-oci under test: indented blocks behind a paragraph
+    that names it.  What the tests configure is what the page says."""
+    found, paragraph, block = [], "", None
+    for line in [*(conftest.SOURCE / "docs/engines" / page).read_text().splitlines(), "# end"]:
+        if line.startswith("    "):
+            block = [] if block is None and paragraph.endswith(":") and f"`{name}`" in paragraph else block
+            if block is not None:
+                block.append(line[4:])
+        elif line:
+            found += ["\n".join(block) + "\n"] if block else []
+            paragraph = f"{paragraph} {line}" if block is None and paragraph else line
+            block = None
+        elif block:
+            block.append("")
+        else:
+            paragraph = "" if not paragraph.endswith(":") else paragraph
+    assert found, f"{page} shows no {name}"
+    return [text.replace("/usr/local/bin/nook-oci", str(conftest.BUILD / "nook-oci")) for text in found]
+
+
+def merged(*texts):
+    """One TOML file of several: tables of the same name become one."""
+    tables = {"": []}
+    for text in texts:
+        name = ""
+        for line in text.splitlines():
+            if line.lstrip().startswith("["):
+                name = line.strip()
+                tables.setdefault(name, [])
+            elif line:
+                tables[name].append(line)
+    return "\n".join("\n".join([name, *lines]) for name, lines in tables.items()).lstrip("\n") + "\n"
+
+
+def program(name, package, path=PATH):
+    found = shutil.which(name, path=path)
     if not found:
         pytest.skip(f"{name} is not installed: apt-get install {package}")
     return found
@@ -43,31 +90,32 @@ def add_file(archive, name, data):
     archive.addfile(info, io.BytesIO(data))
 
 
-def make_image(path, layer):
+def make_image(path, layer, tag, command):
     """An archive as `docker save` writes it, of one layer."""
     data = layer.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     config = json.dumps({
-        "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]},
+        "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}}).encode()
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     with tarfile.open(path, "w") as archive:
         add_file(archive, name, config)
         add_file(archive, f"{digest}.tar", data)
-        manifest = [{"Config": name, "RepoTags": [IMAGE], "Layers": [f"{digest}.tar"]}]
+        manifest = [{"Config": name, "RepoTags": [tag], "Layers": [f"{digest}.tar"]}]
         add_file(archive, "manifest.json", json.dumps(manifest).encode())
 
 
 @pytest.fixture(scope="session")
-def image_archive():
-    """A busybox image, to be loaded or imported."""
+def images():
+    """A directory with busybox.tar and pause.tar, to be loaded or imported.  The second waits for ever: it holds a pod."""
     with tempfile.TemporaryDirectory(prefix="nook-image.") as top:
         top = pathlib.Path(top)
         root = roots.make_busybox(top / "root")
         with tarfile.open(top / "layer.tar", "w") as archive:
             archive.add(root, arcname=".")
-        make_image(top / "image.tar", top / "layer.tar")
-        yield top / "image.tar"
+        make_image(top / "busybox.tar", top / "layer.tar", IMAGE, ["sh"])
+        make_image(top / "pause.tar", top / "layer.tar", PAUSE, ["sleep", "2147483647"])
+        yield top
 
 
 class Client:
@@ -105,56 +153,73 @@ class Client:
 
     def until(self, words, *args):
         """Asks again until WORDS are printed: clients have no way to wait for a line of a log."""
-        deadline = time.monotonic() + GRACE
-        while words not in (text := self(*args)):
-            assert time.monotonic() < deadline, f"{words!r} does not come in {text!r}"
+        text = ""
+
+        def there():
+            nonlocal text
+            text = self(*args)
+            return words in text
+
+        wait_for(there, lambda: f"{words!r} does not come in {text!r}")
         return text
 
 
 @contextlib.contextmanager
 def daemon(argv, log, ready, env=None):
-    """A daemon that is ready; ended by its pid, however the test went."""
-    with open(log, "wb") as out:
+    """A daemon that is ready; ended by its pid, however the test went, and by the kernel when the tests are killed."""
+    argv = ["setpriv", "--pdeathsig", "KILL", *argv]
+    with open(log, "ab") as out:
         process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                    env={"PATH": PATH, **(env or {})}, start_new_session=True)
     try:
-        deadline = time.monotonic() + 3 * GRACE
-        while not ready():
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")[-4000:]
-            select.select([], [], [], 0.02)
+        wait_for(lambda: process.poll() is not None or ready(), lambda: f"{argv} is not ready\n{end_of(log)}", 3 * GRACE)
+        assert process.poll() is None, end_of(log)
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
+
+def end_of(log):
+    return log.read_text(errors="replace")[-4000:]
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+# ---- groups ----------------------------------------------------------------------------------------------------------
 
 def group_tops(name):
-    tops = [pathlib.Path("/sys/fs/cgroup", name)]
-    return tops + [path / name for path in pathlib.Path("/sys/fs/cgroup").iterdir() if path.is_dir()]
+    """The group's directory in each hierarchy that has it."""
+    top = pathlib.Path("/sys/fs/cgroup")
+    tops = [top / name, *(path / name for path in top.iterdir() if path.is_dir())]
+    return [path for path in tops if path.is_dir()]
+
+
+def groups_below(name):
+    return [path for top in group_tops(name) for path in top.iterdir() if path.is_dir()]
 
 
 def remove_groups(name):
     """Clients leave the groups above their containers' for ever; what is left in them has GRACE to end."""
-    deadline = time.monotonic() + GRACE
+    def is_removed(path):
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                path.rmdir()
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                return False
+        return True
+
     for top in group_tops(name):
         for path, _, _ in os.walk(top, topdown=False):
-            while True:
-                try:
-                    os.rmdir(path)
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise
-                    select.select([], [], [], 0.02)
-
-
-def groups_named(name):
-    """Groups whose path ends with NAME's, one for each hierarchy that has it."""
-    return [str(top) for top in group_tops(name) if top.is_dir()]
+            wait_for(lambda path=pathlib.Path(path): is_removed(path), lambda path=path: f"{path} does not get empty")
 
 
 def read_group(name, controller, file):

@@ -70,14 +70,13 @@ def pytest_collection_modifyitems(config, items):
     items[:] = keep
 
 
-def too_long(signum, frame):
-    """Ends what the test waits for, and the test."""
-    leaks.kill_all()
-    raise TimeoutError(f"the test took longer than {TEST_SECONDS} s")
-
-
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item):
+    def too_long(signum, frame):
+        """Ends what the test waits for, and the test."""
+        leaks.kill_new(item.funcargs.get("leakcheck"))
+        raise TimeoutError(f"the test took longer than {TEST_SECONDS} s")
+
     signal.signal(signal.SIGALRM, too_long)
     signal.alarm(TEST_SECONDS)
     yield
@@ -106,14 +105,29 @@ def space():
     leaks.remove_tree(path)
 
 
-@pytest.fixture(autouse=True)
-def leakcheck(space):
-    """Fails the test that leaves anything behind on the machine."""
+def check_leaks(space):
     before = leaks.Snapshot()
-    yield
+    yield before
     left = leaks.left_behind(before, space)
     if left:
         pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def leakcheck(space):
+    """Fails the test that leaves anything behind on the machine."""
+    yield from check_leaks(space)
+
+
+@pytest.fixture(scope="module")
+def module_space():
+    """A directory that a module's tests share, for a daemon; what it leaves when all tests have ended fails the last one."""
+    path = make_space()
+    try:
+        for _ in check_leaks(path):
+            yield path
+    finally:
+        leaks.remove_tree(path)
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ import subprocess
 import time
 
 GRACE = 5.0
-DEFAULT_PLACES = ("/run/nook", "/var/lib/nook")
+DEFAULT_PLACES = ("/run/nook", "/run/nook-oci", "/var/lib/nook")
+MADE_ONCE = {"/run/nook-oci/containers"}  # by engines' clients; states come and go in it
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 MS_REC, MS_PRIVATE, MS_SHARED = 1 << 14, 1 << 18, 1 << 20
@@ -92,8 +93,8 @@ def run_entries():
     """State outside the test's own directories: nobody but a default run may write there."""
     found = []
     for top in DEFAULT_PLACES:
-        found += [f"file {path}/{name}" for path, folders, files in os.walk(top) for name in folders + files]
-    return found
+        found += [f"{path}/{name}" for path, folders, files in os.walk(top) for name in folders + files]
+    return [f"file {path}" for path in found if path not in MADE_ONCE]
 
 
 def processes():
@@ -123,10 +124,6 @@ def group_tag(run_dir):
     return f"{(tag ^ tag >> 32) % 2**32:08x}"
 
 
-# Engines put the containers of all sessions below one group of theirs, which stays.
-ENGINES = {"libpod_parent", "docker", "default"}
-
-
 def is_others(thing, space):
     """A group of another session or of somebody who uses nook by hand: its path names another test's directory, or the
     tag of a run directory that is not the test's; or processes are in it, and none is ours."""
@@ -134,8 +131,6 @@ def is_others(thing, space):
     if kind != "cgroup":
         return False
     for name in path.split("/"):
-        if name in ENGINES:
-            return True
         if name.startswith("nook-test."):
             return name != space.name
         if name.startswith("nook-") and "@" in name:
@@ -181,15 +176,18 @@ def left_behind(before, space):
         if time.monotonic() >= deadline:
             break
         select.select([], [], [], 0.02)
-    kill_all()
+    kill_new(before)
     return left
 
 
-def kill_all():
-    """Ends every process that descends from this one."""
+def kill_new(before=None):
+    """Ends every process that descends from this one and was not there BEFORE: daemons that a module's tests share were."""
+    spared = {thing.split()[1] for thing in before.things[processes]} if before else set()
     for thing in processes():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(int(thing.split()[1]), signal.SIGKILL)
+        pid = thing.split()[1]
+        if pid not in spared:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def remove_tree(path):

@@ -1,45 +1,90 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""containerd's runc shim on nook-oci: ctr run --runc-binary."""
+"""containerd on nook-oci: ctr run --runc-binary, and pods with a RuntimeClass through the CRI plugin."""
+
+import itertools
+import json
+import re
 
 import pytest
 
 import clients
 import conftest
-from clients import image_archive  # noqa: F401: a fixture
+import cri
+from clients import images  # noqa: F401: a fixture
 
-pytestmark = [pytest.mark.user("root"), pytest.mark.view("v1", "hybrid"), pytest.mark.controllers("memory", "cpu")]
+pytestmark = [pytest.mark.user("root"), pytest.mark.view("hybrid"), pytest.mark.controllers("memory", "cpu", "pids")]
 
-# The CRI plugin wants a network that this test has not got.
-CONFIG = """
-version = 2
+# Beside what the page says: places of the test's own, and no registry for the image of pods.
+PLACES = """
 root = "{space}/root"
 state = "{space}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
   address = "{space}/sock"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{space}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  netns_mounts_under_state_dir = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{plugins}"
+    conf_dir = "{space}/net.d"
 """
 
+NETWORK = {
+    "cniVersion": "0.4.0", "name": "pods",
+    "plugins": [{"type": "bridge", "bridge": "pods", "isGateway": True,
+                 "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]]}}],
+}
+
+
+def handler():
+    """The RuntimeClass of the page: its handler is what the kubelet asks containerd for."""
+    runtime_class, pod = clients.documented("kubernetes.md", "runtimeclass.yaml")[0].split("---\n")
+    name = re.search(r"name: (\w+)", runtime_class).group(1)
+    assert f"runtimeClassName: {name}" in pod
+    return re.search(r"handler: (\w+)", runtime_class).group(1)
+
+
+@pytest.fixture(scope="module")
+def containerd(module_space, images):  # noqa: F811
+    """A containerd in a network namespace of its own, with images for ctr and for pods."""
+    space = module_space
+    program = clients.program("containerd", "containerd")
+    clients.program("bridge", "containernetworking-plugins", "/usr/lib/cni")
+    places = PLACES.format(space=space, pause=clients.PAUSE, plugins="/usr/lib/cni")
+    page = clients.documented("containerd.md", "/etc/containerd/config.toml")[0].replace("/run/nook-oci", f"{space}/oci")
+    (space / "config.toml").write_text(clients.merged(page, places))
+    (space / "net.d").mkdir()
+    network = {**NETWORK, "plugins": [dict(NETWORK["plugins"][0])]}
+    network["plugins"][0]["ipam"] = {**network["plugins"][0]["ipam"], "dataDir": f"{space}/addresses"}
+    (space / "net.d/pods.conflist").write_text(json.dumps(network))
+    ctr = clients.Client([clients.program("ctr", "containerd"), "-a", space / "sock"], cwd=space)
+    try:
+        with clients.daemon(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", program, "--config",
+                             space / "config.toml"],
+                            space / "log", lambda: (space / "sock").exists() and ctr.result("version").code == 0):
+            ctr("-n", space.name, "image", "import", images / "busybox.tar")
+            for name in ("busybox", "pause"):
+                ctr("-n", "k8s.io", "image", "import", images / f"{name}.tar")
+            yield ctr
+    finally:
+        clients.remove_groups(space.name)
+
+
+# ---- ctr -------------------------------------------------------------------------------------------------------------
 
 @pytest.fixture
-def ctr(space, image_archive):  # noqa: F811
-    """A containerd with an image; its containers are in a containerd namespace, and so in a group, of this test's name."""
-    program = clients.program("containerd", "containerd")
-    (space / "config.toml").write_text(CONFIG.format(space=space))
-    group = space.name
-    run = clients.Client([clients.program("ctr", "containerd"), "-a", space / "sock", "-n", group], cwd=space)
-    run.group = group
-    run.runtime = ["--runc-binary", conftest.BUILD / "nook-oci", "--runc-root", space / "oci"]
-    try:
-        with clients.daemon([program, "--config", space / "config.toml"], space / "log",
-                            lambda: run.result("version").code == 0):
-            run("image", "import", image_archive)
-            yield run
-            for name in run("task", "ls", "-q").split():
-                run.result("task", "delete", "-f", name)
-            for name in run("container", "ls", "-q").split():
-                run.result("container", "delete", name)
-    finally:
-        clients.remove_groups(group)
+def ctr(containerd, module_space):
+    """ctr in a containerd namespace, and so in a group, of this module's name."""
+    run = clients.Client([*containerd.argv, "-n", module_space.name], cwd=module_space)
+    run.group = module_space.name
+    run.runtime = ["--runc-binary", conftest.BUILD / "nook-oci", "--runc-root", module_space / "oci"]
+    yield run
+    for name in run("task", "ls", "-q").split():
+        run.result("task", "delete", "-f", name)
+    for name in run("container", "ls", "-q").split():
+        run.result("container", "delete", name)
+    assert clients.groups_below(run.group) == []
 
 
 def start(ctr, *options):
@@ -54,7 +99,7 @@ def execute(ctr, *args, number=iter(range(1000)), **options):
     return ctr.result("task", "exec", "--exec-id", f"e{next(number)}", *args, **options)
 
 
-def test_exit_statuses(ctr):
+def test_ctr_exit_statuses(ctr):
     assert ctr("run", "--rm", *ctr.runtime, clients.IMAGE, "a", "echo", "hi") == "hi\n"
     ctr.fails(7, "run", "--rm", *ctr.runtime, clients.IMAGE, "b", "sh", "-c", "exit 7")
     missing = ctr.fails(1, "run", "--rm", *ctr.runtime, clients.IMAGE, "c", "no-such-command")
@@ -63,7 +108,7 @@ def test_exit_statuses(ctr):
     assert ctr("container", "ls", "-q") == ""
 
 
-def test_exec(ctr):
+def test_ctr_exec(ctr):
     start(ctr)
     assert execute(ctr, "box", "cat", "/proc/1/comm").out == "sh\n"
     assert execute(ctr, "box", "cat", input="in\n").out == "in\n"
@@ -73,7 +118,7 @@ def test_exec(ctr):
     assert missing.code == 1 and "executable file not found" in missing.err
 
 
-def test_terminals(ctr):
+def test_ctr_terminals(ctr):
     """containerd reads what create prints to its end: it hung when the waiting container still held that pipe."""
     code, shown = ctr.on_terminal("run", "--rm", "-t", *ctr.runtime, clients.IMAGE, "a", "sh", "-c", "tty; stty size; exit 3")
     assert code == 3 and "/dev/pts/0" in shown
@@ -82,14 +127,22 @@ def test_terminals(ctr):
     assert code == 4 and "/dev/pts/" in shown
 
 
-def test_pause_limits_and_the_end(ctr, space):
+def test_ctr_logs(ctr, space):
+    ctr("run", "-d", "--log-uri", f"file://{space}/log", *ctr.runtime, clients.IMAGE, "box", "sh", "-c", "echo out; echo err >&2; exit 6")
+    ctr.until("STOPPED", "task", "ls")
+    assert "exit code 6" in ctr.result("task", "delete", "box").err
+    assert sorted((space / "log").read_text().split()) == ["err", "out"]
+
+
+def test_ctr_pause_limits_and_the_end(ctr, space):
     start(ctr, "--memory-limit", str(64 << 20), "--cpus", "0.5", "--pid-file", space / "pid")
     group = f"{ctr.group}/box"
     assert clients.read_group(group, "memory", "memory.limit_in_bytes") == str(64 << 20)
     assert clients.read_group(group, "cpu", "cpu.cfs_quota_us") == "50000"
     pid = (space / "pid").read_text()
     assert pid in ctr("task", "ps", "box").split()
-    assert "memory.limit_in_bytes    67108864" in ctr("task", "metrics", "box")
+    metrics = ctr("task", "metrics", "box")
+    assert "memory.limit_in_bytes    67108864" in metrics and re.search(r"pids.current +[1-9]", metrics)
     ctr("task", "pause", "box")
     assert status(ctr) == ["PAUSED"]
     assert "paused" in execute(ctr, "box", "true").err
@@ -98,5 +151,153 @@ def test_pause_limits_and_the_end(ctr, space):
     ctr("task", "kill", "-s", "TERM", "box")
     ctr.until("STOPPED", "task", "ls")
     assert "exit code 5" in ctr.result("task", "delete", "box").err
-    assert clients.groups_named(group) == []
+    assert clients.group_tops(group) == []
     ctr("container", "delete", "box")
+
+
+# ---- pods ------------------------------------------------------------------------------------------------------------
+
+class Pods:
+    """What the kubelet does: pods, and containers in them."""
+
+    numbers = itertools.count()
+
+    def __init__(self, space, group):
+        self.cri, self.space, self.group = cri.Cri(space / "sock"), space, group
+        self.logs = space / "pods"
+
+    def config(self, name, network=cri.NODE, pid=cri.CONTAINER):
+        options = {"network": network, "pid": pid}
+        return {"metadata": {"name": name, "uid": name, "namespace": "test"}, "log_directory": str(self.logs),
+                "hostname": "" if network == cri.NODE else name,
+                "linux": {"cgroup_parent": f"/{self.group}/pods", "security_context": {"namespace_options": options}}}
+
+    def run(self, handler=None, **options):
+        """A pod; its containers have the same options."""
+        self.n = next(self.numbers)
+        config = self.config(f"pod{self.n}", **options)
+        pod = self.cri("RunPodSandbox", config=config, runtime_handler=handler or globals()["handler"]()).pod_sandbox_id
+        return pod, config
+
+    def create(self, pod, *command, resources=None, security=None, mounts=()):
+        pod, config = pod
+        self.n = next(self.numbers)
+        options = config["linux"]["security_context"]["namespace_options"]
+        return self.cri("CreateContainer", pod_sandbox_id=pod, sandbox_config=config, config={
+            "metadata": {"name": f"c{self.n}"}, "image": {"image": clients.IMAGE}, "command": command, "log_path": f"c{self.n}.log",
+            "envs": [{"key": "WORD", "value": "x"}], "mounts": mounts,
+            "linux": {"resources": resources or {}, "security_context": {"namespace_options": options, **(security or {})}},
+        }).container_id
+
+    def start(self, pod, *command, **options):
+        container = self.create(pod, *command, **options)
+        self.cri("StartContainer", container_id=container)
+        return container
+
+    def log(self):
+        """Of the container that was made last: stream and line."""
+        return [line.split(" ", 3)[1::2] for line in (self.logs / f"c{self.n}.log").read_text().splitlines()]
+
+    def exec(self, container, *command):
+        return self.cri("ExecSync", container_id=container, cmd=command, timeout=cri.SECONDS)
+
+    def status(self, container):
+        return self.cri("ContainerStatus", container_id=container).status
+
+    def end(self, container):
+        """Waits for the end that comes by itself."""
+        clients.wait_for(lambda: self.status(container).state == cri.EXITED, lambda: str(self.status(container)))
+        return self.status(container)
+
+    def remove(self, pod):
+        self.cri("StopPodSandbox", pod_sandbox_id=pod)
+        self.cri("RemovePodSandbox", pod_sandbox_id=pod)
+
+
+@pytest.fixture
+def pods(containerd, module_space):
+    kubelet = Pods(module_space, module_space.name)
+    for image in (clients.IMAGE, clients.PAUSE):
+        clients.wait_for(lambda image=image: kubelet.cri("ImageStatus", image={"image": image}).image.id, lambda: "no image")
+    yield kubelet
+    for pod in kubelet.cri("ListPodSandbox").items:
+        kubelet.remove(pod.id)
+    kubelet.cri.close()
+    clients.remove_groups(f"{module_space.name}/pods")
+    assert list((module_space / "oci/k8s.io/containers").iterdir()) == []
+
+
+def test_a_pod_lives_and_ends(pods, module_space):
+    pod = pods.run()
+    status = pods.cri("PodSandboxStatus", pod_sandbox_id=pod[0]).status
+    assert status.state == cri.READY and status.runtime_handler == "nook"
+    container = pods.start(pod, "sh", "-c", clients.SERVICE)
+    assert {pod[0], container} <= {path.name for path in (module_space / "oci/k8s.io/containers").iterdir()}
+    clients.wait_for(lambda: ["stdout", "started"] in pods.log(), lambda: str(pods.log()))
+    shown = pods.exec(container, "sh", "-c", "echo $WORD; echo err >&2; exit 9")
+    assert (shown.stdout, shown.stderr, shown.exit_code) == (b"x\n", b"err\n", 9)
+    pods.cri("StopContainer", container_id=container, timeout=9)
+    status = pods.status(container)
+    assert status.state == cri.EXITED and status.exit_code == 5
+    assert pods.log()[-1] == ["stdout", "term"]
+    pods.cri("RemoveContainer", container_id=container)
+    pods.remove(pod[0])
+
+
+def test_containers_of_a_pod_share_it(pods):
+    pod = pods.run(network=cri.POD, pid=cri.POD)
+    pods.start(pod, "sh", "-c", "echo page >/tmp/index.html; exec httpd -f -p 80 -h /tmp")
+    other = pods.start(pod, "sleep", "1000")
+    clients.wait_for(lambda: pods.exec(other, "wget", "-qO-", "http://127.0.0.1").stdout == b"page\n", lambda: "no page")
+    names = pods.exec(other, "sh", "-c", "cat /proc/[0-9]*/comm; hostname").stdout.decode().split()
+    assert names.count("sleep") == 2 and "httpd" in names and names[-1] == pod[1]["hostname"]
+    # Another pod reaches the first one by its address.
+    address = pods.cri("PodSandboxStatus", pod_sandbox_id=pod[0]).status.network.ip
+    far = pods.start(pods.run(network=cri.POD), "sleep", "1000")
+    assert pods.exec(far, "wget", "-qO-", f"http://{address}").stdout == b"page\n"
+
+
+def test_limits_of_a_pod(pods):
+    pod = pods.run()
+    container = pods.start(pod, "sleep", "1000",
+                           resources={"memory_limit_in_bytes": 64 << 20, "cpu_quota": 50000, "cpu_period": 100000, "cpu_shares": 512})
+    group = f"{pods.group}/pods/{container}"
+    assert clients.read_group(group, "memory", "memory.limit_in_bytes") == str(64 << 20)
+    assert clients.read_group(group, "cpu", "cpu.cfs_quota_us") == "50000"
+    assert clients.read_group(group, "cpu", "cpu.shares") == "512"
+    stats = pods.cri("ContainerStats", container_id=container).stats
+    assert stats.memory.working_set_bytes.value > 0 and stats.cpu.usage_core_nano_seconds.value > 0
+    pods.cri("UpdateContainerResources", container_id=container, linux={"memory_limit_in_bytes": 128 << 20, "cpu_quota": 20000,
+                                                                       "cpu_period": 100000})
+    assert clients.read_group(group, "memory", "memory.limit_in_bytes") == str(128 << 20)
+    assert clients.read_group(group, "cpu", "cpu.cfs_quota_us") == "20000"
+    big = pods.start(pod, "sh", "-c", "head -c 100m /dev/zero | tail; exit $?", resources={"memory_limit_in_bytes": 20 << 20})
+    status = pods.end(big)
+    assert (status.exit_code, status.reason) == (137, "OOMKilled")
+
+
+def test_rights_in_a_pod(pods, space):
+    pod = pods.run()
+    (space / "data").mkdir()
+    container = pods.start(
+        pod, "sh", "-c", "id -u; id -G; touch /a || echo read-only; touch /data/b || echo read-only;"
+        "grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; ls /proc/self/fd | wc -l",
+        security={"run_as_user": {"value": 1000}, "run_as_group": {"value": 1000}, "supplemental_groups": [2000],
+                  "readonly_rootfs": True, "no_new_privs": True, "seccomp": {"profile_type": 0},
+                  "capabilities": {"drop_capabilities": ["ALL"], "add_capabilities": ["CHOWN"]}},
+        mounts=[{"container_path": "/data", "host_path": f"{space}/data", "readonly": True}])
+    assert pods.end(container).exit_code == 0
+    shown = [line for stream, line in pods.log() if stream == "stdout"]
+    assert shown == ["1000", "1000 100 2000", "read-only", "read-only", "CapBnd:\t0000000000000001", "NoNewPrivs:\t1", "Seccomp:\t2", "4"]
+
+
+def test_errors_of_pods(pods):
+    with pytest.raises(cri.Cri.Refused, match='no runtime for "missing" is configured'):
+        pods.run(handler="missing")
+    pod = pods.run()
+    for command, words in [("no-such-command", "executable file not found in $PATH"), ("/etc/passwd", "permission denied")]:
+        container = pods.create(pod, command)
+        with pytest.raises(cri.Cri.Refused, match=re.escape(words)):
+            pods.cri("StartContainer", container_id=container)
+        status = pods.status(container)
+        assert status.state == cri.EXITED and status.exit_code == 128 and words in status.message
