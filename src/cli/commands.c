@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/text.h"
+#include "command/registry_options.h"
 #include "opt/nearest.h"
 
 extern const struct command cmd_apply;
@@ -50,7 +51,12 @@ const struct command *const commands[] = {
 	&cmd_kill,
 	&cmd_rm,
 	&cmd_disk,
+	&cmd_pull,
 	&cmd_load,
+	&cmd_manifest,
+	&cmd_search,
+	&cmd_login,
+	&cmd_logout,
 	&cmd_cgroup,
 	&cmd_ns,
 	&cmd_system,

@@ -358,3 +358,29 @@ int credentials_erase(const struct credential_places *p, const char *key, struct
 		places += TRY(erase_in(*file, key, a, e));
 	return places;
 }
+
+static int erase_all_in(const char *file, const struct credential_places *p, struct arena *a, struct nook_error *e)
+{
+	struct auth_file f = {0};
+
+	if (TRY(read_file(file, a, &f, e)) == 1)
+		return 0;
+	for (size_t i = 0; i < f.n_entries; i++) {
+		char plain[KEY_MAX];
+
+		normalise(f.entries[i].key, plain);
+		TRY(credentials_erase(p, plain, e));
+	}
+	for (size_t i = 0; i < f.n_helpers; i++)
+		TRY(credentials_erase(p, f.helpers[i].key, e));
+	return 0;
+}
+
+int credentials_erase_all(const struct credential_places *p, struct nook_error *e)
+{
+	AUTO(arena_free) struct arena *a = arena_new();
+
+	for (const char *const *file = p->files; *file; file++)
+		TRY(erase_all_in(*file, p, a, e));
+	return 0;
+}

@@ -31,6 +31,9 @@ int credentials_save(const struct credential_places *p, const char *key, const s
 /* From every file and helper: the number of places, 0 when there were none. */
 int credentials_erase(const struct credential_places *p, const char *key, struct nook_error *e);
 
+/* Everything that the files and the helpers they name know. */
+int credentials_erase_all(const struct credential_places *p, struct nook_error *e);
+
 /* "user:password" as base64 and back; in A.  NULL when TEXT is no base64 of a text with a colon. */
 const char *credentials_encode(const struct credentials *c, struct arena *a);
 int credentials_decode(const char *text, struct arena *a, struct credentials *ret);

@@ -2,8 +2,14 @@
 #include "transfer/transfer.h"
 
 #include "command/image_options.h"
+#include "command/registry_options.h"
 
 const struct transfer_command transfer_commands[] = {
 	{&cmd_load, NULL, load_run},
+	{&cmd_login, NULL, login_run},
+	{&cmd_logout, NULL, logout_run},
+	{&cmd_manifest_inspect, "manifest inspect", manifest_inspect_run},
+	{&cmd_pull, NULL, pull_run},
+	{&cmd_search, NULL, search_run},
 	{0},
 };

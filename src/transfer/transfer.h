@@ -13,3 +13,9 @@ struct transfer_command {
 extern const struct transfer_command transfer_commands[]; /* ends with a zeroed one */
 
 int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int login_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int logout_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int manifest_inspect_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int pull_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int push_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int search_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
