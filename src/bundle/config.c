@@ -449,7 +449,6 @@ static void add_demands(struct spec *s)
 	s->default_devices = true;
 	s->net_loopback_up = s->ns[NS_NET].mode == NS_PRIVATE;
 	clamp_limits(&s->process);
-	s->process.new_session = true;
 	s->process.new_keyring = true;
 	s->process.all_processors = true;
 	s->process.user.keep_groups = is_on(spec_annotation(s, "run.oci.keep_original_groups"));
@@ -460,7 +459,7 @@ static void add_demands(struct spec *s)
 
 int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e)
 {
-	struct spec_process p = {.new_session = true, .all_processors = true, .new_keyring = s->process.new_keyring};
+	struct spec_process p = {.all_processors = true, .new_keyring = s->process.new_keyring};
 
 	TRY(bind_load(dir, name, JSON_LIMIT, process_table, &p, s->arena, STEP_CONFIG, e));
 	clamp_limits(&p);

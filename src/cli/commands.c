@@ -7,6 +7,7 @@
 
 extern const struct command cmd_apply;
 extern const struct command cmd_box;
+extern const struct command cmd_bwrap;
 extern const struct command cmd_cgroup;
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
@@ -39,6 +40,7 @@ const struct command *const commands[] = {
 	&cmd_diff,
 	&cmd_apply,
 	&cmd_discard,
+	&cmd_bwrap,
 	&cmd_exec,
 	&cmd_ps,
 	&cmd_inspect,

@@ -78,6 +78,32 @@ int set_attr(int mnt, uint64_t set, uint64_t clear, uint64_t propagation, unsign
 	return 0;
 }
 
+/* A descriptor of the caller's.  Its mount is not one of a new mount namespace; the same path leads to the copy that is, and
+ * only if that is the very same file. */
+static int open_held(const struct walk *w, const struct step *s, unsigned flags)
+{
+	int held = walk_slot(w, s->mount.upper_slot), fd = open_tree(held, "", flags | AT_EMPTY_PATH);
+	char link[FD_PATH_SIZE], path[PATH_MAX];
+	struct stat is, was;
+	ssize_t n;
+
+	if (fd >= 0 || errno != EINVAL)
+		return fd;
+	fd_path(link, held);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -1;
+	path[n] = 0;
+	fd = open_tree(AT_FDCWD, path, flags);
+	if (fd < 0 || fstat(fd, &is) < 0 || fstat(held, &was) < 0)
+		return fd;
+	if (is.st_dev == was.st_dev && is.st_ino == was.st_ino)
+		return fd;
+	(void)close(fd);
+	errno = ESTALE;
+	return -1;
+}
+
 int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *source = walk_str(w, s->mount.source);
@@ -89,7 +115,10 @@ int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
 		flags |= AT_RECURSIVE;
 	if (s->flags & PATH_NOFOLLOW)
 		flags |= AT_SYMLINK_NOFOLLOW;
-	fd = open_tree(AT_FDCWD, source, flags);
+	if (s->flags & PATH_HELD)
+		fd = open_held(w, s, flags);
+	else
+		fd = open_tree(AT_FDCWD, source, flags);
 	if (fd < 0 && errno == ENOENT && (s->flags & PATH_OPTIONAL))
 		return 0;
 	if (fd < 0 && errno == EINVAL && !(s->flags & PATH_RECURSIVE))
@@ -224,6 +253,12 @@ static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, st
 	const char *target = walk_str(w, s->mount.target);
 	int at;
 
+	/* What covers the root is the root from now on. */
+	if (is_dir && !target[strspn(target, "/")]) {
+		TRY(attach_to(mnt, w->root, STEP_MOUNT, target, e));
+		w->root = mnt;
+		return 0;
+	}
 	if (s->flags & PATH_TRUSTED && TRY(attach_trusted(w, s, mnt, target, e)) == 0)
 		return 0;
 	/* "/proc": move_mount(2) follows no link in the last component, and there is no other.  What it refuses is made, or

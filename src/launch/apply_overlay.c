@@ -22,13 +22,6 @@ static int place_layer(int scratch, const char *name, int mnt, const char *objec
 	return 0;
 }
 
-static int mkdir_in(int at, const char *name, mode_t mode, const char *object, struct nook_error *e)
-{
-	if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
-		return err_sys(e, STEP_ROOT, object);
-	return 0;
-}
-
 /* fsconfig(2) takes values of at most 255 bytes, so layers have the shortest of names: "0:1:2". */
 enum { LOWERDIR_MAX = 256 };
 
@@ -44,6 +37,18 @@ static char *put_number(char *to, uint32_t n)
 		*to++ = digits[--count];
 	*to = 0;
 	return to;
+}
+
+void fd_path(char path[FD_PATH_SIZE], int fd)
+{
+	(void)put_number(stpcpy(path, "/proc/self/fd/"), (uint32_t)fd);
+}
+
+static int mkdir_in(int at, const char *name, mode_t mode, const char *object, struct nook_error *e)
+{
+	if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
+		return err_sys(e, STEP_ROOT, object);
+	return 0;
 }
 
 /* Puts the layers in place and fills LOWER with "0:1:..."; returns a directory descriptor that holds upper and work. */
@@ -93,7 +98,7 @@ static int upper_like_lower(int upper_parent, int lower, const char *object, str
 
 /* Attaches the scratch tmpfs over a directory of the host's tree, as seen by this mount namespace alone.  Not on "/": there
  * it would lie between the old root and the new one, and the old one could not be let go in one piece. */
-static int scratch_attach(int scratch, struct nook_error *e)
+int scratch_attach(int scratch, struct nook_error *e)
 {
 	static const char *const places[] = {"/mnt", "/media", "/tmp", "/srv"};
 
@@ -118,13 +123,13 @@ static int set_given(int fs, const struct walk *w, const struct step *s, struct 
 	const char *path = plan_at(w->plan, s->mount.links.at);
 
 	for (int i = 0; i < 2; i++, path = plan_next(path)) {
-		char name[32] = "/proc/self/fd/";
+		char name[FD_PATH_SIZE];
 		/* Kept until the layers are mounted; close-on-exec, as all is. */
 		int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		if (fd < 0)
 			return err_sys(e, STEP_SOURCE, path);
-		(void)put_number(name + strlen(name), (uint32_t)fd);
+		fd_path(name, fd);
 		if (set_string(fs, keys[i], name) < 0)
 			return fs_refused(fs, STEP_MOUNT, path, e);
 	}

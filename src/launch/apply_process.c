@@ -211,6 +211,12 @@ int apply_sysctl(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *name = walk_str(w, s->pair.key); /* "sys/net/ipv4/ip_forward" */
 
+	/* Limits of a user namespace are that of who asks, whatever /proc it is. */
+	if (w->proc < 0 && !strncmp(name, "sys/user/", 9)) {
+		auto_close int host = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		return host < 0 ? err_sys(e, STEP_SYSCTL, name) : procfd_write(host, name, walk_str(w, s->pair.value), STEP_SYSCTL, e);
+	}
 	if (w->proc < 0)
 		return err_why(e, STEP_SYSCTL, name, ENOENT, "the container has no /proc");
 	return procfd_write(w->proc, name, walk_str(w, s->pair.value), STEP_SYSCTL, e);
@@ -234,10 +240,28 @@ static int cwd_check(const char *path, struct nook_error *e)
 	return 0;
 }
 
+static int cwd_try(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *path = plan_at(w->plan, s->cwd.places.at);
+
+	for (uint32_t i = 0; i < s->cwd.places.n; i++, path = plan_next(path)) {
+		if (chdir(path) < 0)
+			continue;
+		TRY(cwd_check(path, e));
+		memcpy(w->pwd, "PWD=", 4);
+		(void)stpncpy(w->pwd + 4, path, PATH_MAX);
+		return 0;
+	}
+	return err_sys(e, STEP_CWD, walk_str(w, s->object));
+}
+
 int apply_cwd(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	const char *path = walk_str(w, s->pair.key);
+	const char *path;
 
+	if (s->flags & CWD_TRY)
+		return cwd_try(w, s, e);
+	path = walk_str(w, s->pair.key);
 	if (s->flags & CWD_AGAIN && !w->cwd_later)
 		return 0;
 	if (chdir(path) == 0)
@@ -336,10 +360,13 @@ int apply_exec(struct walk *w, const struct step *s, struct nook_error *e)
 
 	walk_vector(p, s->exec.argv, argv);
 	walk_vector(p, s->exec.env, env);
-	if (w->home[0]) {
-		env[s->exec.env.n] = w->home;
-		env[s->exec.env.n + 1] = NULL;
-	}
+	char **more = env + s->exec.env.n;
+
+	if (w->home[0])
+		*more++ = w->home;
+	if (w->pwd[0])
+		*more++ = w->pwd;
+	*more = NULL;
 	for (uint32_t i = 0; i < s->exec.candidates.n; i++, path = plan_next(path)) {
 		(void)execve(path, argv, env);
 		/* A file that is there but cannot run: no later directory of PATH may hide why. */

@@ -217,6 +217,13 @@ static int serve(struct walk *w, int wire, const struct launch_hooks *hooks, str
 			close_fd(&l->listener);
 			l->listener = take_fd(&passed);
 			break;
+		case WIRE_HELD:
+			if (l->n_held == HELD_MAX) {
+				close_fd(&passed);
+				return err_num(e, STEP_LOCK, NULL, E2BIG);
+			}
+			l->held[l->n_held++] = take_fd(&passed);
+			break;
 		case WIRE_HOOKS:
 			TRY(walk_stage(w, STAGE_HOOKS, e));
 			r = wire_send(wire, WIRE_GO, 0);

@@ -15,6 +15,9 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_CGROUP_WRITE] = apply_cgroup_write,
 	[DO_CGROUP_BPF] = apply_cgroup_bpf,
 	[DO_OPEN_PID] = apply_open_pid,
+	[DO_HOLD] = apply_hold,
+	[DO_WAIT] = apply_wait,
+	[DO_LOCK] = apply_lock,
 	[DO_OPEN_NS] = apply_open_ns,
 	[DO_JOIN_NS] = apply_join_ns,
 	[DO_SESSION] = apply_session,
@@ -46,6 +49,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_COPY_LINK] = apply_copy_link,
 	[DO_SYMLINK] = apply_symlink,
 	[DO_PUT] = apply_put,
+	[DO_MAKE] = apply_make,
 	[DO_DEVICE] = apply_device,
 	[DO_CONSOLE] = apply_console,
 	[DO_MASK] = apply_mask,
@@ -88,6 +92,7 @@ void walk_init(struct walk *w, const struct plan *p)
 		.host_null = -EBADF,
 		.mask_dir = -EBADF,
 		.terminal = -EBADF,
+		.scratch = -EBADF,
 	};
 	for (int i = 0; i < PLAN_SLOTS; i++)
 		w->slots[i] = -EBADF;

@@ -49,6 +49,8 @@ struct walk {
 	uint32_t groups[64];
 	size_t n_groups;
 	char home[PATH_MAX + 8]; /* "HOME=..." */
+	char pwd[PATH_MAX + 8];  /* "PWD=..." */
+	int scratch;             /* a tmpfs that nobody sees in the end, or -EBADF */
 };
 
 void walk_init(struct walk *w, const struct plan *p);
@@ -80,6 +82,10 @@ int apply_pivot(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_mask(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_readonly(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_dev_tree(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_make(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_hold(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_wait(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_lock(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_device(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_put(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_symlink(struct walk *w, const struct step *s, struct nook_error *e);
@@ -150,6 +156,7 @@ enum wire_kind {
 	WIRE_CONSOLE,/* child to parent, with the master's descriptor */
 	WIRE_NOTIFY, /* child to parent: number is a seccomp listener in the child, which waits for WIRE_GO */
 	WIRE_LISTENER, /* child to parent, with a listening socket of the new network */
+	WIRE_HELD,   /* child to parent: a descriptor to hold as long as it runs */
 	WIRE_HOOKS,  /* child to parent: walk HOOKS, then say go */
 	WIRE_READY,  /* child to parent: only the gate is left */
 	WIRE_GO,     /* parent to child */

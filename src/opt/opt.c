@@ -201,7 +201,7 @@ int opt_parse(int argc, char **argv, const struct opt *const *tables, enum opt_m
 	int n_args = 0, kept;
 	bool ended = false; /* a "--" was seen */
 
-	while (p.at < argc && !ended) {
+	while (p.at < argc && !ended && mode != OPT_RAW) {
 		char *arg = argv[p.at];
 
 		if (arg[0] != '-' || !arg[1]) {

@@ -42,6 +42,7 @@ struct opt {
 enum opt_mode {
 	OPT_PERMUTE, /* options may stand anywhere */
 	OPT_STOP,    /* parsing stops at the first argument: what follows belongs to the command to run */
+	OPT_RAW,     /* nothing is parsed: the command reads its words itself, the rows are for help alone */
 	OPT_SOURCE,  /* OPT_STOP where the first argument is a SOURCE or ID: one "--" right behind it is dropped */
 };
 

@@ -91,6 +91,17 @@ static void join_order(const struct plan_host *h, enum ns_kind *order)
 		order[n++] = NS_USER;
 }
 
+static void build_join(struct build *b, enum stage stage, const char *path, uint64_t flags)
+{
+	int slot = plan_add_slot(b->out);
+	struct step *s;
+
+	build_step(b, STAGE_PREPARE, DO_OPEN_NS, path)->slot = (int16_t)slot;
+	s = build_step(b, stage, DO_JOIN_NS, path);
+	s->slot = (int16_t)slot;
+	s->ns.flags = flags;
+}
+
 static void build_joins(struct build *b)
 {
 	enum ns_kind order[NS_COUNT];
@@ -98,17 +109,12 @@ static void build_joins(struct build *b)
 	join_order(b->host, order);
 	for (int i = 0; i < NS_COUNT; i++) {
 		const struct spec_ns *ns = &b->spec->ns[order[i]];
-		struct step *s;
-		int slot;
 
-		if (ns->mode != NS_PATH)
-			continue;
-		slot = plan_add_slot(b->out);
-		build_step(b, STAGE_PREPARE, DO_OPEN_NS, ns->path)->slot = (int16_t)slot;
-		s = build_step(b, STAGE_JOIN, DO_JOIN_NS, ns->path);
-		s->slot = (int16_t)slot;
-		s->ns.flags = ns_flags[order[i]];
+		if (ns->mode == NS_PATH)
+			build_join(b, STAGE_JOIN, ns->path, ns_flags[order[i]]);
 	}
+	if (b->spec->parent_pidns)
+		build_join(b, STAGE_JOIN, b->spec->parent_pidns, ns_flags[NS_PID]);
 }
 
 struct ref build_map_text(struct build *b, const struct spec_idmap *maps, size_t n)
@@ -133,13 +139,13 @@ static void build_namespaces(struct build *b)
 		if (spec->ns[kind].mode == NS_PRIVATE && kind != NS_CGROUP && kind != NS_TIME)
 			header->clone_flags |= ns_flags[kind];
 	build_joins(b);
-	if (b->new_userns) {
+	if (b->new_userns && !b->request->maps_elsewhere) {
 		s = build_step(b, STAGE_ADOPT, DO_IDMAP, NULL);
 		s->idmap.uid_map = build_map_text(b, spec->uid_maps, spec->n_uid_maps);
 		s->idmap.gid_map = build_map_text(b, spec->gid_maps, spec->n_gid_maps);
 		s->idmap.deny_setgroups = b->request->deny_setgroups;
 		s->idmap.helper = b->request->idmap_helper;
-	} else if (spec->ns[NS_MNT].mode == NS_PRIVATE) {
+	} else if (!b->new_userns && spec->ns[NS_MNT].mode == NS_PRIVATE) {
 		/* A new user namespace makes all mounts slaves by itself. */
 		build_step(b, STAGE_EARLY, DO_PROPAGATION, "/")->mount.propagation =
 			spec->root.propagation & (MS_SHARED | MS_SLAVE) ? MS_REC | MS_SLAVE : MS_REC | MS_PRIVATE;
@@ -180,7 +186,8 @@ static void build_namespaces(struct build *b)
 		s->pair.value = plan_add_str(b->out, spec->process.selinux);
 	}
 	/* Where 0 has no id behind it (a box of one id), the creator of the namespace has root's rights in it anyway. */
-	if (b->userns && build_host_id(spec->uid_maps, spec->n_uid_maps, 0) != UINT32_MAX)
+	if (b->userns && build_host_id(spec->uid_maps, spec->n_uid_maps, 0) != UINT32_MAX &&
+		(!b->request->maps_elsewhere || !spec->process.user.uid))
 		build_step(b, STAGE_BUILD, DO_BECOME_ROOT, NULL);
 }
 
@@ -294,7 +301,13 @@ static int build_all(struct build *b, struct nook_error *e)
 	}
 	build_hook(b, STAGE_HOOKS, HOOK_PRESTART);
 	build_hook(b, STAGE_HOOKS, HOOK_CREATE_RUNTIME);
+	if (b->spec->start_fd.set)
+		build_step(b, STAGE_HOOKS, DO_WAIT, "start")->value.number = (int64_t)b->spec->start_fd.value;
+	for (const char *const *lock = b->spec->locks; lock && *lock; lock++)
+		build_step(b, STAGE_BUILD, DO_LOCK, *lock);
 	build_enter(b);
+	if (b->spec->last_userns)
+		build_join(b, STAGE_FINAL, b->spec->last_userns, ns_flags[NS_USER]);
 	build_gate(b);
 	header->init = b->spec->process.init;
 	header->terminal = b->spec->process.terminal;

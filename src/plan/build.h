@@ -29,6 +29,7 @@ struct plan_request {
 	const struct plan_host *host;
 	const struct cgroup_want *cgroups; /* what cgroup_want() said; NULL: no groups */
 	bool idmap_helper;       /* maps are written by newuidmap(1) */
+	bool maps_elsewhere;     /* somebody else writes the maps of the user namespace */
 	bool deny_setgroups;     /* a single-id map without rights */
 	const char *id;          /* names what is the container's own in tables of the machine (resctrl); NULL: nothing is */
 	const char *gate_dir;    /* directory of the gate socket, or NULL: no gate */

@@ -55,7 +55,12 @@ static bool is_held(const struct cgroup_want *want, size_t dir)
 
 static void build_cgroup_ns(struct build *b)
 {
-	if (b->spec->ns[NS_CGROUP].mode == NS_PRIVATE)
+	if (b->spec->ns[NS_CGROUP].mode != NS_PRIVATE)
+		return;
+	/* Only who has groups must be in them before the namespace is made. */
+	if (!b->request->cgroups)
+		plan_builder_header(b->out)->clone_flags |= ns_flags[NS_CGROUP];
+	else
 		build_step(b, STAGE_EARLY, DO_CGROUP_NS, NULL);
 }
 

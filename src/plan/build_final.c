@@ -94,6 +94,8 @@ static int build_filter(struct build *b, const struct spec_seccomp *spec, struct
 
 static int build_seccomp(struct build *b, struct nook_error *e)
 {
+	for (size_t i = 0; i < b->spec->n_seccomp_more; i++)
+		TRY(build_filter(b, &b->spec->seccomp_more[i], e));
 	TRY(build_filter(b, &b->spec->seccomp_before, e));
 	return build_filter(b, &b->spec->seccomp, e);
 }
@@ -112,7 +114,7 @@ static void build_user(struct build *b, bool has_home)
 	s->user.gid = u->gid;
 	s->user.groups = groups;
 	s->user.group_names = names;
-	s->user.set_home = !has_home;
+	s->user.set_home = !has_home && !u->no_home;
 }
 
 void build_ids(struct build *b, bool deny_setgroups)
@@ -153,7 +155,7 @@ static const char *env_find(const char *const *env, const char *name)
 }
 
 /* The last of equal names wins, in the place of the first. */
-static const char *const *env_unique(struct arena *a, const char *const *env)
+static const char *const *env_unique(struct arena *a, const char *const *env, const char *without)
 {
 	const char **list = NULL;
 	size_t n = 0;
@@ -161,6 +163,8 @@ static const char *const *env_unique(struct arena *a, const char *const *env)
 	for (; env && *env; env++) {
 		size_t len = strcspn(*env, "="), i = 0;
 
+		if (without && strlen(without) == len && strncmp(*env, without, len) == 0)
+			continue;
 		while (i < n && (strncmp(list[i], *env, len) != 0 || list[i][len] != '='))
 			i++;
 		if (i < n)
@@ -213,15 +217,15 @@ void build_lookup(struct build *b)
 void build_exec(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
-	const char *const *env = env_unique(b->arena, p->env);
-	struct refs places = candidates(b, p->argv[0], NULL);
+	const char *const *env = env_unique(b->arena, p->env, p->cwd_try ? "PWD" : NULL);
+	struct refs places = candidates(b, p->program ? p->program : p->argv[0], NULL);
 	struct refs argv = plan_add_strs(b->out, p->argv), list = plan_add_strs(b->out, env);
 	struct refs argv_room, env_room;
 	struct step *s;
-	void *zeros = arena_alloc(b->arena, (argv.n + list.n + 4) * sizeof(char *));
+	void *zeros = arena_alloc(b->arena, (argv.n + list.n + 5) * sizeof(char *));
 
 	argv_room = plan_add_array(b->out, zeros, argv.n + 1, sizeof(char *));
-	env_room = plan_add_array(b->out, zeros, list.n + 2, sizeof(char *));
+	env_room = plan_add_array(b->out, zeros, list.n + 3, sizeof(char *));
 	s = build_step(b, STAGE_FINAL, DO_EXEC, p->argv[0]);
 	s->exec.argv = argv;
 	s->exec.env = list;
@@ -238,9 +242,18 @@ static void build_cwd(struct build *b, unsigned flags)
 	s->flags = (uint16_t)flags;
 }
 
+static void build_cwd_try(struct build *b)
+{
+	struct refs places = plan_add_strs(b->out, b->spec->process.cwd_try);
+	struct step *s = build_step(b, STAGE_FINAL, DO_CWD, b->spec->process.cwd_try[0]);
+
+	s->flags = CWD_TRY;
+	s->cwd.places = places;
+}
+
 static bool has_cwd(const struct build *b)
 {
-	return b->spec->process.cwd && !text_is(b->spec->process.cwd, "/");
+	return !b->spec->process.cwd_try && b->spec->process.cwd && !text_is(b->spec->process.cwd, "/");
 }
 
 /* Who creates a container with a terminal may read our output until its end before he starts it (containerd does): then
@@ -252,6 +265,8 @@ static void build_session(struct build *b)
 	bool waits = b->request && b->request->gate_dir;
 	enum stage stage = waits && !p->init ? STAGE_ENTER : STAGE_FINAL;
 
+	if (p->same_session)
+		return;
 	build_step(b, stage, DO_SESSION, NULL)->flags = p->terminal ? SESSION_TERMINAL : 0;
 }
 
@@ -302,6 +317,8 @@ int build_final(struct build *b, struct nook_error *e)
 	build_ids(b, b->request->deny_setgroups);
 	if (has_cwd(b))
 		build_cwd(b, CWD_AGAIN);
+	if (p->cwd_try)
+		build_cwd_try(b);
 	build_caps(b);
 	if (p->die_with_parent)
 		build_step(b, STAGE_FINAL, DO_PARENT_DEATH, NULL);

@@ -176,6 +176,24 @@ static int open_layer(struct build *b, const char *path, const struct spec_disk 
 	return disk ? open_disk(b, disk, ids, e) : open_source(b, path, PATH_ROOT, ids);
 }
 
+/* The same for a source that is a descriptor of the caller's. */
+static int open_held(struct build *b, const struct spec_mount *m, unsigned flags, const struct source_ids *ids)
+{
+	int held = plan_add_slot(b->out), slot = plan_add_slot(b->out);
+	struct step *s = build_step(b, STAGE_PREPARE, DO_HOLD, m->source);
+
+	s->slot = (int16_t)held;
+	s->value.number = (int64_t)m->source_fd.value;
+	s = build_step(b, b->open, DO_OPEN_TREE, m->source);
+	s->slot = (int16_t)slot;
+	s->flags = (uint16_t)(flags | PATH_HELD);
+	s->mount.source = s->object;
+	s->mount.upper_slot = (int16_t)held;
+	if (ids->map)
+		map_source(b, m->source, slot, ids);
+	return slot;
+}
+
 /* A device node in a tree of the host's must not work for the container's root, who owns it through the maps: nodes come
  * only from /dev.  A mount that says "dev" may have them. */
 static uint64_t no_nodes(const struct build *b, uint64_t cleared)
@@ -422,7 +440,7 @@ static void build_bind(struct build *b, const struct spec_mount *m, const char *
 	unsigned flags = (recursive ? PATH_RECURSIVE : 0) | (m->words.src_nofollow ? PATH_NOFOLLOW : 0) |
 		(m->words.if_exists ? PATH_OPTIONAL : 0);
 
-	attach_bind(b, m, open_source(b, source, flags, ids), flags, recursive, source);
+	attach_bind(b, m, m->source_fd.set ? open_held(b, m, flags, ids) : open_source(b, source, flags, ids), flags, recursive, source);
 }
 
 static int build_disk(struct build *b, const struct spec_mount *m, struct nook_error *e)
@@ -534,6 +552,21 @@ static int build_layers(struct build *b, const struct spec_mount *m, struct nook
 	return 0;
 }
 
+static void build_make(struct build *b, const struct spec_mount *m)
+{
+	const struct spec_make *make = m->make;
+	struct ref text = plan_add_str(b->out, make->text);
+	struct refs data = plan_add_array(b->out, make->data, make->size, 1);
+	struct step *s = build_step(b, STAGE_BUILD, DO_MAKE, m->target);
+
+	s->make.kind = make->kind;
+	s->make.mode = make->mode;
+	s->make.target = s->object;
+	s->make.text = text;
+	s->make.data = data;
+	s->make.readonly = make->readonly;
+}
+
 static int build_mount(struct build *b, const struct spec_mount *m, struct nook_error *e)
 {
 	bool is_bind = m->words.bind || m->words.rbind || (m->type && text_is(m->type, "bind"));
@@ -544,6 +577,10 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 		return err_num(e, STEP_MOUNT, m->target, E2BIG);
 	if (m->layers)
 		return build_layers(b, m, e);
+	if (m->make) {
+		build_make(b, m);
+		return 0;
+	}
 	if (m->words.copy_symlink) {
 		s = build_step(b, STAGE_BUILD, DO_COPY_LINK, m->target);
 		s->mount.target = s->object;

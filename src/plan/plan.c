@@ -220,7 +220,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 	case DO_EXEC:
 		return strs_are_inside(p, s->exec.argv) && strs_are_inside(p, s->exec.env) &&
 		       strs_are_inside(p, s->exec.candidates) && s->exec.argv.n && s->exec.argv_room.n > s->exec.argv.n &&
-		       array_is_inside(p, s->exec.argv_room, sizeof(char *)) && s->exec.env_room.n > s->exec.env.n + 1 &&
+		       array_is_inside(p, s->exec.argv_room, sizeof(char *)) && s->exec.env_room.n > s->exec.env.n + 2 &&
 		       array_is_inside(p, s->exec.env_room, sizeof(char *));
 	case DO_LOOKUP:
 		return strs_are_inside(p, s->exec.candidates);
@@ -242,11 +242,15 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 	case DO_SYSCTL:
 	case DO_RDT:
 	case DO_NET_DEVICE:
-	case DO_CWD:
 	case DO_LSM:
 	case DO_OPEN_NS:
 	case DO_GATE:
 		return str_is_inside(p, s->pair.key) && str_is_inside(p, s->pair.value);
+	case DO_CWD:
+		return s->flags & CWD_TRY ? strs_are_inside(p, s->cwd.places) && s->cwd.places.n
+					  : str_is_inside(p, s->pair.key) && str_is_inside(p, s->pair.value);
+	case DO_MAKE:
+		return str_is_inside(p, s->make.target) && str_is_inside(p, s->make.text) && array_is_inside(p, s->make.data, 1);
 	case DO_PUT:
 		return str_is_inside(p, s->file.target) && str_is_inside(p, s->file.staging) && array_is_inside(p, s->file.data, 1);
 	case DO_FDS:

@@ -34,7 +34,7 @@ struct refs {
 	uint32_t n;
 };
 
-enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 16 };
+enum { PLAN_SLOTS = 512, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 64 };
 /* A slot names a descriptor that one step makes and others use. */
 
 /* The kinds of steps: enumerator, word, what it does and why (for --explain), error step. */
@@ -50,6 +50,9 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 16 };
 	X(DO_CGROUP_WRITE, "limit", STEP_LIMIT, "set a limit before anything runs under it")                                          \
 	X(DO_CGROUP_BPF, "cgroup bpf", STEP_DEVICES, "attach a BPF program to the group")                                             \
 	X(DO_OPEN_PID, "open process", STEP_CONTAINER, "hold the container's first process, and no other that got its number")         \
+	X(DO_HOLD, "hold", STEP_FDS, "keep a descriptor of the caller's until it is used")                                            \
+	X(DO_WAIT, "wait", STEP_WAIT, "wait until the caller says that the command may start")                                        \
+	X(DO_LOCK, "lock", STEP_LOCK, "hold a lock on a file inside for as long as it runs")                                          \
 	X(DO_OPEN_NS, "open ns", STEP_NAMESPACE, "hold an existing namespace")                                                        \
 	X(DO_JOIN_NS, "join ns", STEP_NAMESPACE, "enter existing namespaces")                                                         \
 	X(DO_SESSION, "session", STEP_STDIO, "leave the caller's session and terminal")                                               \
@@ -82,6 +85,7 @@ enum { PLAN_SLOTS = 192, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 16 };
 	X(DO_COPY_LINK, "link", STEP_TARGET, "make the same symbolic link")                                                           \
 	X(DO_SYMLINK, "symlink", STEP_TARGET, "make a symbolic link")                                                                 \
 	X(DO_PUT, "put", STEP_FILE, "put a file of the container's own there")                                                        \
+	X(DO_MAKE, "make", STEP_TARGET, "make or change something in the tree")                                                       \
 	X(DO_DEVICE, "device", STEP_DEVICE, "make a device node")                                                                     \
 	X(DO_CONSOLE, "console", STEP_CONSOLE, "open a terminal of the container's own devpts and bind it to /dev/console")           \
 	X(DO_MASK, "mask", STEP_MASK, "hide what tells of, or reaches, the host")                                                     \
@@ -130,6 +134,7 @@ enum {
 	PATH_IS_DIR = 8,      /* DO_BIND: make the target a directory; without: a file */
 	PATH_REAL_DIR = 16,   /* the target must be a real directory of the root itself (/proc, /sys, /dev) */
 	PATH_COPYUP = 32,     /* DO_MOUNT, DO_BIND: fill what is mounted from what was there */
+	PATH_HELD = 512,      /* DO_OPEN_TREE: the source is the descriptor in upper_slot */
 	PATH_TRUSTED = 8192,  /* the target lies in a file system that an earlier step made, where only we have made names */
 	PATH_FRESH = 16384,   /* this step makes such a file system */
 	PATH_ROOT = 64,       /* DO_OPEN_TREE: the source is the container's root: must be a directory */
@@ -137,6 +142,7 @@ enum {
 	OVERLAY_READONLY = 256, /* DO_OVERLAY: no layer for changes */
 	DEVICE_BIND = 512,    /* DO_DEVICE: bind the node that object names instead of making one */
 	SESSION_TERMINAL = 1024, /* DO_SESSION: the container's terminal becomes the controlling one and stdio */
+	CWD_TRY = 4096,       /* DO_CWD: the first of a list that is there; PWD says which */
 	CWD_AGAIN = 2048,     /* DO_CWD: only if the first try, with root's rights, was denied */
 	READONLY_BARE = 32,   /* DO_READONLY: the base is a fresh, writable file system and nothing is mounted in it */
 	CAPS_BOUNDING_ONLY = 4096, /* DO_CAPS: before the ids change */
@@ -213,6 +219,15 @@ struct step {
 			struct ref target, staging;
 			struct refs data;      /* bytes */
 		} file;
+		struct {                /* DO_MAKE */
+			uint32_t kind, mode;   /* enum make_kind */
+			struct ref target, text;
+			struct refs data;      /* bytes */
+			uint8_t readonly;
+		} make;
+		struct {                /* DO_CWD with CWD_TRY */
+			struct refs places;
+		} cwd;
 		struct {
 			uint32_t mode;
 			struct refs nodes;  /* array of unsigned long */
@@ -263,7 +278,7 @@ struct step {
 		struct {                    /* DO_EXEC; DO_LOOKUP: candidates alone */
 			struct refs argv, env;
 			struct refs candidates; /* paths to try in turn */
-			struct refs argv_room, env_room; /* arrays of pointers for the walker to fill: argv.n + 1, env.n + 2 */
+			struct refs argv_room, env_room; /* arrays of pointers for the walker to fill: argv.n + 1, env.n + 3 */
 		} exec;
 		struct {
 			struct ref path;

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "security/caps.h"
+#include "spec/spec.h"
 #include "sys/rlimits.h"
 
 #include <inttypes.h>
@@ -110,6 +111,20 @@ static void put_caps(struct buf *out, uint64_t caps)
 			buf_addf(out, " %s", caps_name(cap) + 4);
 }
 
+static void put_make(struct buf *out, const struct plan *p, const struct step *s)
+{
+	static const char *const words[] = {
+		[MAKE_DIR] = "directory", [MAKE_FILE] = "file", [MAKE_DATA] = "mounted file", [MAKE_LINK] = "link to",
+		[MAKE_MODE] = "mode", [MAKE_READONLY] = "read-only",
+	};
+
+	buf_addf(out, " %s", s->make.kind <= MAKE_READONLY ? words[s->make.kind] : "?");
+	if (s->make.kind == MAKE_LINK)
+		buf_addf(out, " %s", plan_str(p, s->make.text));
+	else if (s->make.kind != MAKE_READONLY)
+		buf_addf(out, " %04o%s", s->make.mode, s->make.readonly ? " read-only" : "");
+}
+
 /* The details of one step, each with a space in front. */
 static void put_details(struct buf *out, const struct plan *p, const struct step *s)
 {
@@ -170,6 +185,9 @@ static void put_details(struct buf *out, const struct plan *p, const struct step
 	case DO_MASK:
 	case DO_READONLY:
 		put_list(out, p, s->mask.paths);
+		break;
+	case DO_MAKE:
+		put_make(out, p, s);
 		break;
 	case DO_SYMLINK:
 	case DO_SYSCTL:

@@ -95,6 +95,24 @@ struct spec_layers {
 	uint64_t bytes;             /* size of that tmpfs, 0: half of memory */
 };
 
+/* Something that is made in the tree, in its turn among the mounts. */
+enum make_kind {
+	MAKE_DIR,      /* a directory; one that is there is fine */
+	MAKE_FILE,     /* a file with this content, in what is mounted there */
+	MAKE_DATA,     /* the same, shown by a mount of its own */
+	MAKE_LINK,     /* a symbolic link that says TEXT; the same link that is there is fine */
+	MAKE_MODE,     /* only the mode */
+	MAKE_READONLY, /* the mount that is there, and none below it */
+};
+struct spec_make {
+	enum make_kind kind;
+	const char *text;
+	const void *data;
+	size_t size;
+	uint32_t mode;
+	bool readonly; /* MAKE_DATA */
+};
+
 struct spec_mount {
 	const char *target;  /* inside the container; a relative one is taken from "/" */
 	const char *type;    /* "bind" or a file system type; NULL: bind when words.bind/rbind, error otherwise */
@@ -104,6 +122,8 @@ struct spec_mount {
 	const char *data;           /* the options that are for the file system: "size=64m,mode=1777" or NULL */
 	struct spec_idmap *uid_maps, *gid_maps; /* of this mount alone */
 	size_t n_uid_maps, n_gid_maps;
+	struct opt_u64 source_fd;         /* a bind: the source is what this descriptor of the caller's is */
+	const struct spec_make *make;     /* no mount: type and source say nothing */
 	const struct spec_layers *layers; /* an overlay: type and source say nothing */
 	const struct spec_disk *disk; /* a bind of the root of this disk; source is its path */
 	bool copyup;   /* a bind of what is still empty: fill it with what the root has there */
@@ -148,6 +168,7 @@ struct spec_user {
 	const char *const *group_names; /* --group-add by name, NULL-terminated or NULL */
 	bool has_umask;
 	uint32_t umask;
+	bool no_home;     /* HOME is not set for it */
 	bool keep_groups; /* annotation run.oci.keep_original_groups */
 };
 
@@ -162,8 +183,10 @@ struct spec_scheduler {
 
 struct spec_process {
 	const char *const *argv; /* NULL-terminated */
+	const char *program;     /* what is executed, NULL: argv[0] */
 	const char *const *env;  /* NULL-terminated; the last of equal names wins */
 	const char *cwd;         /* absolute, "/" when NULL */
+	const char *const *cwd_try; /* instead: the first of these that is there, NULL-terminated; PWD says which */
 	bool terminal;
 	uint16_t rows, columns;  /* 0: unset */
 	struct spec_user user;
@@ -181,7 +204,7 @@ struct spec_process {
 	bool all_processors;     /* whatever the caller is bound to: all that the container's group may use */
 	const char *apparmor, *selinux;
 	bool init;               /* nook's reaper is pid 1, the command its child */
-	bool new_session;        /* setsid(2) */
+	bool same_session;       /* stay in the caller's session, with its terminal */
 	bool new_keyring;
 	const char *keyring_name; /* NULL: anonymous */
 	unsigned preserve_fds;   /* 3 .. 3+n-1 stay open */
@@ -360,6 +383,12 @@ struct spec {
 	struct spec_resources resources;
 	struct spec_seccomp seccomp;
 	struct spec_seccomp seccomp_before; /* a second filter, loaded first: a call has to pass both */
+	struct spec_seccomp *seccomp_more;  /* and more, loaded in their order before both */
+	size_t n_seccomp_more;
+	const char *const *locks;           /* files inside on which a read lock is held as long as it runs, or NULL */
+	const char *last_userns;            /* a user namespace to enter once all is made, or NULL */
+	const char *parent_pidns;           /* the pid namespace in which the own one is made, or NULL */
+	struct opt_u64 start_fd;            /* the command starts when something can be read there */
 	struct spec_landlock landlock;
 	struct spec_pair *sysctls;
 	size_t n_sysctls;

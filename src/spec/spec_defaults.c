@@ -155,7 +155,6 @@ void spec_default_security(struct spec *s)
 	p->caps[CAPS_BOUNDING] = p->caps[CAPS_EFFECTIVE] = p->caps[CAPS_PERMITTED] = spec_default_caps;
 	p->no_new_privs = true;
 	p->new_keyring = true;
-	p->new_session = true;
 	s->seccomp.source = SECCOMP_DEFAULT;
 	*arena_push(s->arena, &s->resources.devices, &s->resources.n_devices) =
 		(struct spec_device_rule){false, 'a', -1, -1, DEV_READ | DEV_WRITE | DEV_MKNOD};
