@@ -161,6 +161,6 @@ def test_the_host_can_be_written_and_stays_as_it_is(nook):
 
 def test_more_volumes_than_there_is_room_for_are_refused(nook, busybox_root, space):
     (space / "d").mkdir()
-    options = [word for n in range(200) for word in ("-v", f"{space}/d:/m{n}")]
+    options = [word for n in range(600) for word in ("-v", f"{space}/d:/m{n}")]
     error = nook.fails(125, "run", "--overlay", *options, f"dir:{busybox_root}", "true")
     assert "Argument list too long" in error
