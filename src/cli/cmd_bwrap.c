@@ -178,6 +178,7 @@ const struct command cmd_bwrap = {
 	.usage = "[OPTION]... [--] COMMAND [ARG...]",
 	.summary = "bubblewrap's command line, for programs that call bwrap",
 	.options = table,
+	.options_size = sizeof(const char *),
 	.mode = OPT_RAW,
 	.min_args = 0,
 	.max_args = -1,
