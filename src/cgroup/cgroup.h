@@ -67,6 +67,7 @@ struct cgroup_dir {
 	const char *prepare; /* v2: "+pids +memory" for the subtree_control of the directories above; v1 cpuset: "cpuset", so
 	                        that empty cpus and mems are filled from above; else "" */
 	bool v2;
+	bool given;          /* a service manager made it, or may have: there may be processes in it */
 };
 struct cgroup_bpf {
 	int dir;
@@ -92,6 +93,15 @@ struct cgroup_want {
 int cgroup_want(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const char *path,
                 struct cgroup_want *ret, struct nook_error *e);
 
+struct cgroup;
+/* The same for groups that a service manager has made: EXISTING has one directory in each hierarchy in which it did, all
+ * with the same path.  The container gets that path everywhere. */
+int cgroup_want_in(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const struct cgroup *existing,
+                   struct cgroup_want *ret, struct nook_error *e);
+/* The groups of process PID whose path ends with SUFFIX ("/nook-c.scope"), one in each hierarchy that is mounted. */
+int cgroup_of_process(struct arena *a, const struct cgroup_layout *l, pid_t pid, const char *suffix, struct cgroup *ret,
+                      struct nook_error *e);
+
 /* v2's weight, 1..10000, as the shares that become this very weight again. */
 uint64_t cgroup_shares_of_weight(uint64_t weight);
 
@@ -103,6 +113,8 @@ uint64_t cgroup_shares_of_weight(uint64_t weight);
 int cgroup_dir_make(const char *path, const char *mount, const char *prepare, struct nook_error *e);
 /* The same for a group that nothing is to be done in but to join it. */
 int cgroup_dir_add(const char *path, const char *mount, const char *prepare, struct nook_error *e);
+/* The same for one that may exist with processes in it. */
+int cgroup_dir_ensure(const char *path, const char *mount, const char *prepare, struct nook_error *e);
 /* An O_PATH descriptor of an existing group. */
 int cgroup_dir_open(const char *path, struct nook_error *e);
 /* One limit in the group DIR.  Returns 1 when it was OPTIONAL and could not be had. */

@@ -26,5 +26,3 @@ int cgroup_read_pids(struct arena *a, int dir, pid_t **pids, size_t *n);
 int cgroup_open_main(const struct cgroup *c);
 /* The directory with a freezer: v2 or v1; as cgroup_open_main(). */
 int cgroup_open_freezer(const struct cgroup *c, bool *ret_v2);
-/* cgroup_dir_make() for a group that may exist and have members. */
-int cgroup_dir_ensure(const char *path, const char *mount, const char *prepare, struct nook_error *e);

@@ -274,6 +274,34 @@ int cgroup_layout_read(struct arena *a, int proc, struct cgroup_layout *ret, str
 	return 0;
 }
 
+int cgroup_of_process(struct arena *a, const struct cgroup_layout *l, pid_t pid, const char *suffix, struct cgroup *ret,
+                      struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	size_t len = strlen(suffix);
+	struct cgroup c = {0};
+	char *rest, *line;
+
+	TRY(file_read(l->proc, arena_printf(a, "%s%d/cgroup", l->proc == AT_FDCWD ? "/proc/" : "", (int)pid), PROC_FILE_LIMIT, &text, e));
+	rest = text.data;
+	while ((line = next_part(&rest, '\n'))) {
+		char *number = next_part(&line, ':'), *list = line, *path = line ? strchr(line, ':') : NULL;
+
+		if (!number || !path)
+			continue;
+		*path++ = 0;
+		if (strlen(path) < len || !text_is(path + strlen(path) - len, suffix))
+			continue;
+		for (size_t i = 0; i < l->n; i++)
+			if (text_is(l->h[i].list, list) && l->h[i].mount)
+				*arena_push(a, &c.dirs, &c.n) = arena_printf(a, "%s%s", l->h[i].mount, path);
+	}
+	if (!c.n)
+		return err_why(e, STEP_CGROUP, suffix + 1, ENOENT, "systemd has not moved the process there");
+	*ret = c;
+	return 0;
+}
+
 int cgroup_layout_find(const struct cgroup_layout *l, enum cgroup_controller c)
 {
 	for (size_t i = 0; i < l->n; i++)

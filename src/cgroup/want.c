@@ -32,7 +32,8 @@ struct wanting {
 	const struct cgroup_layout *l;
 	const struct spec_resources *r;
 	const char *path;
-	const struct cgroup *existing; /* the groups of a container that runs, or NULL */
+	const struct cgroup *existing; /* groups that are there already, or NULL */
+	bool starts;                   /* those are for a container that is about to start, not for one that runs */
 	struct cgroup_want *want;
 	unsigned asked, defaults;
 	const char *base[CGROUP_HIERARCHIES_MAX]; /* where groups are made; NULL: nowhere */
@@ -179,6 +180,7 @@ static int add_dir(struct wanting *w, const char *path, const char *mount, const
 {
 	*arena_push(w->arena, &w->want->dirs, &w->want->n_dirs) =
 		(struct cgroup_dir){.path = path, .mount = mount, .prepare = prepare, .v2 = v2};
+	w->want->dirs[w->want->n_dirs - 1].given = w->starts;
 	return (int)w->want->n_dirs - 1;
 }
 
@@ -249,13 +251,16 @@ static void make_dirs(struct wanting *w)
 {
 	for (int i = 0; i < (int)w->l->n; i++) {
 		const struct cgroup_hierarchy *h = &w->l->h[i];
-		bool used = h->v2 && w->base[i];
+		/* A hierarchy without controllers has members all the same: systemd's own on v1. */
+		bool used = (h->v2 && w->base[i]) || (w->starts && h->mount && existing_in(w, h));
 		int dir;
 
 		for (int c = 0; c < CGROUP_CONTROLLERS; c++)
 			used |= w->hierarchy[c] == i;
 		if (!used)
 			continue;
+		if (!w->base[i])
+			w->base[i] = h->mount;
 		dir = add_dir(w, arena_printf(w->arena, "%s/%s", w->base[i], relative(w->path)), w->base[i], prepare_of(w, i), h->v2);
 		if (h->v2)
 			w->want->into = w->v2_dir = dir;
@@ -379,7 +384,7 @@ static int want(struct wanting *w, struct cgroup_want *ret, struct nook_error *e
 
 		w->asked |= c >= 0 ? 1U << c : 0;
 	}
-	if (!w->existing)
+	if (!w->existing || w->starts)
 		w->defaults |= statistics | (w->l->v2 < 0 ? 1U << CGROUP_FREEZER : 0);
 	if (!devices_allow_all(w->r->devices, w->r->n_devices))
 		w->defaults |= 1U << CGROUP_DEVICES;
@@ -423,14 +428,26 @@ static const char *path_in_hierarchy(const struct cgroup_layout *l, const char *
 	return best;
 }
 
-int cgroup_want_more(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const struct cgroup *existing,
-                     struct cgroup_want *ret, struct nook_error *e)
+static int want_beside(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const struct cgroup *existing,
+                       bool starts, struct cgroup_want *ret, struct nook_error *e)
 {
 	struct cgroup_want result = {0};
-	struct wanting w = {.arena = a, .l = l, .r = r, .existing = existing, .want = &result};
+	struct wanting w = {.arena = a, .l = l, .r = r, .existing = existing, .starts = starts, .want = &result};
 
 	w.path = existing->n ? path_in_hierarchy(l, existing->dirs[0]) : NULL;
 	if (!w.path)
 		return err_why(e, STEP_CGROUP, existing->n ? existing->dirs[0] : "", ENOENT, "the container has no group here");
 	return want(&w, ret, e);
+}
+
+int cgroup_want_more(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const struct cgroup *existing,
+                     struct cgroup_want *ret, struct nook_error *e)
+{
+	return want_beside(a, l, r, existing, false, ret, e);
+}
+
+int cgroup_want_in(struct arena *a, const struct cgroup_layout *l, const struct spec_resources *r, const struct cgroup *existing,
+                   struct cgroup_want *ret, struct nook_error *e)
+{
+	return want_beside(a, l, r, existing, true, ret, e);
 }

@@ -13,6 +13,13 @@ int apply_cgroup_dir(struct walk *w, const struct step *s, struct nook_error *e)
 	const char *dir = walk_str(w, s->cgroup.dir), *mount = walk_str(w, s->cgroup.mount);
 	const char *prepare = walk_str(w, s->cgroup.prepare);
 
+	if (s->flags & CGROUP_GIVEN) {
+		auto_close int fd = TRY(cgroup_dir_ensure(dir, mount, prepare, e));
+
+		if (s->slot != SLOT_NONE)
+			w->slots[s->slot] = take_fd(&fd);
+		return 0;
+	}
 	if (s->slot == SLOT_NONE)
 		return cgroup_dir_add(dir, mount, prepare, e);
 	w->slots[s->slot] = TRY(cgroup_dir_make(dir, mount, prepare, e));

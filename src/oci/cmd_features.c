@@ -45,8 +45,8 @@ static void write_cgroup(struct json_out *o)
 	json_out_object(o, "cgroup");
 	json_out_bool(o, "v1", true);
 	json_out_bool(o, "v2", true);
-	json_out_bool(o, "systemd", false);
-	json_out_bool(o, "systemdUser", false);
+	json_out_bool(o, "systemd", true);
+	json_out_bool(o, "systemdUser", true);
 	json_out_bool(o, "rdma", true);
 	json_out_object_end(o);
 }

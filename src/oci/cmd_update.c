@@ -4,6 +4,7 @@
 #include "bundle/config.h"
 #include "cgroup/cgroup.h"
 #include "oci/commands.h"
+#include "oci/scope.h"
 
 struct options {
 	const char *resources;
@@ -66,6 +67,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(cgroup_layout_read(o->arena, AT_FDCWD, &layout, e));
 	TRY(cgroup_update_groups(o->arena, &layout, &group, &opts->r, &all, e));
 	TRY(container_add_cgroups(r, &c, &all, o->arena, e));
+	TRY(scope_update(&c, &opts->r, e));
 	return cgroup_update(o->arena, &layout, &all, &opts->r, e);
 }
 

@@ -131,9 +131,6 @@ static int settle(const struct oci_globals *g, struct oci *o, struct nook_error 
 	if (g->cgroup_manager)
 		TRY(choose("--cgroup-manager", g->cgroup_manager, managers, &manager, e));
 	o->manager = (enum oci_manager)manager;
-	if (o->manager == MANAGER_SYSTEMD)
-		return err_why(e, STEP_OPTION, g->systemd ? "--systemd-cgroup" : "--cgroup-manager", EOPNOTSUPP,
-			"groups are made in the file system only: cgroupfs or disabled");
 	if (g->root && *g->root)
 		o->root = absolute(o->arena, g->root);
 	else if (geteuid() == 0 || !runtime_dir || !*runtime_dir)

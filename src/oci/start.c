@@ -12,6 +12,7 @@
 #include "cgroup/cgroup.h"
 #include "oci/hooks.h"
 #include "oci/notify.h"
+#include "oci/scope.h"
 #include "oci/sockets.h"
 #include "oci/state.h"
 #include "plan/build.h"
@@ -41,6 +42,7 @@ struct making {
 	struct cgroup_layout layout;
 	struct cgroup_want groups;
 	bool has_groups;
+	struct scope scope; /* with systemd */
 	enum start_gate gate;
 	const struct plan *plan;
 	int dir; /* of the state, locked */
@@ -120,6 +122,24 @@ static int apply_options(struct making *m, struct nook_error *e)
 
 /* ---- the intent ------------------------------------------------------------------------------------------------------- */
 
+static int id_taken(const char *id, struct nook_error *e)
+{
+	return err_why(e, STEP_CONTAINER, id, EEXIST, "a container with this id exists already");
+}
+
+static int plan_scope(struct making *m, struct nook_error *e)
+{
+	struct container *c = &m->container;
+
+	/* Else its scope would be in the way first. */
+	if (store_entry_exists(m->store, m->id))
+		return id_taken(m->id, e);
+	TRY(scope_start(m->oci, m->spec, m->id, &m->layout, &m->scope, e));
+	c->unit = m->scope.unit.name;
+	c->user_unit = m->scope.unit.user;
+	return cgroup_want_in(m->oci->arena, &m->layout, &m->spec->resources, &m->scope.groups, &m->groups, e);
+}
+
 static int plan_groups(struct making *m, struct nook_error *e)
 {
 	const char *path = m->spec->cgroup_path;
@@ -130,7 +150,10 @@ static int plan_groups(struct making *m, struct nook_error *e)
 	if (!path || !*path)
 		path = container_cgroup_path(m->store, m->id, m->oci->arena);
 	TRY(cgroup_layout_read(m->oci->arena, AT_FDCWD, &m->layout, e));
-	TRY(cgroup_want(m->oci->arena, &m->layout, &m->spec->resources, path, &m->groups, e));
+	if (m->oci->manager == MANAGER_SYSTEMD)
+		TRY(plan_scope(m, e));
+	else
+		TRY(cgroup_want(m->oci->arena, &m->layout, &m->spec->resources, path, &m->groups, e));
 	m->has_groups = true;
 	for (const char **note = m->groups.notes; note && *note; note++)
 		oci_warn(m->oci, "%s", *note);
@@ -198,7 +221,7 @@ static int write_intent(struct making *m, const char *bundle, struct nook_error 
 	(void)now_ns(&c->created_ns);
 	m->dir = container_create(m->store, c, e);
 	if (m->dir == -EEXIST)
-		return err_why(e, STEP_CONTAINER, m->id, EEXIST, "a container with this id exists already");
+		return id_taken(m->id, e);
 	if (m->dir < 0)
 		return m->dir;
 	if (m->spec->n_hooks[HOOK_POSTSTART] || m->spec->n_hooks[HOOK_POSTSTOP])
@@ -331,15 +354,17 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 	if (spec->ns[NS_USER].mode != NS_PRIVATE)
 		TRY(selfexe_protect(o->argv, e));
 	TRY(apply_options(&m, e));
-	TRY(plan_groups(&m, e));
 	plan_rdt(&m);
 	if (!opts->detach && gate == START_AT_ONCE && !opts->no_subreaper)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	n = write_intent(&m, bundle, e);
-	if (n < 0 && m.dir < 0)
-		return n;
+	n = plan_groups(&m, e);
+	if (n == 0)
+		n = write_intent(&m, bundle, e);
 	if (n == 0)
 		n = make(&m, &l, e);
+	scope_release(&m.scope);
+	if (n < 0 && m.dir < 0)
+		return n;
 	if (n < 0) {
 		take_back(&m, &l);
 		return n;

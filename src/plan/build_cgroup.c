@@ -80,6 +80,7 @@ int build_cgroup(struct build *b, struct nook_error *e)
 
 		slots[i] = is_held(want, i) ? plan_add_slot(b->out) : SLOT_NONE;
 		s->slot = (int16_t)slots[i];
+		s->flags = d->given ? CGROUP_GIVEN : 0;
 		s->cgroup.dir = s->object;
 		s->cgroup.mount = plan_add_str(b->out, d->mount);
 		s->cgroup.prepare = plan_add_str(b->out, d->prepare);

@@ -149,6 +149,7 @@ enum {
 	RLIMIT_RAISE = 32768, /* DO_RLIMIT: only lift the hard limit to this value where it is lower */
 	HOOK_IN_ROOT = 512,   /* DO_HOOK_INSIDE: its working directory is the root that is not yet "/" */
 	ROOT_IN_PLACE = 512,  /* DO_ROOT_ATTACH: at its own path, where hooks look for it */
+	CGROUP_GIVEN = 512,   /* DO_CGROUP_DIR: somebody else may have made it, and put processes into it */
 	RDT_OWN = 512,        /* DO_RDT: the class is made for this container: what it has is written */
 	RDT_MAKE = 1024,      /* DO_RDT: the class is made when it is missing */
 	RDT_MONITOR = 2048,   /* DO_RDT: a monitoring group */

@@ -47,6 +47,8 @@ struct container {
 	uint32_t range_base;       /* first host id of its 65536 range; 0: none was taken */
 	const char **paths;        /* absolute files and directories outside the state directory to remove with it */
 	size_t n_paths;
+	const char *unit;          /* the systemd unit that its groups belong to, or "" */
+	bool user_unit;            /* of the user's systemd */
 	const char **rdt;          /* directories of resctrl that are its own */
 	size_t n_rdt;
 	struct spec_pair *annotations;

@@ -18,6 +18,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
+#include "cgroup/systemd.h"
 #include "runtime/idrange.h"
 #include "runtime/mounts.h"
 #include "sys/pid.h"
@@ -79,6 +80,21 @@ static void remove_empty(struct cgroup *g)
 		if (g->dirs[i][0] != '/' || (rmdir(g->dirs[i]) < 0 && errno != ENOENT))
 			g->dirs[kept++] = g->dirs[i];
 	g->n = kept;
+}
+
+/* systemd ends a scope whose last process has gone, and removes its groups.  Without systemd, or when it does not answer,
+ * the groups are removed as any others. */
+static int remove_unit(const struct container *c, const struct cgroup *g, struct nook_error *e)
+{
+	AUTO_VALUE(dbus_close) struct dbus bus = DBUS_INIT;
+
+	if (!c->unit || !c->unit[0])
+		return 0;
+	if (g->n)
+		TRY(cgroup_signal(g, SIGKILL, e));
+	if (dbus_open(&bus, c->user_unit ? DBUS_USER : DBUS_SYSTEM, NULL) == 0)
+		(void)systemd_stop(&bus, c->unit, NULL);
+	return 0;
 }
 
 static int remove_cgroups(struct cgroup *g, struct nook_error *e)
@@ -152,6 +168,7 @@ static int undo(struct store_run *r, const struct container *c, struct arena *a,
 
 	container_cgroup(c, a, &g);
 	TRY(kill_init(c, &g, e));
+	TRY(remove_unit(c, &g, e));
 	TRY(remove_cgroups(&g, e));
 	TRY(remove_rdt(c, e));
 	TRY(remove_paths(c, e));
@@ -243,6 +260,7 @@ int container_finish(struct store_run *r, const struct container *c, struct nook
 	now.pid = now.supervisor = 0;
 	now.pid_start = now.supervisor_start = 0;
 	now.range_base = 0;
+	now.unit = "";
 	now.cgroups = now.paths = now.rdt = NULL;
 	now.n_cgroups = now.n_paths = now.n_rdt = 0;
 	if (unlinkat(dir, STORE_GROUPS, 0) < 0 && errno != ENOENT)

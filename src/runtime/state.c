@@ -30,6 +30,8 @@ static const struct bind state_table[] = {
 	{LIST(struct container, cgroups, n_cgroups), BIND_STRINGS, "cgroups"},
 	{AT(struct container, range_base), BIND_UINT, "rangeBase"},
 	{LIST(struct container, paths, n_paths), BIND_STRINGS, "paths"},
+	{AT(struct container, unit), BIND_STRING, "unit"},
+	{AT(struct container, user_unit), BIND_BOOL, "userUnit"},
 	{LIST(struct container, rdt, n_rdt), BIND_STRINGS, "rdt"},
 	{LIST(struct container, annotations, n_annotations), BIND_MAP, "annotations"},
 	{0},
@@ -37,7 +39,8 @@ static const struct bind state_table[] = {
 
 static void fill_absent(struct container *c)
 {
-	const char **texts[] = {&c->id, &c->name, &c->source, &c->bundle, &c->command, &c->oci_version, &c->rootfs, &c->damage};
+	const char **texts[] = {&c->id, &c->name, &c->source, &c->bundle, &c->command, &c->oci_version, &c->rootfs, &c->unit,
+		&c->damage};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!*texts[i])
