@@ -33,12 +33,12 @@ LIMITS = ("nofile=4096:4096", "nproc=4096:4096")  # clients ask for a million, w
 SERVICE = 'trap "echo term; exit 5" TERM; trap "echo usr1" USR1; echo started; while :; do sleep 0.05; done'
 
 
-def wait_for(ready, what, seconds=GRACE):
+def wait_for(ready, what, seconds=GRACE, interval=0.02):
     """Asks READY again until it says yes; WHAT() tells what was there instead.  For what sends no event."""
     deadline = time.monotonic() + seconds
     while not (answer := ready()):
         assert time.monotonic() < deadline, what()
-        select.select([], [], [], 0.02)
+        select.select([], [], [], interval)
     return answer
 
 
@@ -192,6 +192,27 @@ def end(process):
         process.wait()
 
 
+# ---- dockerd ---------------------------------------------------------------------------------------------------------
+
+def docker(space):
+    return Client([program("docker", "docker.io"), "-H", f"unix://{space}/sock"], cwd=space)
+
+
+@contextlib.contextmanager
+def dockerd(space, group, page, prefix=()):
+    """A dockerd with the daemon.json of a page of docs/engines beside places below SPACE, behind the words of PREFIX."""
+    settings = {
+        "data-root": f"{space}/root", "exec-root": f"{space}/exec", "pidfile": f"{space}/pid", "hosts": [f"unix://{space}/sock"],
+        "bridge": "none", "iptables": False, "ip-forward": False, "storage-driver": "vfs", "cgroup-parent": f"/{group}",
+    }
+    for text in documented(page, "/etc/docker/daemon.json"):
+        settings.update(json.loads(text))
+    (space / "daemon.json").write_text(json.dumps(settings))
+    argv = [*prefix, program("dockerd", "docker.io"), "--config-file", space / "daemon.json"]
+    with daemon(argv, space / "log", lambda: (space / "sock").exists() and docker(space).result("version").code == 0) as process:
+        yield process
+
+
 # ---- groups ----------------------------------------------------------------------------------------------------------
 
 def group_tops(name):
@@ -203,6 +224,15 @@ def group_tops(name):
 
 def groups_below(name):
     return [path for top in group_tops(name) for path in top.iterdir() if path.is_dir()]
+
+
+def pids_in(name):
+    """Processes of a group and of those below it."""
+    found = set()
+    for top in group_tops(name):
+        for path in top.glob("**/cgroup.procs"):
+            found.update(map(int, path.read_text().split()))
+    return found
 
 
 def remove_groups(name):

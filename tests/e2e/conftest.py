@@ -78,7 +78,7 @@ def pytest_collection_modifyitems(config, items):
 def pytest_runtest_call(item):
     def too_long(signum, frame):
         """Ends what the test waits for, and the test."""
-        leaks.kill_new(item.funcargs.get("leakcheck"))
+        leaks.kill_new(item.funcargs["leakcheck"], item.funcargs["space"])
         raise TimeoutError(f"the test took longer than {TEST_SECONDS} s")
 
     signal.signal(signal.SIGALRM, too_long)

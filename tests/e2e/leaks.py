@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -116,6 +117,10 @@ def processes():
     return found
 
 
+def command_line(pid):
+    return pathlib.Path("/proc", pid, "cmdline").read_text(errors="replace").replace("\0", " ")
+
+
 def group_tag(run_dir):
     """What nook puts behind the id in the name of a group: FNV-1a of its run directory, folded to 32 bits."""
     tag = 0xCBF29CE484222325
@@ -125,14 +130,19 @@ def group_tag(run_dir):
 
 
 def is_others(thing, space):
-    """A group of another session or of somebody who uses nook by hand: its path names another test's directory, or the
-    tag of a run directory that is not the test's; or processes are in it, and none is ours."""
+    """What belongs to another directory of tests than SPACE, such as the daemon that a module's tests share; and a group of
+    another session or of somebody who uses nook by hand: the tag of a run directory that is not the test's, or processes
+    that are not ours are in it."""
     kind, _, path = thing.partition(" ")
+    words = path
+    with contextlib.suppress(OSError):
+        words = command_line(path.split()[0]) if kind == "process" else path
+    spaces = set(re.findall(r"nook-test\.\w+", words))
+    if spaces and kind in ("process", "mount", "cgroup"):
+        return space.name not in spaces
     if kind != "cgroup":
         return False
     for name in path.split("/"):
-        if name.startswith("nook-test."):
-            return name != space.name
         if name.startswith("nook-") and "@" in name:
             return name.rpartition("@")[2] not in {group_tag(run_dir) for run_dir in space.glob("**/run")}
     with contextlib.suppress(OSError):
@@ -176,16 +186,16 @@ def left_behind(before, space):
         if time.monotonic() >= deadline:
             break
         select.select([], [], [], 0.02)
-    kill_new(before)
+    kill_new(before, space)
     return left
 
 
-def kill_new(before=None):
-    """Ends every process that descends from this one and was not there BEFORE: daemons that a module's tests share were."""
-    spared = {thing.split()[1] for thing in before.things[processes]} if before else set()
+def kill_new(before, space):
+    """Ends every process that descends from this one, was not there BEFORE, and belongs to no other space."""
+    spared = {thing.split()[1] for thing in before.things[processes]}
     for thing in processes():
         pid = thing.split()[1]
-        if pid not in spared:
+        if pid not in spared and not is_others(thing, space):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(int(pid), signal.SIGKILL)
 

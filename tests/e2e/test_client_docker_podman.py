@@ -53,25 +53,11 @@ class Engine:
         return self("inspect", "-f", format, name).strip()
 
 
-def dockerd_settings(space):
-    """The daemon.json of the page, beside places of the test's own."""
-    settings = {
-        "data-root": f"{space}/root", "exec-root": f"{space}/exec", "pidfile": f"{space}/pid", "hosts": [f"unix://{space}/sock"],
-        "bridge": "none", "iptables": False, "ip-forward": False, "storage-driver": "vfs", "cgroup-parent": f"/{space.name}",
-    }
-    for text in clients.documented("docker.md", "/etc/docker/daemon.json"):
-        settings.update(json.loads(text))
-    return json.dumps(settings)
-
-
 def run_dockerd(space, archive):
-    """A dockerd of the module's own, in a network namespace that ends with it."""
-    program = clients.program("dockerd", "docker.io")
-    (space / "daemon.json").write_text(dockerd_settings(space))
-    docker = clients.Client([clients.program("docker", "docker.io"), "-H", f"unix://{space}/sock"], cwd=space)
+    """A dockerd in a network namespace that ends with it."""
+    docker = clients.docker(space)
     try:
-        with clients.daemon(["unshare", "--net", program, "--config-file", space / "daemon.json"], space / "log",
-                            lambda: (space / "sock").exists() and docker.result("version").code == 0):
+        with clients.dockerd(space, space.name, "docker.md", ["unshare", "--net"]):
             docker("load", "-q", "-i", archive)
             yield Engine(docker, group=space.name, group_of="{}", image="busybox", options=(), runtime="{{.HostConfig.Runtime}}",
                          pids="{{.PIDs}}", missing_in_exec=126, events=lambda: ["--since", "1h", "--until", f"{time.time():.6f}"], is_paused="is paused", garbage=125,
