@@ -10,6 +10,7 @@ own layout, the pure-v1 and the v2 view; a virtual machine).  A test says with m
     @pytest.mark.lsm("selinux")        only where this security module is active
     @pytest.mark.systemd               only where systemd is pid 1
     @pytest.mark.vm                    also in the virtual machine
+    @pytest.mark.plain                 not with sanitized programs: others show as much in less time
 
 The programs under test are those of $NOOK_BUILD (build/).
 """
@@ -47,6 +48,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "controllers(name, ...): only where these cgroup controllers can be used")
     config.addinivalue_line("markers", "lsm(name): only where this security module is active")
     config.addinivalue_line("markers", "systemd: only where systemd is pid 1")
+    config.addinivalue_line("markers", "plain: not with sanitized programs")
     config.addinivalue_line("markers", "vm: also in the virtual machine")
     leaks.become_subreaper()
     if os.geteuid() == 0:
@@ -63,12 +65,14 @@ def pytest_collection_modifyitems(config, items):
     here = {"user": session_user(), "view": runner.cgroup_layout()}
     controllers = runner.cgroup_controllers() if os.geteuid() == 0 else set()
     has_systemd = pathlib.Path("/run/systemd/system").exists()
+    sanitized = runner.is_sanitized(BUILD / "nook-oci")
     keep = [
         item for item in items
         if all(here[name] in mark.args for name in here for mark in item.iter_markers(name))
         and all(modules.issuperset(mark.args) for mark in item.iter_markers("lsm"))
         and all(controllers.issuperset(mark.args) for mark in item.iter_markers("controllers"))
         and (has_systemd or not item.get_closest_marker("systemd"))
+        and not (sanitized and item.get_closest_marker("plain"))
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in keep])
     items[:] = keep

@@ -13,7 +13,8 @@ import pytest
 import clients
 from clients import images  # noqa: F401: a fixture
 
-pytestmark = [pytest.mark.user("root"), pytest.mark.view("hybrid"), pytest.mark.controllers("memory", "cpu", "pids")]
+pytestmark = [pytest.mark.user("root"), pytest.mark.view("hybrid"), pytest.mark.plain,
+              pytest.mark.controllers("memory", "cpu", "pids")]
 
 # Nobody listens there, so that a node gives up at once to ask a registry and takes what it has.
 IMAGE = "127.0.0.1:9/busybox:latest"
