@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { REFUSALS_MAX = 256, END_MS = 5000, BACKLOG = 128 };
+enum { REFUSALS_MAX = 256, END_MS = 5000, BACKLOG = 4096 };
 
 static const struct box_helper no_helper = {-EBADF, -EBADF, 0};
 
@@ -212,7 +212,6 @@ int box_links_adopted(void *links, pid_t pid, int pidfd, int proc, struct nook_e
 {
 	struct box_links *l = links;
 
-	(void)pid;
 	(void)pidfd;
 	if (l->network->net == BOX_NET_USER || l->network->n_ports) {
 		auto_close int userns = openat(proc, "ns/user", O_RDONLY | O_CLOEXEC);
@@ -221,7 +220,7 @@ int box_links_adopted(void *links, pid_t pid, int pidfd, int proc, struct nook_e
 		if (userns < 0 || netns < 0)
 			return err_sys(e, STEP_NAMESPACE, "network of the box");
 		if (l->network->net == BOX_NET_USER) {
-			TRY(user_net_start(userns, netns, &l->user, e));
+			TRY(user_net_start(pid, &l->user, e));
 			TRY(guard(l, e));
 		}
 		if (l->network->n_ports)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Both programs are kept from the host's loopback, and both say when the network stands: pasta writes its pid, slirp4netns a
- * digit.  They write into a pipe, so that their end is seen as well as their word.
+ * digit.  Both write into the pipe that is their standard input, the one descriptor that pasta does not close.
  */
 #include "box/user_net.h"
 
@@ -99,20 +99,20 @@ static int run(const char *const *argv, const int *ready, struct box_helper *ret
 	return r;
 }
 
-int user_net_start(int userns, int netns, struct box_helper *ret, struct nook_error *e)
+int user_net_start(pid_t pid, struct box_helper *ret, struct nook_error *e)
 {
-	char user_path[64], net_path[64], ready_path[64], nowhere[] = "none";
+	static const char ready[] = "/proc/self/fd/0", none[] = "none";
+	char user_path[64], net_path[64];
 	int pipes[2], r;
 
 	if (pipe2(pipes, O_CLOEXEC) < 0)
 		return err_sys(e, STEP_NET, "pipe");
-	/* By the paths of our own descriptors: what these programs inherit they close. */
-	(void)snprintf(user_path, sizeof(user_path), "/proc/%d/fd/%d", (int)getpid(), userns);
-	(void)snprintf(net_path, sizeof(net_path), "/proc/%d/fd/%d", (int)getpid(), netns);
-	(void)snprintf(ready_path, sizeof(ready_path), "/proc/%d/fd/%d", (int)getpid(), pipes[1]);
-	const char *const pasta[] = {"pasta", "--foreground", "--quiet", "--stderr", "--config-net", "--no-map-gw", "--tcp-ports", nowhere,
-		"--udp-ports", nowhere, "--tcp-ns", nowhere, "--udp-ns", nowhere, "--dns-forward", pasta_dns, "--pid", ready_path, "--userns",
-		user_path, "--netns", net_path, NULL};
+	(void)snprintf(user_path, sizeof(user_path), "/proc/%d/ns/user", (int)pid);
+	(void)snprintf(net_path, sizeof(net_path), "/proc/%d/ns/net", (int)pid);
+	/* As root pasta would become "nobody", who may not enter what root has made. */
+	const char *const pasta[] = {"pasta", "--foreground", "--quiet", "--stderr", "--config-net", "--no-map-gw", "--tcp-ports", none,
+		"--udp-ports", none, "--tcp-ns", none, "--udp-ns", none, "--dns-forward", pasta_dns, "--pid", ready, "--userns", user_path,
+		"--netns", net_path, geteuid() ? NULL : "--runas", "0:0", NULL};
 	const char *const slirp[] = {"slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--ready-fd=0",
 		"--netns-type=path", "--userns-path", user_path, net_path, "tap0", NULL};
 

@@ -6,5 +6,5 @@
 
 /* The namespace and the file that names the resolver; an error where neither program is installed. */
 int user_net_spec(const struct nook_box *b, struct arena *a, struct spec *s, struct nook_error *e);
-/* Starts it for the namespaces USERNS and NETNS and waits until the network is there.  *RET is the program. */
-int user_net_start(int userns, int netns, struct box_helper *ret, struct nook_error *e);
+/* Starts it for the namespaces of PID, a child of ours, and waits until the network is there.  *RET is the program. */
+int user_net_start(pid_t pid, struct box_helper *ret, struct nook_error *e);

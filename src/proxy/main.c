@@ -193,10 +193,10 @@ static int run(struct nook_error *e)
 	/* To enter the box's network takes rights, which are given up right behind it. */
 	if (o.order.kind == PROXY_PUBLISH)
 		return run_publisher(&o, e);
+	TRY(confine_start(0, e));
 	/* Who owns the process to be guarded may signal it without any rights. */
 	if (o.order.kind == PROXY_GUARD)
 		return run_guard(&o, e);
-	TRY(confine_start(0, e));
 	if (o.order.kind == PROXY_RULES)
 		return run_proxy(&o, e);
 	return err_num(e, STEP_NET, "order", EPROTO);

@@ -86,6 +86,11 @@ static bool is_not_root(void)
 	return geteuid() != 0;
 }
 
+static bool has_no_tun(void)
+{
+	return access("/dev/net/tun", R_OK | W_OK) < 0;
+}
+
 static bool has_no_newuidmap(void)
 {
 	return access("/usr/bin/newuidmap", X_OK) < 0 && access("/bin/newuidmap", X_OK) < 0 &&
@@ -268,6 +273,10 @@ static const struct hint hints[] = {
 	{STEP_SYSCTL, EACCES, NULL, NULL, "only sysctls of the container's own namespaces can be set"},
 	{STEP_KEYRING, EDQUOT, NULL, NULL, "the user's quota of keys is used up: see sysctl kernel.keys and /proc/key-users"},
 	{STEP_CONSOLE, ENOSPC, NULL, NULL, "there are no terminals left: see sysctl kernel.pty"},
+	{STEP_NET, ANY, "neither is installed", NULL, "install the package passt (or slirp4netns)"},
+	{STEP_NET, ANY, "tun", has_no_tun, "/dev/net/tun cannot be opened by this user: chmod 666 /dev/net/tun, as udev makes it"},
+	{STEP_NET, EADDRINUSE, NULL, NULL, "another program has this port of the host: ss -ltnp tells which"},
+	{STEP_NET, EACCES, NULL, is_not_root, "ports below sysctl net.ipv4.ip_unprivileged_port_start are for root"},
 	{STEP_NET, EOPNOTSUPP, NULL, NULL, "this kernel lacks the kind of link: nook doctor names the module"},
 	{STEP_NET, EPERM, NULL, is_not_root, "links of the host's network need root"},
 

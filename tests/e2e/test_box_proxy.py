@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nook box --net proxy: exactly the hosts that rules name, for real clients and for hostile ones."""
 
+import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -245,9 +247,9 @@ class Proxy:
         os.write(file, rules.encode())
         self.order(self.RULES, file, timeout_ms)
         assert self.report()[0] == self.READY
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = self.listener.getsockname()
-        self.order(self.LISTEN, self.listener.fileno())
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.address = listener.getsockname()
+            self.order(self.LISTEN, listener.fileno())
 
     def order(self, kind, fd, timeout_ms=0):
         socket.send_fds(self.control, [self.ORDER.pack(self.ORDER.size, kind, timeout_ms, 0, 0, 0, *[0] * 32)], [fd])
@@ -268,7 +270,6 @@ def proxy(nook):
     made = Proxy(nook.build, "example.org\n", 300)
     yield made
     made.end()
-    made.listener.close()
 
 
 def test_clients_that_are_slow_are_let_go(proxy):
@@ -290,11 +291,12 @@ def test_the_proxy_has_shut_itself_in(proxy):
 
 def test_the_proxy_ends_with_its_owner(nook):
     made = Proxy(nook.build, "example.org\n", 0)
-    client = made.connect()
-    made.end()
-    assert client.recv(1) == b""
-    client.close()
-    made.listener.close()
+    with made.connect() as client:
+        client.sendall(b"CONNECT evil.org:443 HTTP/1.1\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 403")
+    with made.connect() as client, contextlib.suppress(ConnectionResetError):
+        made.end()
+        assert client.recv(1) == b""
 
 
 # ---- ends --------------------------------------------------------------------------------------------------------------
@@ -315,14 +317,9 @@ except ConnectionRefusedError:
 
 
 def helpers_of(pid):
-    """The helper processes that a nook has started."""
+    """The helper processes that a nook has started (nsenter and setpriv have become it)."""
     children = open(f"/proc/{pid}/task/{pid}/children").read().split()
     return [int(child) for child in children if open(f"/proc/{child}/comm").read() == "nook-proxy\n"]
-
-
-def nook_of(process):
-    """The process itself: nsenter and setpriv replace themselves."""
-    return process.pid
 
 
 def test_nook_killed_leaves_nothing(box, web):
@@ -335,9 +332,12 @@ def test_nook_killed_leaves_nothing(box, web):
 def test_a_killed_proxy_leaves_no_way_out(box, web):
     with box.start("box", "--allow", "example.org", "--", "python3", "-c", WAITING, stdin=subprocess.PIPE) as process:
         assert process.stdout.readline() == "connected\n"
-        helpers = helpers_of(nook_of(process))
+        helpers = helpers_of(process.pid)
         assert len(helpers) == 1
+        end = os.pidfd_open(helpers[0])
         os.kill(helpers[0], signal.SIGKILL)
+        select.select([end], [], [])
+        os.close(end)
         process.stdin.close()
         assert process.stdout.read() == "closed b''\n"
         assert process.wait(20) == 0

@@ -125,7 +125,7 @@ def test_errors_name_step_and_object(program):
                                                  cwd=program.space, check=False).stdout
     assert run("ro /does/not/exist", "/bin/true") == 'error source "/does/not/exist": No such file or directory rule 1\n'
     assert 'exec "/no/such/program": No such file or directory' in run("", "/no/such/program")
-    assert run("\nnet wifi", "/bin/true") == 'error option "wifi": the network is none or host rule 2\n'
+    assert run("\nnet wifi", "/bin/true") == 'error option "wifi": the network is none, host, user, proxy or ns:/PATH rule 2\n'
 
 
 def test_no_descriptor_leaks(program):

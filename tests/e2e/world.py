@@ -28,6 +28,14 @@ HOSTS = f"""127.0.0.1 localhost
 SET_UP = f"""
     ip link set lo up
     for address in {WEB}/32 {OTHER}/32 10.1.2.3/32 169.254.169.254/32 {SIX}/128; do ip address add $address dev lo; done
+    ip link add out type veth peer name far
+    ip address add 198.51.100.2/24 dev out
+    ip link set out up; ip link set far up
+    ip route add default via 198.51.100.1 dev out
+    if [ "$2" = root ]; then
+        # Open to everybody, as udev makes it.
+        mount -t tmpfs net /dev/net && mknod -m 666 /dev/net/tun c 10 200
+    fi
     mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf && mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf
     echo ready
     exec sleep 3600
@@ -80,7 +88,8 @@ def make(space):
     (place / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     (place / "nsswitch.conf").write_text("hosts: files dns\n")
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    with subprocess.Popen(["unshare", *user, "--net", "--mount", "sh", "-ec", SET_UP, "sh", place], stdout=subprocess.PIPE,
+    with subprocess.Popen(["unshare", *user, "--net", "--mount", "sh", "-ec", SET_UP, "sh", place,
+                           "root" if os.geteuid() == 0 else "user"], stdout=subprocess.PIPE,
                           text=True) as holder:
         try:
             assert holder.stdout.readline() == "ready\n"
