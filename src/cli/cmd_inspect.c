@@ -237,6 +237,8 @@ static void add_container(struct json_out *o, struct store_run *r, const struct 
 	json_out_string(o, "damage", c->damage);
 	add_list(o, "cgroups", c->cgroups, c->n_cgroups);
 	add_list(o, "paths", c->paths, c->n_paths);
+	add_list(o, "kept", c->kept, c->n_kept);
+	add_list(o, "volumes", c->volumes, c->n_volumes);
 	json_out_object(o, "annotations");
 	for (size_t i = 0; i < c->n_annotations; i++)
 		json_out_string(o, c->annotations[i].key, c->annotations[i].value);

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
+#include "disk/disk.h"
 #include "launch/launch.h"
 #include "plan/build.h"
 #include "plan/plan.h"
@@ -32,7 +33,8 @@ struct run {
 	struct idrange range;
 	struct plan_result result;
 	struct store_run *store;
-	const char *layer; /* directory of a throw-away layer, or NULL: it is in memory */
+	struct run_storage storage;
+	const char *layer;    /* the directory of its layer, or NULL: it is in memory */
 	int dir;              /* the locked state directory, or -EBADF */
 	int data[DATA_KINDS]; /* locks of its directories on disk */
 };
@@ -181,24 +183,44 @@ static int run_unpack(struct run *r, struct nook_error *e)
 	return tar_unpack(r->source.path, r->data[DATA_UNPACKED], e);
 }
 
-/* A kernel whose tmpfs has no user.* attributes cannot keep an overlay's marks there: changes go to a directory that is
- * removed with the container. */
+/* The layer is a directory or a disk that stays until the container is removed; or in memory, and gone when it has ended.
+ * A kernel whose tmpfs has no user.* attributes cannot keep an overlay's marks in memory: a directory then. */
 static void run_layer(struct run *r)
 {
 	struct spec *s = r->spec;
+	struct arena *a = r->cli->arena;
+	bool kept = r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
+	const char *path;
 
-	if (s->root.kind != ROOT_OVERLAY || s->root.upper || s->ns[NS_USER].mode == NS_HOST || plan_host_has_user_xattr(&r->host))
+	if (s->root.kind != ROOT_OVERLAY || s->root.upper || s->root.upper_disk)
 		return;
-	s->root.upper = data_path(r->store, r->cli->root, DATA_LAYER, r->state.id, r->cli->arena);
-	*arena_push(r->cli->arena, &r->state.paths, &r->state.n_paths) = s->root.upper;
-	r->layer = s->root.upper;
+	s->root.upper_bytes = r->storage.bytes;
+	if (!kept && (s->ns[NS_USER].mode == NS_HOST || plan_host_has_user_xattr(&r->host)))
+		return;
+	path = data_path(r->store, r->cli->root, DATA_LAYER, r->state.id, a);
+	if (r->storage.kind == STORAGE_DISK) {
+		struct spec_disk *disk = arena_new_of(a, struct spec_disk);
+
+		*disk = (struct spec_disk){arena_printf(a, "%s/" DATA_DISK, path), fsimage_names[r->storage.fs], false};
+		s->root.upper_disk = disk;
+	} else {
+		s->root.upper = path;
+	}
+	if (kept)
+		*arena_push(a, &r->state.kept, &r->state.n_kept) = path;
+	else
+		*arena_push(a, &r->state.paths, &r->state.n_paths) = path;
+	r->layer = path;
 }
 
 static int run_layer_make(struct run *r, struct nook_error *e)
 {
-	if (r->layer)
-		r->data[DATA_LAYER] = TRY(data_make(r->layer, e));
-	return 0;
+	const struct disk_new n = {.bytes = r->storage.bytes, .type = r->storage.fs};
+
+	if (!r->layer)
+		return 0;
+	r->data[DATA_LAYER] = TRY(data_make(r->layer, e));
+	return r->storage.kind == STORAGE_DISK ? disk_create(r->spec->root.upper_disk->path, &n, e) : 0;
 }
 
 /* The state directory exists from here on; whatever happens, it is undone or kept as the record of what happened. */
@@ -259,12 +281,17 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	struct run r = {.cli = c, .options = options, .spec = spec, .dir = -EBADF, .data = {-EBADF, -EBADF}, .state.exit_status = -1};
 
 	TRY(run_source_parse(argv[0], &r.source, e));
+	TRY(run_storage_parse(r.options->storage, &r.storage, e));
 	TRY(container_id_new(c->arena, &r.state.id, e));
 	TRY(runtime_open(c->run, c->arena, &store, e));
 	r.store = store;
 	if (r.source.kind == SOURCE_TAR) {
 		r.source.unpacked = data_path(store, c->root, DATA_UNPACKED, r.state.id, c->arena);
-		*arena_push(c->arena, &r.state.paths, &r.state.n_paths) = r.source.unpacked;
+		/* Below a layer that is kept it is kept, too. */
+		if (r.storage.kind == STORAGE_DIR || r.storage.kind == STORAGE_DISK)
+			*arena_push(c->arena, &r.state.kept, &r.state.n_kept) = r.source.unpacked;
+		else
+			*arena_push(c->arena, &r.state.paths, &r.state.n_paths) = r.source.unpacked;
 	}
 	TRY(plan_host_probe(&r.host, e));
 	TRY(run_spec(&r, argc - 1, argv + 1, e));

@@ -44,6 +44,7 @@ const struct opt run_table[] = {
 	{0, NULL, NULL, OPT_SECTION, 0, "File system"},
 	{0, "read-only", NULL, OPT_FLAG, AT(read_only), "the root cannot be written"},
 	{0, "overlay", "keep:DIR", OPT_OPTIONAL, AT(overlay), "leave the root as it is; changes go to DIR, or away"},
+	{0, "storage", "KIND", OPT_STRING, AT(storage), "where changes of the root go: tmpfs[:SIZE], or dir or disk:SIZE[,fs=TYPE], which stay until nook rm"},
 	{'v', "volume", "SRC:DST[:OPTIONS]", OPT_STRINGS, AT(volumes), "show a file or directory of the host: ro, rro, nosuid, nodev, noexec, rslave, noidmap and the like"},
 	{0, "mount", "type=T,src=S,dst=D,...", OPT_STRINGS, AT(mounts), "the same in docker's long form: bind, disk, tmpfs, overlay"},
 	{0, "disk", "FILE:DST[:OPTIONS]", OPT_STRINGS, AT(disks), "the file system in a file, which the host does not see: ro, exec and the like; size=1G,fs=ext4: made when missing"},

@@ -4,6 +4,7 @@
 
 #include "command/command.h"
 #include "spec/spec.h"
+#include "sys/fsimage.h"
 
 struct run_options {
 	/* container */
@@ -66,6 +67,13 @@ int run_disks(struct cli *c, const struct run_options *o, struct spec *s, struct
 int run_limits(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 int run_security(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 
+/* --storage */
+struct run_storage {
+	enum { STORAGE_NONE, STORAGE_MEMORY, STORAGE_DIR, STORAGE_DISK } kind;
+	uint64_t bytes; /* 0: as large as it gets */
+	enum fsimage_type fs;
+};
+int run_storage_parse(const char *text, struct run_storage *ret, struct nook_error *e);
 /* The disk at PATH: it is looked into. */
 int run_disk_find(struct cli *c, const char *path, bool readonly, const struct spec_disk **ret, struct nook_error *e);
 /* A root in the disk PATH (img:). */

@@ -216,5 +216,13 @@ int run_root(struct cli *c, const struct run_options *o, const struct run_source
 		s->root.kind = ROOT_DIR;
 		break;
 	}
-	return o->overlay ? overlay_option(c, o->overlay, s, e) : 0;
+	if (o->overlay && o->storage)
+		return err_why(e, STEP_OPTION, "--storage", EINVAL, "--overlay says it already");
+	if (o->overlay)
+		return overlay_option(c, o->overlay, s, e);
+	if (o->storage && s->root.kind == ROOT_TMPFS)
+		return err_why(e, STEP_OPTION, "--storage", EPERM, "an ordinary user cannot lay one over the host's root");
+	if (o->storage)
+		s->root.kind = ROOT_OVERLAY;
+	return 0;
 }

@@ -45,10 +45,14 @@ struct container {
 	const char **cgroups;      /* absolute directories; v2 ones are told by their file system */
 	size_t n_cgroups;
 	uint32_t range_base;       /* first host id of its 65536 range; 0: none was taken */
-	const char **paths;        /* absolute files and directories outside the state directory to remove with it */
+	const char **paths;        /* absolute files and directories outside the state directory to remove when it has ended */
 	size_t n_paths;
 	const char *unit;          /* the systemd unit that its groups belong to, or "" */
 	bool user_unit;            /* of the user's systemd */
+	const char **kept;         /* the same, but they go only when it is removed: its layer, its anonymous volumes */
+	size_t n_kept;
+	const char **volumes;      /* names of the volumes that it uses */
+	size_t n_volumes;
 	const char **rdt;          /* directories of resctrl that are its own */
 	size_t n_rdt;
 	struct spec_pair *annotations;

@@ -35,6 +35,15 @@ int data_make(const char *path, struct nook_error *e)
 	return fd < 0 ? err_num(e, STEP_LOCK, path, fd) : fd;
 }
 
+int data_lock(const char *path, struct nook_error *e)
+{
+	int fd = open_locked(path, LOCK_EX | LOCK_NB);
+
+	if (fd == -EWOULDBLOCK)
+		return err_why(e, STEP_LOCK, path, EBUSY, "is in use");
+	return fd < 0 ? err_num(e, STEP_LOCK, path, fd) : fd;
+}
+
 int data_orphan_lock(const struct store_run *r, const char *root, enum data_kind kind, const char *name, struct arena *a)
 {
 	const char *id = arena_strndup(a, name, strcspn(name, "@"));

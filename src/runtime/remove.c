@@ -160,6 +160,20 @@ static int remove_paths(const struct container *c, struct nook_error *e)
 	return 0;
 }
 
+/* What other commands may use as well: a layer from which another container runs. */
+static int remove_kept(const struct container *c, struct nook_error *e)
+{
+	for (size_t i = 0; i < c->n_kept; i++) {
+		auto_close int lock = c->creating ? wait_for_writer(c->kept[i])
+		                                  : open(c->kept[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+			return err_why(e, STEP_CONTAINER, c->id, EBUSY, "another command uses what it keeps");
+		TRY(mounts_tree_remove(c->kept[i], e));
+	}
+	return 0;
+}
+
 /* ---- the whole ----------------------------------------------------------------------------------------------------- */
 
 static int undo(struct store_run *r, const struct container *c, struct arena *a, struct nook_error *e)
@@ -240,6 +254,7 @@ int container_remove(struct store_run *r, const struct container *c, enum remove
 	if (mode == REMOVE_STOPPED)
 		TRY(check_idle(&now, e));
 	TRY(undo(r, &now, a, e));
+	TRY(remove_kept(&now, e));
 	if (now.name && now.name[0])
 		TRY(store_name_drop(r, now.name, now.id, e));
 	return store_entry_remove(r, now.id, dir, e);

@@ -32,6 +32,8 @@ static const struct bind state_table[] = {
 	{LIST(struct container, paths, n_paths), BIND_STRINGS, "paths"},
 	{AT(struct container, unit), BIND_STRING, "unit"},
 	{AT(struct container, user_unit), BIND_BOOL, "userUnit"},
+	{LIST(struct container, kept, n_kept), BIND_STRINGS, "kept"},
+	{LIST(struct container, volumes, n_volumes), BIND_STRINGS, "volumes"},
 	{LIST(struct container, rdt, n_rdt), BIND_STRINGS, "rdt"},
 	{LIST(struct container, annotations, n_annotations), BIND_MAP, "annotations"},
 	{0},
@@ -61,6 +63,9 @@ static const char *find_nonsense(const struct container *c, const char *id)
 			return "it has a relative cgroup";
 	for (size_t i = 0; i < c->n_paths; i++)
 		if (c->paths[i][0] != '/' || !c->paths[i][1])
+			return "it has a relative path";
+	for (size_t i = 0; i < c->n_kept; i++)
+		if (c->kept[i][0] != '/' || !c->kept[i][1])
 			return "it has a relative path";
 	for (size_t i = 0; i < c->n_rdt; i++)
 		if (!text_after(c->rdt[i], RESCTRL_ROOT "/") || strstr(c->rdt[i], ".."))
@@ -132,11 +137,15 @@ int state_save(int dir, const struct container *c, struct nook_error *e)
 {
 	auto_free const char **cgroups = terminated(c->cgroups, c->n_cgroups);
 	auto_free const char **paths = terminated(c->paths, c->n_paths);
+	auto_free const char **kept = terminated(c->kept, c->n_kept);
+	auto_free const char **volumes = terminated(c->volumes, c->n_volumes);
 	auto_free const char **rdt = terminated(c->rdt, c->n_rdt);
 	struct container saved = *c;
 
 	saved.cgroups = cgroups;
 	saved.paths = paths;
+	saved.kept = kept;
+	saved.volumes = volumes;
 	saved.rdt = rdt;
 	return bind_save(dir, STORE_STATE, state_table, &saved, JSON_PLAIN, 0600, FILE_NO_SYNC, e);
 }
