@@ -14,7 +14,7 @@ LAYERS = [
     ["base"],
     ["json", "sys", "opt", "http"],
     ["spec"],
-    ["cgroup", "security", "image", "registry", "disk"],
+    ["cgroup", "security", "image", "registry", "disk", "stream"],
     ["bundle", "plan", "archive"],
     ["launch"],
     ["runtime"],

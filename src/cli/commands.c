@@ -11,6 +11,7 @@ extern const struct command cmd_bwrap;
 extern const struct command cmd_cgroup;
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
+extern const struct command cmd_cp;
 extern const struct command cmd_diff;
 extern const struct command cmd_discard;
 extern const struct command cmd_disk;
@@ -42,6 +43,7 @@ const struct command *const commands[] = {
 	&cmd_discard,
 	&cmd_bwrap,
 	&cmd_exec,
+	&cmd_cp,
 	&cmd_ps,
 	&cmd_inspect,
 	&cmd_top,

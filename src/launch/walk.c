@@ -138,6 +138,11 @@ void walk_vector(const struct plan *p, struct refs r, char **to)
 	to[r.n] = NULL;
 }
 
+int walk_one(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	return apply_table[s->kind](w, s, e);
+}
+
 int walk_stage(struct walk *w, enum stage stage, struct nook_error *e)
 {
 	const struct plan *p = w->plan;

@@ -58,6 +58,8 @@ void walk_init(struct walk *w, const struct plan *p);
 void walk_done(struct walk *w);
 /* Walks all steps of a stage in order; the record's rule is the 1-based index of the step that failed. */
 int walk_stage(struct walk *w, enum stage stage, struct nook_error *e);
+/* One step, whatever its stage. */
+int walk_one(struct walk *w, const struct step *s, struct nook_error *e);
 
 /* One step.  Each returns 0 or -errno with the error recorded. */
 typedef int (*apply_fn)(struct walk *w, const struct step *s, struct nook_error *e); /* the one typedef: a table's type */

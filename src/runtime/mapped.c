@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/mapped.h"
 
+#include "base/fd.h"
 #include "base/spawn.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -47,6 +49,22 @@ static int write_map(pid_t pid, const char *program, const struct spec_idmap *ma
 	return err_fmt(e, STEP_IDMAP, program, EPERM, "%.*s", (int)strcspn(buf_text(&said), "\n"), buf_text(&said));
 }
 
+/* A namespace of one id, which everybody may map himself. */
+enum { MAP_LINE = 64 };
+static const char *map_line(const struct spec_idmap *map, char *line)
+{
+	(void)snprintf(line, MAP_LINE, "%u %u %u", map->inside, map->outside, map->count);
+	return line;
+}
+
+static int write_single(pid_t pid, const char *file, const char *text, struct nook_error *e)
+{
+	char path[MAP_LINE];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	return file_write(AT_FDCWD, path, text, STEP_IDMAP, e);
+}
+
 static int serve_child(int child, pid_t pid, const struct idrange *range, struct nook_error *e)
 {
 	char byte = 0;
@@ -55,8 +73,14 @@ static int serve_child(int child, pid_t pid, const struct idrange *range, struct
 		return err_num(e, STEP_NAMESPACE, "user", EPROTO);
 	if (byte)
 		return err_num(e, STEP_NAMESPACE, "user", byte);
-	TRY(write_map(pid, "newuidmap", range->uid_maps, range->n_uid_maps, e));
-	TRY(write_map(pid, "newgidmap", range->gid_maps, range->n_gid_maps, e));
+	if (range->helper) {
+		TRY(write_map(pid, "newuidmap", range->uid_maps, range->n_uid_maps, e));
+		TRY(write_map(pid, "newgidmap", range->gid_maps, range->n_gid_maps, e));
+	} else {
+		TRY(write_single(pid, "setgroups", "deny", e));
+		TRY(write_single(pid, "uid_map", map_line(range->uid_maps, (char[MAP_LINE]){0}), e));
+		TRY(write_single(pid, "gid_map", map_line(range->gid_maps, (char[MAP_LINE]){0}), e));
+	}
 	return send(child, &byte, 1, MSG_NOSIGNAL) == 1 ? 0 : err_sys(e, STEP_NAMESPACE, "user");
 }
 

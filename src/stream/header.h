@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Entries of a tar stream as POSIX has it (pax records over ustar headers), written and read.  Read are also GNU's long
+ * names and base-256 numbers.  What comes in is anybody's: names, records and numbers have limits.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { BLOCK = 512, XATTRS_MAX = 256 << 10 };
+
+struct entry {
+	mode_t mode;            /* with its type; a hard link has that of a regular file */
+	bool hard_link;
+	bool sparse;            /* the file had holes: zeros become holes again */
+	uint64_t size;          /* of the data that follows */
+	uint32_t uid, gid;
+	struct timespec mtime;
+	uint32_t major, minor;
+	char name[PATH_MAX];
+	char link[PATH_MAX];    /* text of a symbolic link, or name of an entry that came before */
+	struct buf xattrs;      /* "name\0" length (uint32_t) value, one after the other */
+};
+
+/* Header and records of E, without its data. */
+int entry_write(int fd, const struct entry *entry, struct nook_error *e);
+/* The zeros that fill the last block of SIZE bytes. */
+int entry_write_padding(int fd, uint64_t size, struct nook_error *e);
+/* Two blocks of zeros. */
+int entry_write_end(int fd, struct nook_error *e);
+/* 1 and the next entry, 0 at the end.  The caller reads entry_padded(size) bytes behind it.  ENTRY->xattrs is emptied and
+ * filled; entry_done() frees it. */
+int entry_read(int fd, struct entry *entry, struct nook_error *e);
+void entry_done(struct entry *entry);
+static inline uint64_t entry_padded(uint64_t size)
+{
+	return (size + BLOCK - 1) / BLOCK * BLOCK;
+}

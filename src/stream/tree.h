@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Trees of files to and from tar streams.  Whoever owns a tree may change it while it is read or written: each name is
+ * looked at once, below the descriptor of its directory, and no symbolic link is followed that nobody asked for.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The tree that DIR/NAME is (NAME NULL: DIR itself, opened for reading), as entries whose names start with AS ("": only
+ * what is in it, which must be a directory).  Sockets are left out. */
+enum {
+	TREE_ONE_FS = 1, /* what is mounted below is empty */
+	TREE_HOLES = 2,  /* tell tree_read() which files have holes, in a record that other programs do not know */
+};
+int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e);
+
+struct tree_in {
+	int root;            /* where names are looked up */
+	const char *prefix;  /* put before each name: "" or "a/b/" */
+	const char *top;     /* stands for the first component of each name: "new", "" for none, NULL: it stays */
+	bool links_inside;   /* links to directories that are there already lead on, as they are seen from ROOT; else they are refused */
+	bool keep_owner;     /* owner, set-id bits, attributes and device nodes; else all is the caller's */
+	/* Called with the type of the first entry; may fill in all of the above.  NULL: it is complete. */
+	int (*decide)(struct tree_in *in, bool is_dir, struct nook_error *e);
+	void *data;
+};
+/* Makes what the stream FD has, and reads it to its end.  A file in the way is replaced, a directory is filled. */
+int tree_read(struct tree_in *in, int fd, struct nook_error *e);

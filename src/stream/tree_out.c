@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "stream/header.h"
+#include "stream/links.h"
+#include "stream/tree.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+/* Each level holds a descriptor. */
+enum { DEPTH_MAX = 900, CHUNK = 256 << 10, LIST_MAX = 64 << 10, VALUE_MAX = 64 << 10 };
+
+struct out {
+	int fd;
+	unsigned flags;
+	dev_t dev;
+	struct links links;
+	struct entry entry; /* the one that is being written */
+	char *chunk, *list, *value;
+};
+
+static int stream_failed(int r, struct nook_error *e)
+{
+	return r < 0 ? err_num(e, STEP_FILE, "tar stream", r) : 0;
+}
+
+/* ---- one entry -------------------------------------------------------------------------------------------------------- */
+
+/* Attributes that overlayfs and the kernel keep for themselves are no part of a file. */
+static bool is_private(const char *name)
+{
+	return text_after(name, "trusted.overlay.") || text_after(name, "user.overlay.") || text_is(name, "security.selinux");
+}
+
+static void get_xattrs(struct out *o, int file)
+{
+	ssize_t n = flistxattr(file, o->list, LIST_MAX);
+
+	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(o->list + at) + 1) {
+		const char *name = o->list + at;
+		ssize_t len = is_private(name) ? -1 : fgetxattr(file, name, o->value, VALUE_MAX);
+		uint32_t bytes = (uint32_t)len;
+
+		if (len < 0 || o->entry.xattrs.len + (size_t)len + 300 > XATTRS_MAX)
+			continue;
+		buf_add(&o->entry.xattrs, name, strlen(name) + 1);
+		buf_add(&o->entry.xattrs, &bytes, sizeof(bytes));
+		buf_add(&o->entry.xattrs, o->value, (size_t)len);
+	}
+}
+
+static void fill_entry(struct out *o, const struct stat *st, const char *as)
+{
+	struct entry *entry = &o->entry;
+
+	entry->mode = st->st_mode;
+	entry->hard_link = entry->sparse = false;
+	entry->size = 0;
+	entry->uid = st->st_uid;
+	entry->gid = st->st_gid;
+	entry->mtime = st->st_mtim;
+	entry->major = entry->minor = 0;
+	entry->link[0] = 0;
+	entry->xattrs.len = 0;
+	(void)snprintf(entry->name, sizeof(entry->name), "%s%s", as, S_ISDIR(st->st_mode) ? "/" : "");
+}
+
+/* Exactly SIZE bytes, whatever the file has become meanwhile. */
+static int put_data(struct out *o, int file, uint64_t size, struct nook_error *e)
+{
+	for (uint64_t left = size; left;) {
+		size_t want = left < CHUNK ? (size_t)left : CHUNK;
+		ssize_t n = read(file, o->chunk, want);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, STEP_FILE, o->entry.name);
+		if (n == 0) {
+			memset(o->chunk, 0, want);
+			n = (ssize_t)want;
+		}
+		TRY(stream_failed(fd_write(o->fd, o->chunk, (size_t)n), e));
+		left -= (uint64_t)n;
+	}
+	return entry_write_padding(o->fd, size, e);
+}
+
+static int put_file(struct out *o, int file, const struct stat *st, const char *as, struct nook_error *e)
+{
+	const char *first = st->st_nlink > 1 ? links_find(&o->links, st, as) : NULL;
+
+	if (first) {
+		o->entry.hard_link = true;
+		(void)snprintf(o->entry.link, sizeof(o->entry.link), "%s", first);
+		return entry_write(o->fd, &o->entry, e);
+	}
+	get_xattrs(o, file);
+	o->entry.size = (uint64_t)st->st_size;
+	o->entry.sparse = (o->flags & TREE_HOLES) && st->st_blocks * 512 < st->st_size;
+	TRY(entry_write(o->fd, &o->entry, e));
+	return put_data(o, file, (uint64_t)st->st_size, e);
+}
+
+static int put_other(struct out *o, int dir, const char *name, const struct stat *st, const char *as, struct nook_error *e)
+{
+	auto_close int file = -EBADF;
+	ssize_t n;
+
+	if (S_ISSOCK(st->st_mode))
+		return 0;
+	if (st->st_nlink > 1 && !S_ISLNK(st->st_mode) && links_find(&o->links, st, as))
+		return 0; /* another name of a device node or FIFO */
+	if (S_ISLNK(st->st_mode)) {
+		n = readlinkat(dir, name, o->entry.link, sizeof(o->entry.link) - 1);
+		if (n < 0)
+			return errno == ENOENT || errno == EINVAL ? 0 : err_sys(e, STEP_FILE, as);
+		o->entry.link[n] = 0;
+	} else if (!S_ISFIFO(st->st_mode)) {
+		o->entry.major = major(st->st_rdev);
+		o->entry.minor = minor(st->st_rdev);
+	}
+	return entry_write(o->fd, &o->entry, e);
+}
+
+/* ---- the tree ---------------------------------------------------------------------------------------------------------- */
+
+static int put_entry(struct out *o, int dir, const char *name, const char *as, unsigned depth, struct nook_error *e); /* a tree */
+
+static int put_children(struct out *o, int folder, const char *as, unsigned depth, struct nook_error *e)
+{
+	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *d;
+
+	if (!stream)
+		return err_sys(e, STEP_FILE, as);
+	while (r >= 0 && (d = readdir(stream))) {
+		char path[PATH_MAX];
+
+		if (text_is(d->d_name, ".") || text_is(d->d_name, ".."))
+			continue;
+		if (snprintf(path, sizeof(path), "%s%s%s", as, *as ? "/" : "", d->d_name) >= PATH_MAX - 2)
+			r = err_num(e, STEP_FILE, as, ENAMETOOLONG);
+		else
+			r = put_entry(o, folder, d->d_name, path, depth + 1, e);
+	}
+	(void)closedir(stream);
+	return r;
+}
+
+static int put_folder(struct out *o, int folder, const char *as, unsigned depth, struct nook_error *e)
+{
+	if (depth > DEPTH_MAX)
+		return err_why(e, STEP_FILE, as, ELOOP, "directories are nested too deep");
+	if (*as) {
+		get_xattrs(o, folder);
+		TRY(entry_write(o->fd, &o->entry, e));
+	}
+	return put_children(o, folder, as, depth, e);
+}
+
+static int put_opened(struct out *o, int file, const char *as, unsigned depth, struct nook_error *e)
+{
+	struct stat st;
+
+	if (fstat(file, &st) < 0)
+		return err_sys(e, STEP_FILE, as);
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return 0;
+	fill_entry(o, &st, as);
+	if (S_ISREG(st.st_mode))
+		return put_file(o, file, &st, as, e);
+	if (!depth)
+		o->dev = st.st_dev;
+	if ((o->flags & TREE_ONE_FS) && st.st_dev != o->dev)
+		return entry_write(o->fd, &o->entry, e);
+	return put_folder(o, file, as, depth, e);
+}
+
+/* Opened first and looked at through the descriptor; a name that has become something else or is gone is left out. */
+static int put_entry(struct out *o, int dir, const char *name, const char *as, unsigned depth, struct nook_error *e)
+{
+	auto_close int file = -EBADF;
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return depth && errno == ENOENT ? 0 : err_sys(e, STEP_FILE, as);
+	if ((o->flags & TREE_ONE_FS) && depth && st.st_dev != o->dev && !S_ISDIR(st.st_mode))
+		return 0;
+	fill_entry(o, &st, as);
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return put_other(o, dir, name, &st, as, e);
+	file = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (S_ISDIR(st.st_mode) ? O_DIRECTORY : 0));
+	if (file < 0)
+		return depth && (errno == ENOENT || errno == ELOOP || errno == ENOTDIR || errno == ENXIO) ? 0 : err_sys(e, STEP_FILE, as);
+	return put_opened(o, file, as, depth, e);
+}
+
+int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e)
+{
+	struct out *o = xcalloc(1, sizeof(*o));
+	int r;
+
+	o->fd = fd;
+	o->flags = flags;
+	o->chunk = xcalloc(1, CHUNK);
+	o->list = xcalloc(1, LIST_MAX);
+	o->value = xcalloc(1, VALUE_MAX);
+	r = name ? put_entry(o, dir, name, as, 0, e) : put_opened(o, dir, as, 0, e);
+	if (r >= 0)
+		r = entry_write_end(fd, e);
+	links_done(&o->links);
+	entry_done(&o->entry);
+	free(o->chunk);
+	free(o->list);
+	free(o->value);
+	free(o);
+	return r < 0 ? r : 0;
+}
