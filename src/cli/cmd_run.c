@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/run_options.h"
+#include "cli/run_image.h"
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -25,6 +25,7 @@ struct run {
 	struct cli *cli;
 	const struct run_options *options;
 	struct run_source source;
+	struct run_image *image; /* SOURCE_IMAGE */
 	struct spec *spec;
 	struct container state;
 	struct plan_host host;
@@ -61,11 +62,14 @@ static const char *joined(struct arena *a, const char *const *argv)
 
 static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 {
+	const bool is_image = r->source.kind == SOURCE_IMAGE;
 	struct spec *s = r->spec;
 
 	spec_defaults(s);
+	if (is_image)
+		TRY(run_image_apply(r->cli, r->image, s, e));
 	TRY(run_namespaces(r->cli, r->options, s, e));
-	TRY(run_process(r->cli, r->options, argv, argc, s, e));
+	TRY(run_process(r->cli, r->options, is_image ? &r->image->config.run : NULL, argv, argc, s, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
 	TRY(run_mounts(r->cli, r->options, s, e));
 	TRY(run_disks(r->cli, r->options, s, e));
@@ -278,13 +282,16 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 {
 	AUTO(spec_free) struct spec *spec = spec_new();
 	AUTO(runtime_close) struct store_run *store = NULL;
-	struct run r = {.cli = c, .options = options, .spec = spec, .dir = -EBADF, .data = {-EBADF, -EBADF}, .state.exit_status = -1};
+	AUTO_VALUE(run_image_done) struct run_image image = {0};
+	struct run r = {.cli = c, .image = &image, .options = options, .spec = spec, .dir = -EBADF, .data = {-EBADF, -EBADF}, .state.exit_status = -1};
 
 	TRY(run_source_parse(argv[0], &r.source, e));
 	TRY(run_storage_parse(r.options->storage, &r.storage, e));
 	TRY(container_id_new(c->arena, &r.state.id, e));
 	TRY(runtime_open(c->run, c->arena, &store, e));
 	r.store = store;
+	if (r.source.kind == SOURCE_IMAGE)
+		TRY(run_image_find(c, r.source.text, r.options->pull, r.options->platform, &image, e));
 	if (r.source.kind == SOURCE_TAR) {
 		r.source.unpacked = data_path(store, c->root, DATA_UNPACKED, r.state.id, c->arena);
 		/* Below a layer that is kept it is kept, too. */
@@ -325,12 +332,14 @@ const struct command cmd_run = {
 	.min_args = 1,
 	.max_args = -1,
 	.run = run,
-	.details = "SOURCE is where the root file system comes from: host: (this system, read-only below a private writable "
-		   "layer), dir:PATH (a directory, used in place), tar:FILE (unpacked for this container alone), or img:FILE (the "
+	.details = "SOURCE is where the root file system comes from: an image (debian:12, docker://HOST/NAME, oci:DIR[:TAG], "
+		   "oci-archive:FILE, docker-archive:FILE; a name that is not here yet is pulled; the image says what runs in "
+		   "it), host: (this system, read-only below a private writable layer), dir:PATH (a directory, used in place), tar:FILE (unpacked for this container alone), or img:FILE (the "
 		   "file system in a file: ext4, xfs or btrfs, used in place; squashfs or erofs, below a writable layer). The exit "
 		   "status is the command's, 128+n when signal n ended it, 125 when nook failed, 126 when the command cannot "
 		   "be executed, 127 when it is not found.",
-	.examples = "nook run host: sh\n"
+	.examples = "nook run debian:12\n"
+		    "nook run host: sh\n"
 		    "nook run --rm -m 512m --cpus 0.5 -v $PWD:/work -w /work host: make\n"
 		    "nook run --explain host: true\n"
 		    "nook run dir:/srv/debian -- cat /etc/os-release\n"

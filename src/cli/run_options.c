@@ -5,6 +5,8 @@
 
 const struct opt run_table[] = {
 	{0, "name", "NAME", OPT_STRING, AT(name), "a name beside the id"},
+	{0, "pull", "always|missing|never", OPT_STRING, AT(pull), "whether to fetch the image (missing)"},
+	{0, "platform", "OS/ARCH[/VARIANT]", OPT_STRING, AT(platform), "of an image that is fetched; this machine's when absent"},
 	{0, "rm", NULL, OPT_FLAG, AT(rm), "forget the container when it has ended"},
 	{0, "explain", "text|why|json", OPT_OPTIONAL, AT(explain), "print the plan, each step in order, and start nothing"},
 	{0, "annotation", "KEY=VALUE", OPT_STRINGS, AT(annotations), "a note kept with the container"},

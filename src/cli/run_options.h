@@ -9,6 +9,7 @@
 struct run_options {
 	/* container */
 	const char *name, *explain;
+	const char *pull, *platform;
 	bool rm;
 	/* namespaces */
 	const char *pid, *uts, *ipc, *net, *cgroupns, *userns, *time;
@@ -51,7 +52,7 @@ extern const struct opt run_table[];
 
 /* Where the root file system comes from: "host:", "dir:PATH", "tar:FILE", "img:FILE". */
 struct run_source {
-	enum { SOURCE_HOST, SOURCE_DIR, SOURCE_TAR, SOURCE_IMG } kind;
+	enum { SOURCE_IMAGE, SOURCE_HOST, SOURCE_DIR, SOURCE_TAR, SOURCE_IMG } kind;
 	const char *text, *path;
 	const char *unpacked; /* SOURCE_TAR: the throw-away root, ROOT/unpacked/ID */
 };
@@ -60,7 +61,10 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 struct cli;
 /* Each part fills its part of the spec.  RUN resolves container:ID. */
 int run_namespaces(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
-int run_process(struct cli *c, const struct run_options *o, char **argv, int argc, struct spec *s, struct nook_error *e);
+/* IMAGE: what the image runs when nothing else is said, or NULL. */
+struct image_run;
+int run_process(struct cli *c, const struct run_options *o, const struct image_run *image, char **argv, int argc, struct spec *s,
+	struct nook_error *e);
 int run_root(struct cli *c, const struct run_options *o, const struct run_source *source, struct spec *s, struct nook_error *e);
 int run_mounts(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 int run_disks(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);

@@ -4,6 +4,7 @@
 #include "cli/run_options.h"
 
 #include "base/text.h"
+#include "image/config.h"
 #include "sys/rlimits.h"
 
 #include <stdio.h>
@@ -50,15 +51,28 @@ static int ulimit_option(struct cli *c, struct spec_process *p, const char *text
 	return 0;
 }
 
-static void arguments(struct cli *c, const struct run_options *o, char **argv, int argc, struct spec_process *p)
+/* Adds the words of LIST; NULL has none. */
+static void add_words(struct arena *a, const char ***list, size_t *n, const char *const *words)
+{
+	for (; words && *words; words++)
+		*arena_push(a, list, n) = *words;
+}
+
+/* As docker has it: arguments stand instead of the image's command, --entrypoint instead of both. */
+static void arguments(struct cli *c, const struct run_options *o, const struct image_run *image, char **argv, int argc,
+	struct spec_process *p)
 {
 	const char **list = NULL;
 	size_t n = 0;
 
 	if (o->entrypoint && *o->entrypoint)
 		*arena_push(c->arena, &list, &n) = o->entrypoint;
+	else if (image && !o->entrypoint)
+		add_words(c->arena, &list, &n, image->entrypoint);
 	for (int i = 0; i < argc; i++)
 		*arena_push(c->arena, &list, &n) = argv[i];
+	if (image && !argc && !o->entrypoint)
+		add_words(c->arena, &list, &n, image->cmd);
 	if (!n)
 		*arena_push(c->arena, &list, &n) = "/bin/sh";
 	(void)arena_push(c->arena, &list, &n);
@@ -87,17 +101,20 @@ static int check_range(const char *option, const struct opt_i64 *v, int64_t min,
 	return 0;
 }
 
-int run_process(struct cli *c, const struct run_options *o, char **argv, int argc, struct spec *s, struct nook_error *e)
+int run_process(struct cli *c, const struct run_options *o, const struct image_run *image, char **argv, int argc, struct spec *s,
+	struct nook_error *e)
 {
 	struct spec_process *p = &s->process;
 
-	arguments(c, o, argv, argc, p);
+	arguments(c, o, image, argv, argc, p);
 	TRY(terminal(o, p, e));
 	TRY(env_build(c->arena, &(struct env_sources){p->env, o->env_files, o->env, p->terminal}, &p->env, e));
 	if (o->workdir && *o->workdir != '/')
 		return err_fmt(e, STEP_OPTION, "--workdir", EINVAL, "\"%s\" is not absolute", o->workdir);
-	p->cwd = o->workdir;
-	p->user.name = o->user;
+	if (o->workdir)
+		p->cwd = o->workdir;
+	if (o->user)
+		p->user.name = o->user;
 	p->user.group_names = (const char *const *)o->groups.items;
 	for (size_t i = 0; i < o->ulimits.n; i++)
 		TRY(ulimit_option(c, p, o->ulimits.items[i], e));

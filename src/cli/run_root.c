@@ -29,7 +29,10 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 			return err_fmt(e, STEP_OPTION, text, EINVAL, ret->kind == SOURCE_HOST ? "host: takes no path" : "it names no path");
 		return 0;
 	}
-	return err_why(e, STEP_OPTION, text, EINVAL, "the source is not host:, dir:PATH, tar:FILE or img:FILE");
+	if (!*text)
+		return err_why(e, STEP_OPTION, "SOURCE", EINVAL, "it is empty");
+	*ret = (struct run_source){.kind = SOURCE_IMAGE, .text = text};
+	return 0;
 }
 
 /* ---- host: --------------------------------------------------------------------------------------------------------- */
@@ -201,6 +204,8 @@ int run_root(struct cli *c, const struct run_options *o, const struct run_source
 {
 	s->root.readonly = o->read_only;
 	switch (source->kind) {
+	case SOURCE_IMAGE:
+		break; /* run_image_apply() */
 	case SOURCE_HOST:
 		TRY(root_host(c, o, s, e));
 		break;

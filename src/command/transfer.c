@@ -40,11 +40,11 @@ int transfer_exec(const struct cli *c, const char *const *words, struct nook_err
 	return err_sys(e, STEP_SPAWN, argv[0]);
 }
 
-int transfer_run(const struct cli *c, const char *const *words, struct nook_error *e)
+int transfer_run(const struct cli *c, const char *const *words, int out, struct nook_error *e)
 {
 	const char *const *argv = NULL;
 
 	TRY(argument_list(c, words, &argv, e));
-	return spawn_run(&(struct spawn){.argv = argv, .envp = (const char *const *)environ, .timeout_ms = -1, .stdout_fd = STDERR_FILENO},
+	return spawn_run(&(struct spawn){.argv = argv, .envp = (const char *const *)environ, .timeout_ms = -1, .stdout_fd = out},
 		NULL, e);
 }

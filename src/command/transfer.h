@@ -7,5 +7,5 @@
 /* Becomes nook-transfer, which runs the command of these WORDS (NULL-terminated: "load", "-i", "x.tar") with C's global
  * options.  Returns only on failure. */
 int transfer_exec(const struct cli *c, const char *const *words, struct nook_error *e);
-/* The same in a child, waited for: its exit status.  stdout goes to stderr, where notes belong. */
-int transfer_run(const struct cli *c, const char *const *words, struct nook_error *e);
+/* The same in a child, waited for: its exit status.  What it prints goes to OUT. */
+int transfer_run(const struct cli *c, const char *const *words, int out, struct nook_error *e);

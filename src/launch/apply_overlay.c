@@ -23,7 +23,7 @@ static int place_layer(int scratch, const char *name, int mnt, const char *objec
 }
 
 /* fsconfig(2) takes values of at most 255 bytes, so layers have the shortest of names: "0:1:2". */
-enum { LOWERDIR_MAX = 256 };
+enum { LOWERDIR_MAX = 256, NUMBER_MAX = 11 };
 
 static char *put_number(char *to, uint32_t n)
 {
@@ -51,8 +51,8 @@ static int mkdir_in(int at, const char *name, mode_t mode, const char *object, s
 	return 0;
 }
 
-/* Puts the layers in place and fills LOWER with "0:1:..."; returns a directory descriptor that holds upper and work. */
-static int layers_place(struct walk *w, const struct step *s, int scratch, char *lower, struct nook_error *e)
+/* Puts the layers in place under their numbers; returns a directory descriptor that holds upper and work. */
+static int layers_place(struct walk *w, const struct step *s, int scratch, struct nook_error *e)
 {
 	const int16_t *slots = plan_at(w->plan, s->mount.lowers.at);
 	const char *object = walk_str(w, s->object);
@@ -60,14 +60,8 @@ static int layers_place(struct walk *w, const struct step *s, int scratch, char 
 	bool own = s->mount.upper_slot == SLOT_NONE && !s->mount.links.n && !(s->flags & OVERLAY_READONLY);
 
 	for (uint32_t i = 0; i < s->mount.lowers.n; i++) {
-		char name[4];
-		char *start = lower + strlen(lower);
+		char name[NUMBER_MAX];
 
-		if (start + sizeof(name) > lower + LOWERDIR_MAX || i > 99)
-			return err_num(e, STEP_ROOT, object, E2BIG);
-		if (i)
-			*start++ = ':';
-		(void)put_number(start, i);
 		(void)put_number(name, i);
 		TRY(place_layer(scratch, name, walk_slot(w, slots[i]), object, e));
 	}
@@ -116,6 +110,29 @@ static int set_string(int fs, const char *key, const char *value)
 	return fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) < 0 ? -1 : 0;
 }
 
+/* The layers, the topmost first: in one value where they fit, which every kernel takes, else one by one (since Linux 6.5). */
+static int set_lowers(int fs, uint32_t n)
+{
+	char all[LOWERDIR_MAX + NUMBER_MAX + 1] = "";
+	char *end = all;
+
+	for (uint32_t i = 0; i < n && end - all < LOWERDIR_MAX; i++) {
+		if (i)
+			*end++ = ':';
+		end = put_number(end, i);
+	}
+	if (end - all < LOWERDIR_MAX)
+		return set_string(fs, "lowerdir", all);
+	for (uint32_t i = 0; i < n; i++) {
+		char name[NUMBER_MAX];
+
+		(void)put_number(name, i);
+		if (set_string(fs, "lowerdir+", name) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Directories that somebody else made for the layer of changes.  They have to stay on one mount, so they are named. */
 static int set_given(int fs, const struct walk *w, const struct step *s, struct nook_error *e)
 {
@@ -141,19 +158,18 @@ int overlay_make(struct walk *w, const struct step *s, struct nook_error *e)
 	const char *object = walk_str(w, s->object), *label = walk_str(w, s->mount.source);
 	const int16_t *slots = plan_at(w->plan, s->mount.lowers.at);
 	enum step_id step = step_kinds[s->kind].error;
-	char lower[LOWERDIR_MAX] = "";
 	int scratch = TRY(fs_make(w, s, "tmpfs", e));
 	bool kept = walk_slot(w, s->mount.upper_slot) >= 0, given = s->mount.links.n, none = s->flags & OVERLAY_READONLY;
 	int fs, mnt, home;
 
 	TRY(scratch_attach(scratch, e));
-	home = TRY(layers_place(w, s, scratch, lower, e));
+	home = TRY(layers_place(w, s, scratch, e));
 	if (!given && !none)
 		TRY(upper_like_lower(home, walk_slot(w, slots[0]), object, e));
 	fs = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (fs < 0 || fchdir(scratch) < 0)
 		return err_sys(e, step, "overlay");
-	if (set_string(fs, "source", "nook") < 0 || set_string(fs, "lowerdir", lower) < 0)
+	if (set_string(fs, "source", "nook") < 0 || set_lowers(fs, s->mount.lowers.n) < 0)
 		return fs_refused(fs, step, object, e);
 	if (given)
 		TRY(set_given(fs, w, s, e));

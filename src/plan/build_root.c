@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-enum { LAYERS_MAX = 64 };
+enum { LAYERS_MAX = 128 };
 enum { TMPFS_IDMAP = 6 << 16 | 3 << 8 };      /* kernel 6.3: tmpfs can be mounted with mapped ids */
 
 /* File systems that get the container's SELinux context when they are made.  The others have one superblock for many

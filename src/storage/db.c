@@ -12,6 +12,7 @@ enum { BUSY_MS = 60000 };
 struct db {
 	sqlite3 *handle;
 	const char *path; /* for messages */
+	bool wrote;
 };
 
 struct query {
@@ -76,6 +77,7 @@ int db_run(struct db *db, struct nook_error *e, const char *sql, const char *typ
 	va_start(values, types);
 	r = prepare(db, &q, sql, types, values, e);
 	va_end(values);
+	db->wrote = true;
 	while (r >= 0 && (r = query_next(q, e)) > 0)
 		;
 	return r;
@@ -166,8 +168,10 @@ int db_open(const char *path, int version, const char *schema, struct db **ret, 
 	if (sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return failed(db, e);
 	(void)sqlite3_busy_timeout(db->handle, BUSY_MS);
-	/* The log stays when the last one closes: making and removing it would be most of the cost of a short question. */
+	/* The log stays when the last one closes, and who only asked leaves it as it is: making and removing files, and waiting
+	 * for the disk, would be most of the cost of a short question. */
 	(void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+	(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	TRY(read_version(db, &found, e));
 	if (found == 0)
 		TRY(make_schema(db, version, schema, e));
@@ -181,6 +185,9 @@ void db_close(struct db *db)
 {
 	if (!db)
 		return;
+	/* Who wrote empties the log, so that the next to ask finds nothing to read in it. */
+	if (db->wrote)
+		(void)sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	(void)sqlite3_close_v2(db->handle);
 	free(db);
 }

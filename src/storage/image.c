@@ -100,13 +100,15 @@ static int find_by_id(struct db *db, const char *hex, struct arena *a, struct im
 	const char *from = arena_printf(a, "sha256:%s", hex), *to = arena_printf(a, "sha256:%sg", hex);
 	struct image found;
 
-	TRY(db_query(db, &q, e, "SELECT " IMAGE_COLUMNS " FROM image WHERE (config >= ?1 AND config < ?2) OR (digest >= ?1 AND digest < ?2)",
-		"ss", from, to));
+	TRY(db_query(db, &q, e, "SELECT " IMAGE_COLUMNS " FROM image WHERE (config >= ?1 AND config < ?2) OR (digest >= ?1 AND digest < ?2)"
+		" ORDER BY added DESC", "ss", from, to));
 	if (!TRY(query_next(q, e)))
 		return 0;
 	read_row(q, a, &found);
-	if (TRY(query_next(q, e)))
-		return err_why(e, STEP_IMAGE, hex, EEXIST, "several images have ids that begin like this");
+	/* The same image with layers compressed in another way has the same id: the newest will do. */
+	while (TRY(query_next(q, e)))
+		if (!text_is(query_text(q, 1), found.id))
+			return err_why(e, STEP_IMAGE, hex, EEXIST, "several images have ids that begin like this");
 	*ret = found;
 	return 1;
 }

@@ -88,7 +88,7 @@ static void make_spec(struct arena *a, const char *line, const struct machine *m
 	assert_int_equal(run_source_parse(argv[first], &source, &e), 0);
 	spec_defaults(s);
 	assert_int_equal(run_namespaces(&cli, &o, s, &e), 0);
-	assert_int_equal(run_process(&cli, &o, argv + first + 1, argc - first - 1, s, &e), 0);
+	assert_int_equal(run_process(&cli, &o, NULL, argv + first + 1, argc - first - 1, s, &e), 0);
 	assert_int_equal(run_root(&cli, &o, &source, s, &e), 0);
 	assert_int_equal(run_mounts(&cli, &o, s, &e), 0);
 	assert_int_equal(run_limits(&cli, &o, s, &e), 0);
