@@ -312,6 +312,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	r.state.source = r.source.text;
 	r.state.rootfs = r.spec->root.path;
 	r.state.command = joined(c->arena, spec->process.argv);
+	r.state.annotations = spec->annotations;
+	r.state.n_annotations = spec->n_annotations;
 	r.state.created_ns = now_ns();
 	r.state.creating = true;
 	r.state.auto_remove = r.options->rm;

@@ -67,18 +67,16 @@ static bool is_file(const char *source)
 	return text_after(source, "oci:") || text_after(source, "oci-archive:") || text_after(source, "docker-archive:");
 }
 
-static int pull(struct cli *c, const char *name, const char *platform, const char **ret, struct nook_error *e)
+static int pull(struct cli *c, const char *name, const struct reference *r, const char *platform, const char **ret, struct nook_error *e)
 {
 	const char *words[] = {"pull", "--quiet", NULL, NULL, NULL};
-	struct reference r;
 	size_t n = 2;
 
-	TRY(reference_parse(name, c->arena, &r, e));
 	if (platform)
 		words[n++] = arena_printf(c->arena, "--platform=%s", platform);
 	words[n] = name;
-	if (r.is_short)
-		cli_note(c, "\"%s\" is %s", name, reference_text(&r, c->arena));
+	if (r->is_short)
+		cli_note(c, "\"%s\" is %s", name, reference_text(r, c->arena));
 	return fetch(c, words, name, ret, e);
 }
 
@@ -93,6 +91,7 @@ int run_image_find(struct cli *c, const char *source, const char *policy, const 
 {
 	const char *name = text_after(source, "docker://"), *brought = NULL;
 	const bool always = policy && text_is(policy, "always"), never = policy && text_is(policy, "never");
+	struct reference r;
 
 	*ret = (struct run_image){0};
 	if (policy && !always && !never && !text_is(policy, "missing"))
@@ -105,9 +104,11 @@ int run_image_find(struct cli *c, const char *source, const char *policy, const 
 		name = source;
 	if (!always && TRY(find_here(c, name, ret, e)))
 		return 0;
+	/* What is no name is said before anything else. */
+	TRY(reference_parse(name, c->arena, &r, e));
 	if (never)
 		return err_why(e, STEP_IMAGE, name, ENOENT, "there is no such image, and --pull never forbids to fetch it");
-	TRY(pull(c, name, platform, &brought, e));
+	TRY(pull(c, name, &r, platform, &brought, e));
 	return must_find(c, brought, ret, e);
 }
 
