@@ -447,12 +447,15 @@ int entry_read(int fd, struct entry *entry, struct nook_error *e)
 		if (get_number(h.size, sizeof(h.size), &size) < 0)
 			return bad("a header has a field that is no number", e);
 		TRY(read_payload(fd, size, &text, e));
-		if (h.type == 'x')
+		if (h.type == 'x') {
 			TRY(parse_records(&text, &r, entry, e));
-		else if (h.type == 'L')
-			r.has_name = true, TRY(set_text(entry->name, buf_text(&text), strnlen(buf_text(&text), text.len), e));
-		else if (h.type == 'K')
-			r.has_link = true, TRY(set_text(entry->link, buf_text(&text), strnlen(buf_text(&text), text.len), e));
+		} else if (h.type == 'L') {
+			r.has_name = true;
+			TRY(set_text(entry->name, buf_text(&text), strnlen(buf_text(&text), text.len), e));
+		} else if (h.type == 'K') {
+			r.has_link = true;
+			TRY(set_text(entry->link, buf_text(&text), strnlen(buf_text(&text), text.len), e));
+		}
 	}
 	TRY(from_header(&h, &r, entry, e));
 	return entry->name[0] ? 1 : bad("it has an entry without a name", e);
