@@ -27,7 +27,10 @@
 	X(TMP, "tmp", 0, "DIR[,size=BYTES]", "an empty directory that is thrown away")                                          \
 	X(OVERLAY, "overlay", 0, "PATH[:TARGET][,keep=DIR]", "writable, but PATH stays as it is: changes are thrown away, or kept in DIR")   \
 	X(HIDE, "hide", 0, "PATH|**/PATTERN", "a file shows nothing, a directory is empty; patterns: in what other rules show")   \
-	X(PUT, "put", 0, "TARGET=TEXT|TARGET=@FILE", "a file of the box's own with this content")                               \
+	X(PUT, "put", 0, "TARGET=TEXT|TARGET=@FILE|TARGET=fd:N", "a file of the box's own with this content")                    \
+	X(SOCK, "sock", 0, "PATH[:TARGET]", "a unix socket of the host's that the box may talk to")                                \
+	X(DBUS, "dbus", 0, "NAME", "a session bus on which this name, and what other rules name, can be talked to")            \
+	X(PROC, "proc", 0, "full|min|none", "what /proc shows: all, only processes, or no /proc")                                \
 	F(BARE, "bare", "start from an empty root instead of this machine's programs and libraries")                   \
 	X(ROOT, "root", 0, "DIR", "start from this directory as the root, read-only")                                           \
 	X(NET, "net", 0, "none|host|user|proxy|ns:PATH", "the network: none (the default), the host's, one made without rights, only what allow names, or an existing one") \
@@ -39,6 +42,8 @@
 	X(CAP, "cap", 0, "NAME[,NAME...]", "keep a capability, within the box's own user namespace")                            \
 	X(USER, "user", 0, "UID[:GID]", "the user in the box")                                                                  \
 	F(FAKE_ROOT, "fake-root", "be uid 0 in the box, with the rights of nobody outside")                            \
+	X(MAP, "map", 0, "auto|IN:OUT:N", "ids inside: those that /etc/subuid sets aside for you, or N from OUT on as IN")         \
+	F(USERNS, "userns", "let the command make user namespaces of its own, as browsers do")                                 \
 	X(ENV, "env", 'e', "NAME[=VALUE]", "set a variable, or take it over from outside")                                      \
 	F(CLEARENV, "clearenv", "only the variables that rules name, and PATH")                                        \
 	X(CWD, "cwd", 0, "DIR", "the working directory")                                                                        \
@@ -72,6 +77,7 @@ struct box_path {
 	enum box_path_kind kind;
 	const char *source, *target; /* absolute */
 	const char *keep;            /* BOX_PATH_OVERLAY: where changes go, or NULL */
+	bool socket;                 /* BOX_PATH_RO: nothing else may be there */
 	bool if_exists;              /* BOX_PATH_GLOB: target is a pattern */
 	uint64_t bytes;              /* BOX_PATH_TMP: 0: the default */
 	int rule;                    /* for errors */
@@ -98,6 +104,8 @@ struct box_fd {
 
 enum { BOX_FEATURE_LANDLOCK = 1, BOX_FEATURE_PIDS = 2, BOX_FEATURE_MEM = 4, BOX_FEATURE_CPU = 8 };
 
+enum box_proc { BOX_PROC_FULL, BOX_PROC_MIN, BOX_PROC_NONE };
+
 /* A rule as it was given, for copies. */
 struct box_line {
 	enum box_word word;
@@ -123,6 +131,12 @@ struct nook_box {
 	unsigned shared; /* bits of enum ns_kind */
 	uint64_t caps;
 	struct opt_u64 uid, gid;
+	bool map_auto, userns;
+	struct spec_idmap *maps; /* of users and groups alike */
+	size_t n_maps;
+	enum box_proc proc;
+	const char **bus_names;
+	size_t n_bus_names;
 	const char **denied; /* system calls beside those that the filter refuses anyway */
 	size_t n_denied;
 	const char *filter_file;
@@ -135,6 +149,7 @@ struct nook_box {
 	size_t n_ports;
 	unsigned best_effort;
 	int depth; /* of profiles in profiles */
+	struct opt_u64 start_fd; /* the command starts when something can be read there */
 	bool terminal;
 	uint16_t rows, columns;
 };
@@ -179,5 +194,8 @@ struct box_plan {
 
 /* ARENA holds what the result points to; the plan is the caller's to plan_free(). */
 int box_compile(const struct nook_box *b, const char *const *argv, struct arena *a, struct box_plan *ret, struct nook_error *e);
+/* Users, and the maps of the user namespace (ids.c). */
+int box_ids(const struct nook_box *b, const struct plan_host *host, struct arena *a, struct spec *s, struct plan_request *q,
+	struct nook_error *e);
 /* Judges the machine for nook_host_probe(). */
 int box_host_probe(struct nook_host *ret, struct nook_error *e);

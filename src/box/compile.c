@@ -3,8 +3,7 @@
  * From a box, this machine and a command to a plan.  The order is that of spec_defaults.h: what every box has, what the
  * rules say, what follows from both.
  *
- * A box has no state directory.  Its users are ids that nobody else has: a range of root's own beyond those that
- * containers take, with all sources idmapped; or, for everybody else, the caller's id alone.  Groups are made only for
+ * A box has no state directory; ids.c says who its users are.  Groups are made only for
  * limits that need them: the number of processes is limited within the user namespace, by RLIMIT_NPROC.
  */
 #include "box/box.h"
@@ -24,7 +23,6 @@
 #include <sys/stat.h>
 
 enum {
-	BOX_RANGE_BASE = 0x70000000, /* behind the ranges of containers, in a part that systemd and others leave alone */
 	CPU_PERIOD_US = 100000,
 	REAPER = 1,                  /* pid 1 counts as a process too */
 };
@@ -54,62 +52,7 @@ static const char *outside(const char *name)
 	return NULL;
 }
 
-/* ---- users --------------------------------------------------------------------------------------------------------- */
-
-static bool range_is_mapped(const struct spec_idmap *maps, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (maps[i].inside <= BOX_RANGE_BASE &&
-			(uint64_t)maps[i].inside + maps[i].count >= (uint64_t)BOX_RANGE_BASE + IDRANGE_SIZE)
-			return true;
-	return false;
-}
-
-/* One id, which stands for the caller's; or the range, or all that a nested root has. */
-static int make_maps(struct make *m, uint32_t uid, uint32_t gid, struct nook_error *e)
-{
-	struct spec *s = m->spec;
-	auto_close int proc = -EBADF;
-
-	if (!m->host.privileged) {
-		s->uid_maps = arena_push(m->arena, &s->uid_maps, &s->n_uid_maps);
-		s->gid_maps = arena_push(m->arena, &s->gid_maps, &s->n_gid_maps);
-		*s->uid_maps = (struct spec_idmap){uid, m->host.euid, 1};
-		*s->gid_maps = (struct spec_idmap){gid, m->host.egid, 1};
-		return 0;
-	}
-	proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (proc < 0)
-		return err_sys(e, STEP_PROC, "/proc/self");
-	TRY(idrange_read_map(proc, "uid_map", m->arena, &s->uid_maps, &s->n_uid_maps, e));
-	TRY(idrange_read_map(proc, "gid_map", m->arena, &s->gid_maps, &s->n_gid_maps, e));
-	if (range_is_mapped(s->uid_maps, s->n_uid_maps) && range_is_mapped(s->gid_maps, s->n_gid_maps)) {
-		*s->uid_maps = *s->gid_maps = (struct spec_idmap){0, BOX_RANGE_BASE, IDRANGE_SIZE};
-		s->n_uid_maps = s->n_gid_maps = 1;
-		return 0;
-	}
-	/* What stands inside of the caller's maps is outside of the box's. */
-	for (size_t i = 0; i < s->n_uid_maps; i++)
-		s->uid_maps[i].outside = s->uid_maps[i].inside;
-	for (size_t i = 0; i < s->n_gid_maps; i++)
-		s->gid_maps[i].outside = s->gid_maps[i].inside;
-	return 0;
-}
-
-static int make_user(struct make *m, struct nook_error *e)
-{
-	struct spec_user *u = &m->spec->process.user;
-
-	u->uid = m->host.euid;
-	u->gid = m->host.egid;
-	if (m->box->fake_root)
-		u->uid = u->gid = 0;
-	if (m->box->uid.set) {
-		u->uid = (uint32_t)m->box->uid.value;
-		u->gid = (uint32_t)m->box->gid.value;
-	}
-	return make_maps(m, u->uid, u->gid, e);
-}
+/* ---- namespaces ------------------------------------------------------------------------------------------------------ */
 
 static int make_namespaces(struct make *m, struct nook_error *e)
 {
@@ -178,12 +121,14 @@ static int add_standard(struct make *m, const char *target, const char *type, co
 
 static int make_private(struct make *m, struct nook_error *e)
 {
-	TRY(add_standard(m, "/proc", "proc", "nosuid,nodev,noexec", e));
+	if (m->box->proc != BOX_PROC_NONE)
+		TRY(add_standard(m, "/proc", "proc", m->box->proc == BOX_PROC_MIN ? "nosuid,nodev,noexec,subset=pid" : "nosuid,nodev,noexec", e));
 	TRY(add_standard(m, "/dev", "tmpfs", "nosuid,noexec,mode=755,size=64k,nr_inodes=64", e));
 	TRY(add_standard(m, "/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,max=64", e));
 	TRY(add_standard(m, "/dev/shm", "tmpfs", spec_tmpfs_options(m->arena, "nosuid,nodev,noexec,mode=1777", shm_bytes), e));
 	m->spec->default_devices = true;
-	fence_add(m, "/proc", true);
+	if (m->box->proc != BOX_PROC_NONE)
+		fence_add(m, "/proc", true);
 	fence_add(m, "/dev", true);
 	TRY(make_tmpfs(m, "/tmp", "1777", tmp_bytes, e));
 	TRY(make_tmpfs(m, "/run", "0755", run_bytes, e));
@@ -254,6 +199,8 @@ static int make_path(struct make *m, const struct box_path *p, struct nook_error
 			return 0;
 		return err_sys(e, STEP_SOURCE, p->source);
 	}
+	if (p->socket && !S_ISSOCK(st.st_mode))
+		return err_why(e, STEP_SOURCE, p->source, ENOTSOCK, "it is not a socket");
 	fence_add(m, p->target, p->kind != BOX_PATH_RO);
 	if (p->kind == BOX_PATH_OVERLAY)
 		return make_overlay(m, p, e);
@@ -378,6 +325,7 @@ static int make_filter(struct make *m, struct nook_error *e)
 			return err_why(e, STEP_SECCOMP, m->box->denied[i], EINVAL, "there is no system call of this name");
 	make_denied(m);
 	s->source = m->box->no_filter ? SECCOMP_NONE : SECCOMP_DEFAULT;
+	s->nesting = m->box->userns;
 	if (!m->box->filter_file)
 		return 0;
 	*s = (struct spec_seccomp){0};
@@ -394,6 +342,7 @@ static void make_security(struct make *m)
 	s->resources.n_devices = 0;
 	for (int i = 0; i < CAPS_SETS; i++)
 		p->caps[i] = m->box->caps;
+	s->start_fd = m->box->start_fd;
 	p->landlock_scope = true;
 	p->init = true;
 	p->die_with_parent = true;
@@ -513,6 +462,8 @@ static void make_env(struct make *m)
 		if (value)
 			*arena_push(m->arena, &list, &n) = arena_printf(m->arena, "%s=%s", b->env[i].name, value);
 	}
+	if (box_bus_env(b))
+		*arena_push(m->arena, &list, &n) = box_bus_env(b);
 	(void)arena_push(m->arena, &list, &n);
 	m->spec->process.env = list;
 }
@@ -578,6 +529,7 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 	struct make m = {.box = b, .arena = a, .spec = spec};
 	struct plan_request q = {.spec = spec, .host = &m.host};
 	struct plan_result result = {0};
+	struct box_bus bus = {0};
 	int r;
 
 	TRY(plan_host_probe(&m.host, e));
@@ -587,13 +539,13 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 	make_security(&m);
 	TRY(make_filter(&m, e));
 	make_process(&m, argv);
-	TRY(make_user(&m, e));
+	TRY(box_ids(b, &m.host, a, spec, &q, e));
 	TRY(make_files(&m, e));
+	TRY(box_bus_spec(b, a, spec, &bus, e));
 	make_fence(&m);
 	make_limits(&m);
 	TRY(make_groups(&m, e));
 	q.cgroups = m.has_groups ? &m.want : NULL;
-	q.deny_setgroups = !m.host.privileged;
 	m.host.cgroups = m.has_groups ? &m.layout : NULL;
 	TRY(spec_check(spec, e));
 	TRY(plan_build(a, &q, &result, e));
@@ -608,5 +560,6 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 		.bounds = {b->limits.wall_us.value, b->limits.time_us.value, b->limits.output.value},
 	};
 	box_network_of(b, a, &ret->network, &ret->hosts);
+	ret->network.bus = bus;
 	return 0;
 }

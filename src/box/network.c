@@ -166,7 +166,8 @@ int box_links_begin(struct box_links *l, const struct box_network *n, const char
 {
 	l->network = n;
 	l->asked_proxy = n->net == BOX_NET_PROXY;
-	l->proxy = l->publisher = l->user = l->guard = no_helper;
+	l->proxy = l->publisher = l->user = l->guard = l->bus = no_helper;
+	l->bus_pipe = -EBADF;
 	for (size_t i = 0; i < PUBLISH_MAX; i++)
 		l->listeners[i] = -EBADF;
 	for (uint32_t i = 0; i < n->n_ports; i++)
@@ -176,6 +177,8 @@ int box_links_begin(struct box_links *l, const struct box_network *n, const char
 		TRY(proxy_start(l, hosts, e));
 	if (n->n_ports)
 		TRY(helper_start("publish", &l->publisher, e));
+	if (n->bus.n_names)
+		TRY(box_bus_start(&n->bus, &l->bus, &l->bus_pipe, e));
 	return 0;
 }
 
@@ -233,6 +236,7 @@ int box_links_ready(struct box_links *l, struct launched *launched, struct nook_
 {
 	struct proxy_order order = {.kind = PROXY_LISTEN};
 
+	box_bus_hide(&l->network->bus);
 	if (l->proxy.pid <= 0 || launched->listener < 0)
 		return 0;
 	TRY(helper_order(&l->proxy, &order, &launched->listener, 1, e));
@@ -297,6 +301,9 @@ void box_links_end(struct box_links *l)
 	helper_end(&l->publisher);
 	helper_end(&l->user);
 	helper_end(&l->guard);
+	close_fd(&l->bus_pipe);
+	helper_end(&l->bus);
+	box_bus_hide(&l->network->bus);
 	l->network = NULL;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "box/allow.h"
+#include "box/bus.h"
 #include "box/proxy_wire.h"
 #include "launch/launch.h"
 #include "spec/spec.h"
@@ -38,6 +39,7 @@ struct box_network {
 	uint32_t learn;  /* the proxy lets every host through and tells of it */
 	uint32_t n_ports;
 	struct box_port ports[PUBLISH_MAX];
+	struct box_bus bus;
 };
 
 struct nook_box;
@@ -71,7 +73,8 @@ struct box_refusal {
 struct box_links {
 	const struct box_network *network;
 	int listeners[PUBLISH_MAX];
-	struct box_helper proxy, publisher, user, guard;
+	struct box_helper proxy, publisher, user, guard, bus;
+	int bus_pipe; /* closed: the bus's proxy ends */
 	uint32_t refused;
 	struct box_refusal *list; /* each host once */
 	size_t n_list;

@@ -141,6 +141,15 @@ static int add_overlay(struct nook_box *b, const char *value, struct nook_error 
 	return 0;
 }
 
+static int add_sock(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	struct box_path p = {.kind = BOX_PATH_RO, .socket = true};
+
+	TRY(path_pair(b, value, &p, e));
+	(void)path_add(b, &p);
+	return 0;
+}
+
 static int add_tmp(struct nook_box *b, const char *value, struct nook_error *e)
 {
 	size_t len = strcspn(value, ",");
@@ -196,7 +205,20 @@ int box_add_file(struct nook_box *b, const char *target, const void *data, size_
 	return 0;
 }
 
-/* "TARGET=TEXT" or "TARGET=@FILE", which is read now. */
+/* "fd:N", which is read to its end. */
+static int put_from_fd(struct nook_box *b, const char *target, const char *number, struct nook_error *e)
+{
+	auto_free char *data = xcalloc(1, PUT_MAX + 1);
+	uint64_t fd = 0;
+	ssize_t n;
+
+	if (text_u64(number, &fd) < 0 || fd > BOX_FD_MAX)
+		return bad(number, "behind fd: stands the number of a descriptor", e);
+	n = fd_read((int)fd, data, PUT_MAX + 1);
+	return n < 0 ? err_num(e, STEP_FILE, target, (int)n) : box_add_file(b, target, data, (size_t)n, e);
+}
+
+/* "TARGET=TEXT" or "TARGET=@FILE" or "TARGET=fd:N", which are read now. */
 static int add_put(struct nook_box *b, const char *value, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf text = {0};
@@ -204,7 +226,9 @@ static int add_put(struct nook_box *b, const char *value, struct nook_error *e)
 	const char *target = arena_strndup(b->arena, value, len), *file = NULL;
 
 	if (!value[len])
-		return bad(value, "it is TARGET=TEXT or TARGET=@FILE", e);
+		return bad(value, "it is TARGET=TEXT, TARGET=@FILE or TARGET=fd:N", e);
+	if (text_after(value + len + 1, "fd:"))
+		return put_from_fd(b, target, value + len + 1 + strlen("fd:"), e);
 	if (value[len + 1] != '@')
 		return box_add_file(b, target, value + len + 1, strlen(value + len + 1), e);
 	TRY(path_absolute(b, value + len + 2, &file, e));
@@ -450,6 +474,48 @@ static int add_fd(struct nook_box *b, const char *value, struct nook_error *e)
 	return box_add_fd(b, (int)fd, (int)as, e);
 }
 
+static int set_proc(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	static const char *const words[] = {[BOX_PROC_FULL] = "full", [BOX_PROC_MIN] = "min", [BOX_PROC_NONE] = "none"};
+
+	for (int i = BOX_PROC_FULL; i <= BOX_PROC_NONE; i++) {
+		if (text_is(value, words[i])) {
+			b->proc = (enum box_proc)i;
+			return 0;
+		}
+	}
+	return bad(value, "it is full, min or none", e);
+}
+
+/* "auto" or "IN:OUT:N"; several lines add up. */
+static int add_map(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	uint64_t number[3] = {0};
+	char *words = arena_strdup(b->arena, value), *rest = words;
+
+	b->map_auto = text_is(value, "auto");
+	if (b->map_auto) {
+		b->n_maps = 0;
+		return 0;
+	}
+	for (int i = 0; i < 3; i++) {
+		char *word = strsep(&rest, ":");
+
+		if (!word || text_u64(word, &number[i]) < 0 || number[i] > ID_MAX)
+			return bad(value, "it is auto or IN:OUT:N, in digits", e);
+	}
+	if (rest || !number[2])
+		return bad(value, "it is auto or IN:OUT:N, in digits", e);
+	*arena_push(b->arena, &b->maps, &b->n_maps) = (struct spec_idmap){(uint32_t)number[0], (uint32_t)number[1], (uint32_t)number[2]};
+	return 0;
+}
+
+static int set_userns(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	b->userns = true;
+	return 0;
+}
+
 static int set_bare(struct nook_box *b, const char *value, struct nook_error *e)
 {
 	b->bare = true;
@@ -479,6 +545,11 @@ static int (*const apply[BOX_WORDS])(struct nook_box *b, const char *value, stru
 	[BOX_OVERLAY] = add_overlay,
 	[BOX_HIDE] = add_hide,
 	[BOX_PUT] = add_put,
+	[BOX_SOCK] = add_sock,
+	[BOX_DBUS] = box_add_dbus,
+	[BOX_PROC] = set_proc,
+	[BOX_MAP] = add_map,
+	[BOX_USERNS] = set_userns,
 	[BOX_BARE] = set_bare,
 	[BOX_ROOT] = set_root,
 	[BOX_NET] = box_set_net,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "command/command.h"
+#include "cli/box_more.h"
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -17,8 +17,9 @@
 struct box_options {
 	struct opt_list rules[BOX_WORDS]; /* of words with a value */
 	bool flags[BOX_WORDS];            /* of words without */
-	bool tty, no_tty;
-	const char *json, *explain;
+	bool tty, no_tty, detach, check;
+	const char *json, *explain, *save;
+	struct opt_u64 ready_fd, go_fd;
 };
 
 #define AT(member) offsetof(struct box_options, member)
@@ -31,8 +32,13 @@ static const struct opt table[] = {
 	{0, NULL, NULL, OPT_SECTION, 0, "Running"},
 	{'t', "tty", NULL, OPT_FLAG, AT(tty), "a terminal of its own (the default when stdin and stdout are one)"},
 	{'T', "no-tty", NULL, OPT_FLAG, AT(no_tty), "no terminal even then"},
+	{'d', "detach", NULL, OPT_FLAG, AT(detach), "go on in the background: prints the number of the box's first process"},
 	{0, "json", "FILE|fd:N", OPT_STRING, AT(json), "write there how it ended and what it used"},
 	{0, "explain", "text|why|json", OPT_OPTIONAL, AT(explain), "print the plan and start nothing"},
+	{0, "check", NULL, OPT_FLAG, AT(check), "tell what this machine gives to boxes, try this one, and how to mend what fails"},
+	{0, "save", "NAME", OPT_STRING, AT(save), "write these rules into the profile NAME, and start nothing"},
+	{0, "ready-fd", "N", OPT_U64, AT(ready_fd), "write the number of its first process there once the box is made"},
+	{0, "go-fd", "N", OPT_U64, AT(go_fd), "start the command only when something can be read there"},
 	{0},
 };
 
@@ -52,10 +58,29 @@ static int add_rules(struct nook_box *b, const struct box_options *o, struct noo
 	return 0;
 }
 
+/* As a profile has them. */
+static int save_rules(const struct box_options *o, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0};
+
+	for (int word = 0; word < BOX_WORDS; word++) {
+		if (o->flags[word])
+			buf_addf(&text, "%s\n", box_rules[word].word);
+		for (size_t i = 0; i < o->rules[word].n; i++) {
+			if (strchr(o->rules[word].items[i], '\n'))
+				return err_why(e, STEP_OPTION, box_rules[word].word, EINVAL, "a profile has one rule a line, and this value has more");
+			buf_addf(&text, "%s %s\n", box_rules[word].word, o->rules[word].items[i]);
+		}
+	}
+	return box_save(o->save, buf_text(&text), e);
+}
+
 static void set_terminal(struct nook_box *b, const struct box_options *o)
 {
 	struct winsize size;
 
+	if (o->detach)
+		return;
 	b->terminal = o->tty || (!o->no_tty && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
 	if (b->terminal && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) {
 		b->rows = size.ws_row;
@@ -187,7 +212,26 @@ struct running {
 	struct box_links links;
 	struct relay *relays; /* of a terminal */
 	struct terminal terminal;
+	int ready, started;   /* where the box's number is told: when it is made, when the command runs; or -EBADF */
 };
+
+static void tell_number(int fd, pid_t pid)
+{
+	char text[16];
+
+	if (fd >= 0)
+		(void)fd_write(fd, text, (size_t)snprintf(text, sizeof(text), "%d\n", (int)pid));
+}
+
+static int adopted(void *data, pid_t pid, int pidfd, int proc, struct nook_error *e)
+{
+	struct running *r = data;
+
+	TRY(box_links_adopted(&r->links, pid, pidfd, proc, e));
+	tell_number(r->ready, pid);
+	close_fd(&r->ready);
+	return 0;
+}
 
 static int watch_terminal(struct running *r, struct box_watch *w, struct nook_error *e)
 {
@@ -219,7 +263,7 @@ static int links_ready(struct running *r, struct nook_error *e)
 
 static int run_box(struct running *r, struct nook_result *ret, struct nook_error *e)
 {
-	const struct launch_hooks hooks = {.adopted = box_links_adopted, .data = &r->links};
+	const struct launch_hooks hooks = {.adopted = adopted, .data = r};
 	struct box_watch w = BOX_WATCH_INIT(&r->launched, r->plan->plan);
 	bool pipes = w.plan->terminal ? false : r->plan->bounds.output > 0;
 	sigset_t before;
@@ -249,6 +293,8 @@ static int run_box(struct running *r, struct nook_result *ret, struct nook_error
 		box_remove_groups(w.plan);
 		return code;
 	}
+	tell_number(r->started, r->launched.pid);
+	close_fd(&r->started);
 	code = box_watch(&w, ret, e);
 	terminal_restore(&r->terminal);
 	return code;
@@ -280,9 +326,11 @@ static void tell_refusal(void *data, const struct box_refusal *r)
 		cli_note(refusals->c, "refused %s; allow it with --allow %s", text, text);
 }
 
-static int run_planned(struct cli *c, struct box_plan *plan, const struct box_options *o, struct nook_error *e)
+/* STARTED: where the box's number is told, or -EBADF. */
+static int run_planned(struct cli *c, struct box_plan *plan, const struct box_options *o, int started, struct nook_error *e)
 {
-	struct running r = {.plan = plan, .launched = LAUNCHED_INIT, .output = BOX_OUTPUT_INIT, .terminal.master = -EBADF};
+	struct running r = {.plan = plan, .launched = LAUNCHED_INIT, .output = BOX_OUTPUT_INIT, .terminal.master = -EBADF,
+		.ready = o->ready_fd.set ? (int)o->ready_fd.value : -EBADF, .started = started};
 	struct nook_result result = NOOK_RESULT_INIT;
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	auto_close int json = o->json ? TRY(json_open(o->json, e)) : -EBADF;
@@ -320,6 +368,45 @@ static int run_planned(struct cli *c, struct box_plan *plan, const struct box_op
 	return code < 0 ? code : status;
 }
 
+/* The one who stays behind watches the box; this one goes as soon as the command runs. */
+static int run_detached(struct cli *c, struct box_plan *plan, const struct box_options *o, struct nook_error *e)
+{
+	char number[16] = "";
+	int pipes[2], status = 0;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return err_sys(e, STEP_STDIO, "pipe");
+	pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC), code;
+
+		close_fd(&pipes[0]);
+		(void)setsid();
+		code = null < 0 || dup2(null, STDIN_FILENO) < 0 ? err_sys(e, STEP_STDIO, "/dev/null") : run_planned(c, plan, o, pipes[1], e);
+		if (code < 0)
+			cli_error(c, e);
+		_exit(code < 0 ? EXIT_NOOK : code);
+	}
+	close_fd(&pipes[1]);
+	if (pid > 0 && fd_read(pipes[0], number, sizeof(number) - 1) > 0)
+		(void)fputs(number, stdout);
+	else
+		while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	close_fd(&pipes[0]);
+	if (pid < 0)
+		return err_sys(e, STEP_CLONE, "detach");
+	return number[0] ? 0 : WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_NOOK;
+}
+
+static int check_descriptor(const char *option, const struct opt_u64 *fd, struct nook_error *e)
+{
+	if (fd->set && (fd->value > BOX_FD_MAX || fcntl((int)fd->value, F_GETFD) < 0))
+		return err_why(e, STEP_OPTION, option, EBADF, "this descriptor is not open");
+	return 0;
+}
+
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct box_options *o = options;
@@ -333,6 +420,15 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	if (!argc)
 		command[0] = "/bin/sh";
 	TRY(add_rules(b, o, e));
+	if (o->save)
+		return save_rules(o, e);
+	if (o->check)
+		return box_check_run(c, b, e);
+	if (o->detach && o->tty)
+		return err_why(e, STEP_OPTION, "--tty", EINVAL, "nobody sees the terminal of a box in the background");
+	TRY(check_descriptor("--ready-fd", &o->ready_fd, e));
+	TRY(check_descriptor("--go-fd", &o->go_fd, e));
+	b->start_fd = o->go_fd;
 	set_terminal(b, o);
 	TRY(box_compile(b, command, c->arena, &plan, e));
 	owned = plan.plan;
@@ -341,7 +437,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	if (o->explain)
 		return plan_explain(plan.plan, o->explain, STDOUT_FILENO, e);
 	TRY(place_fds(b, e));
-	return run_planned(c, &plan, o, e);
+	return o->detach ? run_detached(c, &plan, o, e) : run_planned(c, &plan, o, -EBADF, e);
 }
 
 const struct command cmd_box = {
