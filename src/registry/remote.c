@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { AUTHORIZATIONS_MAX = 3, PAUSE_MS = 250, ERROR_BODY_MAX = 64 << 10 };
+enum { AUTHORIZATIONS_MAX = 4, PAUSE_MS = 250, ERROR_BODY_MAX = 64 << 10 };
 
 enum scheme { SCHEME_UNKNOWN, SCHEME_HTTPS, SCHEME_HTTP };
 
@@ -237,7 +237,7 @@ static bool is_fine(const struct remote_call *c, unsigned status)
 	return false;
 }
 
-/* A new authorization after REPLY said 401 to the one of GENERATION. */
+/* A new authorization after REPLY said 401 to the one of GENERATION: 1, or 0 when another thread got one meanwhile. */
 static int authorize(struct remote *r, const struct http_reply *reply, unsigned generation, struct nook_error *e)
 {
 	const struct token_request q = {
@@ -254,6 +254,7 @@ static int authorize(struct remote *r, const struct http_reply *reply, unsigned 
 			free(r->authorization);
 			r->authorization = fresh;
 			r->generation++;
+			result = 1;
 		}
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -289,11 +290,9 @@ int remote_open(struct remote *r, const struct remote_call *c, struct http_reply
 			*ret = take_ptr(&reply);
 			return 0;
 		}
-		if (status == 401 && refused++ < AUTHORIZATIONS_MAX - 1) {
-			int result = TRY(authorize(r, reply, generation, e));
-
-			if (result == 0)
-				continue;
+		if (status == 401 && refused < AUTHORIZATIONS_MAX) {
+			refused += (unsigned)TRY(authorize(r, reply, generation, e));
+			continue;
 		}
 		if (!is_put_off(status))
 			return remote_refused(r, reply, e);

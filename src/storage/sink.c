@@ -198,7 +198,8 @@ int sink_wait(struct depot *d, const char *digest, struct nook_error *e)
 {
 	AUTO(sink_close) struct sink *s = sink_new(d, &(struct sink_want){.digest = digest});
 
-	return open_partial(s, LOCK_EX, e);
+	/* Shared: whoever finishes it keeps a shared lock on the blob that the file becomes. */
+	return open_partial(s, LOCK_SH, e);
 }
 
 uint64_t sink_offset(const struct sink *s)
@@ -206,19 +207,9 @@ uint64_t sink_offset(const struct sink *s)
 	return s->offset;
 }
 
-/* The unpacker ended before its time: its reason is the reason. */
-static int unpacker_died(struct sink *s, struct nook_error *e)
-{
-	struct layer_facts facts = {0};
-	int r = unpacker_finish(s->unpacker, &facts, e);
-
-	return r < 0 ? r : err_why(e, STEP_UNPACK, s->digest, EPROTO, "the unpacker ended before the layer did");
-}
-
 int sink_write(struct sink *s, const void *data, size_t size, struct nook_error *e)
 {
 	const uint64_t most = s->size == SINK_SIZE_UNKNOWN ? SINK_BYTES_MAX : s->size;
-	int r;
 
 	if (size > most || s->offset > most - size)
 		return err_fmt(e, STEP_IMAGE, s->digest, EFBIG, "there is more of it than the %llu bytes that were promised",
@@ -232,8 +223,11 @@ int sink_write(struct sink *s, const void *data, size_t size, struct nook_error 
 	}
 	hash_add(s->hash, data, size);
 	s->offset += size;
-	r = s->unpacker ? unpacker_grown(s->unpacker) : 0;
-	return r < 0 ? unpacker_died(s, e) : 0;
+	/* An unpacker that ended says why in sink_finish(), after the digest was judged: bytes that were garbled on their way
+	 * are no fault of the layer's, and must not stay. */
+	if (s->unpacker)
+		(void)unpacker_grown(s->unpacker);
+	return 0;
 }
 
 static int judge(struct sink *s, struct nook_error *e)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK = 64 << 10, CUTS_MAX = 1000, TRIES = 4, PAUSE_MS = 250 };
+enum { BLOCK = 64 << 10, CUTS_MAX = 1000, PAUSE_MS = 250 };
 
 struct fetch {
 	struct depot *depot;
@@ -166,16 +166,15 @@ static bool start_anew(struct fetch *f)
 
 static int fetch_anywhere(struct fetch *f, const struct blob_source *from, struct nook_error *e)
 {
-	unsigned tries = from->tries ? from->tries : TRIES;
 	int r = -ENOENT;
 
 	for (size_t i = 0; i < from->n; i++) {
 		/* Bytes that an earlier pull was given may be the wrong ones: then once more from the start. */
 		bool is_resumed = sink_offset(f->sink) > 0;
 
-		r = settle(f, fetch_from(f, from->remotes[i], tries, e), e);
+		r = settle(f, fetch_from(f, from->remotes[i], from->tries, e), e);
 		if (r == -EBADMSG && is_resumed && start_anew(f))
-			r = settle(f, fetch_from(f, from->remotes[i], tries, e), e);
+			r = settle(f, fetch_from(f, from->remotes[i], from->tries, e), e);
 		if (!is_theirs(r))
 			return r;
 		if (r == -EBADMSG && !start_anew(f))

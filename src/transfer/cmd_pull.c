@@ -64,7 +64,7 @@ static const char *label(const char *digest, struct arena *a)
 
 static struct blob_source source_of(const struct pull *p)
 {
-	return (struct blob_source){.remotes = p->remotes, .n = p->n_remotes, .http = p->reach->http};
+	return (struct blob_source){.remotes = p->remotes, .n = p->n_remotes, .http = p->reach->http, .tries = reach_tries(p->reach)};
 }
 
 static int run_layer(void *context, size_t worker, size_t i, struct nook_error *e)
@@ -217,9 +217,12 @@ static int pull_name(struct reach *reach, struct depot *depot, const struct pull
 		progress_say(&p.progress, "%s is up to date", p.name);
 		return 0;
 	}
+	const char *target = d.digest;
+
+	if (d.parsed.is_index)
+		TRY(blob_add(depot, d.text, d.len, d.digest, p.arena, NULL, e));
 	if (o->all_platforms && d.parsed.is_index)
 		return pull_all(&p, &d, e);
-	const char *target = d.digest;
 
 	TRY(document_descend(p.remotes[0], &p.platform, p.arena, &d, e));
 	TRY(pull_manifest(&p, &d, p.name, target, e));

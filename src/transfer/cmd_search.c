@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 25, LIMIT_MAX = 10000, BODY_MAX = 8 << 20, PAGES_MAX = 1000, DESCRIPTION_SHORT = 60 };
+enum { LIMIT_DEFAULT = 25, LIMIT_MAX = 10000, BODY_MAX = 8 << 20, PAGES_MAX = 100, DESCRIPTION_SHORT = 60 };
 
 struct search {
 	const struct search_options *options;

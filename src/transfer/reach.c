@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_MS = 1000000, RETRY_MAX = 100 };
 
 int reach_open(struct cli *c, const struct access_options *access, struct reach *ret, struct nook_error *e)
 {
@@ -34,6 +34,13 @@ void reach_done(struct reach *r)
 	http_free(take_ptr(&r->http));
 }
 
+unsigned reach_tries(const struct reach *r)
+{
+	const struct opt_u64 *retry = &r->access->retry;
+
+	return retry->set ? (unsigned)(retry->value < RETRY_MAX ? retry->value : RETRY_MAX) + 1 : REMOTE_TRIES;
+}
+
 static void note(void *context, const char *text)
 {
 	cli_note(context, "%s", text);
@@ -46,7 +53,7 @@ static int make(struct reach *r, const struct registries_place *place, const cha
 	const struct remote_options o = {
 		.http = r->http, .host = place->host, .repository = repository, .tls = tls, .credentials = c, .actions = actions,
 		.is_insecure = place->insecure || (r->access->tls_verify && text_is(r->access->tls_verify, "false")),
-		.tries = r->access->retry.set ? (unsigned)(r->access->retry.value < 100 ? r->access->retry.value + 1 : 100) : 0,
+		.tries = reach_tries(r),
 		.note = note, .context = r->cli,
 	};
 

@@ -19,6 +19,8 @@ struct reach {
 int reach_open(struct cli *c, const struct access_options *access, struct reach *ret, struct nook_error *e);
 void reach_done(struct reach *r);
 
+/* How often a request is made before it counts as failed. */
+unsigned reach_tries(const struct reach *r);
 /* What asks PLACE; ACTIONS as in struct remote_options.  The caller frees it. */
 int reach_remote(struct reach *r, const struct registries_place *place, const char *actions, struct remote **ret, struct nook_error *e);
 /* For the registry HOST as a whole ("docker.io", "host:5000"); CREDENTIALS are used instead of those that are kept,
