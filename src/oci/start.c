@@ -266,6 +266,21 @@ static int notify(void *data, pid_t pid, int listener, struct nook_error *e)
 	return notify_send(&n, pid, listener, e);
 }
 
+/* Without rights over ids a caller maps its own one, for which setgroups(2) has to be denied; more takes newuidmap(1). */
+static bool maps_only(const struct spec_idmap *maps, size_t n, uint32_t own)
+{
+	return n == 1 && maps->count == 1 && maps->outside == own;
+}
+
+static void choose_id_maps(struct plan_request *q)
+{
+	const struct spec *s = q->spec;
+	bool own = maps_only(s->uid_maps, s->n_uid_maps, geteuid()) && maps_only(s->gid_maps, s->n_gid_maps, getegid());
+
+	q->idmap_helper = !q->host->privileged && !own;
+	q->deny_setgroups = !q->host->privileged && own;
+}
+
 static int launch_plan(struct making *m, struct launched *ret, struct nook_error *e)
 {
 	struct arena *a = m->oci->arena;
@@ -286,6 +301,7 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 
 	TRY(plan_host_probe(&host, e));
 	host.cgroups = m->has_groups ? &m->layout : NULL;
+	choose_id_maps(&q);
 	if (m->gate == START_GATED) {
 		q.gate_dir = arena_printf(a, "%s/" STORE_CONTAINERS "/%s", m->store->path, m->id);
 		q.gate_name = START_GATE;
