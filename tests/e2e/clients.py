@@ -192,6 +192,35 @@ def end(process):
         process.wait()
 
 
+class Machine:
+    """A network and a host name of its own, for daemons that take each other for machines."""
+
+    def __init__(self, space, number):
+        self.name, self.address, self.space = f"node{number}", f"10.9.0.{number}", space / f"node{number}"
+        self.space.mkdir()
+
+    @contextlib.contextmanager
+    def up(self):
+        """The namespaces, held by a process that waits."""
+        begin = ["unshare", "--net", "--uts", "sh", "-c", f"hostname {self.name}; touch {self.space}/up; exec sleep infinity"]
+        with daemon(begin, self.space / "holder", (self.space / "up").exists) as holder:
+            self.inside = ["nsenter", f"--net=/proc/{holder.pid}/ns/net", f"--uts=/proc/{holder.pid}/ns/uts"]
+            self.holder = holder.pid
+            self.run("ip", "link", "set", "lo", "up")
+            yield self
+
+    def run(self, *args):
+        return Client(self.inside)(*args)
+
+
+def connect(first, second):
+    """A cable between two machines that are up."""
+    Client(["ip"])("link", "add", "wire", "netns", first.holder, "type", "veth", "peer", "name", "wire", "netns", second.holder)
+    for machine in (first, second):
+        machine.run("ip", "address", "add", f"{machine.address}/24", "dev", "wire")
+        machine.run("ip", "link", "set", "wire", "up")
+
+
 # ---- dockerd ---------------------------------------------------------------------------------------------------------
 
 def docker(space):

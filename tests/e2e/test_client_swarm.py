@@ -31,36 +31,18 @@ def wait_for(ready, what):
     return clients.wait_for(ready, what, SECONDS, interval=0.2)
 
 
-class Node:
-    """A machine for one dockerd: its own network and host name."""
+class Node(clients.Machine):
+    """A machine with a dockerd."""
 
     def __init__(self, space, group, number):
-        self.name, self.address = f"node{number}", f"10.9.0.{number}"
-        self.space, self.group = space / self.name, f"{group}/{self.name}"
-        self.space.mkdir()
+        super().__init__(space, number)
+        self.group = f"{group}/{self.name}"
         self.docker = clients.docker(self.space)
         self.stack = contextlib.ExitStack()
 
-    def ip(self, *args):
-        self.host("ip", *args)
-
-    def host(self, *args):
-        return clients.Client(self.inside())(*args)
-
-    def inside(self):
-        return ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", f"--uts=/proc/{self.holder.pid}/ns/uts"]
-
-    @contextlib.contextmanager
-    def machine(self):
-        """The namespaces, held by a process that waits."""
-        begin = ["unshare", "--net", "--uts", "sh", "-c", f"hostname {self.name}; touch {self.space}/up; exec sleep infinity"]
-        with clients.daemon(begin, self.space / "holder", (self.space / "up").exists) as self.holder:
-            self.ip("link", "set", "lo", "up")
-            yield self
-
     def start(self):
         """dockerd; what ran before it is gone."""
-        self.dockerd = self.stack.enter_context(clients.dockerd(self.space, self.group, "swarm.md", self.inside()))
+        self.dockerd = self.stack.enter_context(clients.dockerd(self.space, self.group, "swarm.md", self.inside))
 
     def load(self, archive):
         self.docker("load", "-q", "-i", archive)
@@ -69,7 +51,7 @@ class Node:
     def lose(self):
         """The machine goes down: its daemons, its containers and their shims, without a word."""
         containerd = int((self.space / "exec/containerd/containerd.pid").read_text())
-        self.ip("link", "set", "wire", "down")
+        self.run("ip", "link", "set", "wire", "down")
         self.dockerd.kill()  # which is containerd's end as well
         self.dockerd.wait()
         os.waitpid(containerd, 0)
@@ -124,12 +106,9 @@ def swarm(module_space, images):  # noqa: F811
     try:
         with contextlib.ExitStack() as stack:
             for node in nodes:
-                stack.enter_context(node.machine())
-            first, second = (str(node.holder.pid) for node in nodes)
-            clients.Client(["ip"])("link", "add", "wire", "netns", first, "type", "veth", "peer", "name", "wire", "netns", second)
+                stack.enter_context(node.up())
+            clients.connect(*nodes)
             for node in nodes:
-                node.ip("address", "add", f"{node.address}/24", "dev", "wire")
-                node.ip("link", "set", "wire", "up")
                 stack.push(node.stack)
                 node.start()
                 node.load(images / "busybox.tar")
@@ -204,7 +183,7 @@ def test_a_lost_node_and_its_return(service):
     second.lose()
     wait_for(lambda: service.state("node2") == "Down", lambda: service.docker("node", "ls"))
     service.settles(node1=4)
-    second.ip("link", "set", "wire", "up")
+    second.run("ip", "link", "set", "wire", "up")
     second.start()
     wait_for(lambda: service.state("node2") == "Ready", lambda: service.docker("node", "ls"))
     # What ran there when it was lost is not what the swarm wants now.
