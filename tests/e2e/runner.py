@@ -51,7 +51,8 @@ class Result:
         self.argv, self.code, self.out, self.err = argv, code, out, err
 
     def __str__(self):
-        return f"$ {' '.join(self.argv)}\nexit status {self.code}\nstdout: {self.out}\nstderr: {self.err}"
+        line = " ".join(word if len(word) <= 300 else word[:300] + "[...]" for word in self.argv)
+        return f"$ {line}\nexit status {self.code}\nstdout: {self.out}\nstderr: {self.err}"
 
 
 class Nook:
