@@ -139,7 +139,9 @@ static int start(const struct spawn *s, const char *path, int in, int outfd, pid
 		(void)posix_spawn_file_actions_adddup2(&actions, s->stdout_fd, 1);
 	else if (outfd >= 0)
 		(void)posix_spawn_file_actions_adddup2(&actions, outfd, 1);
-	if (outfd >= 0)
+	if (s->stderr_fd > 0)
+		(void)posix_spawn_file_actions_adddup2(&actions, s->stderr_fd, 2);
+	else if (outfd >= 0)
 		(void)posix_spawn_file_actions_adddup2(&actions, outfd, 2);
 	r = posix_spawn(ret, path, &actions, &attr, (char *const *)s->argv,
 	                (char *const *)(s->envp ? s->envp : plain_env));

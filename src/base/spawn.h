@@ -13,7 +13,7 @@ struct spawn {
 	size_t input_len;
 	int timeout_ms;           /* 0: 30 s; -1: none */
 	int cwd;                  /* directory descriptor, or AT_FDCWD (0 means AT_FDCWD) */
-	int stdout_fd;            /* where its output goes when > 0; otherwise collected in OUT */
+	int stdout_fd, stderr_fd; /* where its output goes when > 0; otherwise collected in OUT */
 };
 
 struct spawn_start {

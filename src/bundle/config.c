@@ -443,6 +443,21 @@ static void clamp_limits(struct spec_process *p)
 	p->oom_score_adj_clamp = true;
 }
 
+/* "/usr:/etc": what Landlock lets be read, or written, beside nothing else. */
+static void add_landlock(struct spec *s, const char *key, bool write)
+{
+	const char *list = spec_annotation(s, key);
+
+	while (list && *list) {
+		size_t len = strcspn(list, ":");
+
+		if (len)
+			*arena_push(s->arena, &s->landlock.rules, &s->landlock.n_rules) =
+				(struct spec_landlock_rule){.path = arena_strndup(s->arena, list, len), .write = write};
+		list += len + (list[len] == ':');
+	}
+}
+
 /* What config-linux.md demands without a member for it, and what annotations ask for. */
 static void add_demands(struct spec *s)
 {
@@ -452,9 +467,43 @@ static void add_demands(struct spec *s)
 	s->process.new_keyring = true;
 	s->process.all_processors = true;
 	s->process.user.keep_groups = is_on(spec_annotation(s, "run.oci.keep_original_groups"));
+	s->seccomp.only_known = is_on(spec_annotation(s, "run.oci.seccomp_fail_unknown_syscall"));
+	if (!s->seccomp.listener_path || !*s->seccomp.listener_path)
+		s->seccomp.listener_path = spec_annotation(s, "run.oci.seccomp.receiver");
+	s->hooks_stdout = spec_annotation(s, "run.oci.hooks.stdout");
+	s->hooks_stderr = spec_annotation(s, "run.oci.hooks.stderr");
+	s->cgroup_delegate = spec_annotation(s, "run.oci.delegate-cgroup");
+	s->mount_context = spec_annotation(s, "run.oci.mount_context_type");
+	for (size_t i = 0; i < s->resources.n_hugepages; i++)
+		s->resources.hugepages[i].rsvd_too = true;
+	add_landlock(s, "run.nook.landlock.ro", false);
+	add_landlock(s, "run.nook.landlock.rw", true);
 	s->new_core_sched = is_on(spec_annotation(s, "run.nook.core_sched"));
 	add_device_rules(s->arena, &s->resources);
 	respell_sysctls(s);
+}
+
+int config_load_mounts(int dir, const char *name, struct spec *s, struct nook_error *e)
+{
+	static const struct bind table[] = {
+		{.type = BIND_CUSTOM, .name = "mounts", .custom = &mounts_custom, .flags = BIND_REQUIRED},
+		{0},
+	};
+	AUTO(json_free) struct json_object *root = NULL;
+
+	TRY(json_load(dir, name, JSON_LIMIT, STEP_CONFIG, &root, e));
+	if (json_object_is_type(root, json_type_array)) {
+		struct json_object *whole = json_object_new_object();
+
+		(void)json_object_object_add(whole, "mounts", root);
+		root = whole;
+	}
+	return bind_read(root, table, s, s->arena, NULL, STEP_CONFIG, e);
+}
+
+int config_settle_mounts(const char *bundle, struct spec *s, struct nook_error *e)
+{
+	return resolve_mounts(bundle, s, e);
 }
 
 int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e)
@@ -487,6 +536,8 @@ int config_read_resources(int fd, const char *name, struct arena *a, struct spec
 
 	TRY(json_read(fd, name, JSON_LIMIT, STEP_CONFIG, &root, e));
 	TRY(bind_read(root, resources_table, r, a, NULL, STEP_CONFIG, e));
+	for (size_t i = 0; i < r->n_hugepages; i++)
+		r->hugepages[i].rsvd_too = true;
 	add_device_rules(a, r);
 	return 0;
 }

@@ -23,6 +23,10 @@ void config_text(const struct spec *s, enum json_style style, struct buf *text);
 
 /* A file with the "process" object alone (exec --process): replaces S->process and says so in S->has_process. */
 int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e);
+/* Mounts alone: an object with "mounts", or that list. */
+int config_load_mounts(int dir, const char *name, struct spec *s, struct nook_error *e);
+/* Makes their sources absolute from the directory BUNDLE. */
+int config_settle_mounts(const char *bundle, struct spec *s, struct nook_error *e);
 /* The hooks of poststart and poststop alone, kept in a container's state until their time comes. */
 int config_save_hooks(int dir, const char *name, const struct spec *s, struct nook_error *e);
 int config_load_hooks(int dir, const char *name, struct spec *s, struct nook_error *e);

@@ -170,6 +170,21 @@ struct cgroup_stats {
 };
 int cgroup_stats(struct arena *a, const struct cgroup *c, struct cgroup_stats *ret, struct nook_error *e);
 
+/* What the first of its groups that has FILE says in it; "" when none has. */
+const char *cgroup_text(struct arena *a, const struct cgroup *c, const char *file);
+
+/* Watching for the end of its memory. */
+struct cgroup_oom {
+	int fd;  /* to be polled; -EBADF: it has no memory group */
+	int dir;
+	bool v2;
+	uint64_t kills;
+};
+int cgroup_oom_watch(const struct cgroup *c, struct cgroup_oom *ret, struct nook_error *e);
+/* FD is readable: has a process been killed for want of memory since the last call? */
+bool cgroup_oom_seen(struct cgroup_oom *w);
+void cgroup_oom_done(struct cgroup_oom *w);
+
 /* ---- any process tree ----------------------------------------------------------------------------------------------- */
 
 /* Freezes PID and all that descend from it, whatever groups they are in: each moves into a group "nook-paused-PID" made

@@ -304,10 +304,16 @@ static void spell_hugepages(struct speller *s)
 	for (size_t i = 0; i < s->r->n_hugepages && s->where[CGROUP_HUGETLB]; i++) {
 		const struct spec_hugepage *h = &s->r->hugepages[i];
 
-		add(s, CGROUP_HUGETLB, "hugepageLimits",
-		    arena_printf(s->arena, "hugetlb.%s.%s%s", h->size, h->rsvd ? "rsvd." : "",
-		                 s->where[CGROUP_HUGETLB] == CGROUP_V2 ? "max" : "limit_in_bytes"),
-		    arena_printf(s->arena, "%" PRIu64, h->limit));
+		const char *file = s->where[CGROUP_HUGETLB] == CGROUP_V2 ? "max" : "limit_in_bytes";
+		const char *value = arena_printf(s->arena, "%" PRIu64, h->limit);
+
+		add(s, CGROUP_HUGETLB, "hugepageLimits", arena_printf(s->arena, "hugetlb.%s.%s%s", h->size, h->rsvd ? "rsvd." : "", file),
+		    value);
+		if (h->rsvd || !h->rsvd_too)
+			continue;
+		/* Pages that are reserved count from when they are, where the kernel can (5.7). */
+		add(s, CGROUP_HUGETLB, "hugepageLimits", arena_printf(s->arena, "hugetlb.%s.rsvd.%s", h->size, file), value);
+		s->list->items[s->list->n - 1].optional = true;
 	}
 }
 

@@ -212,3 +212,15 @@ int cgroup_stats(struct arena *a, const struct cgroup *c, struct cgroup_stats *r
 	*ret = s;
 	return 0;
 }
+
+const char *cgroup_text(struct arena *a, const struct cgroup *c, const char *file)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		auto_close int dir = cgroup_dir_open(c->dirs[i], NULL);
+		AUTO_VALUE(buf_done) struct buf text = {0};
+
+		if (dir >= 0 && file_read(dir, file, STATS_LIMIT, &text, NULL) == 0)
+			return arena_strdup(a, buf_text(&text));
+	}
+	return "";
+}

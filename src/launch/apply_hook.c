@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/spawn.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 /* A NULL-terminated vector of pointers into the plan's strings; the caller frees the vector. */
@@ -33,6 +34,14 @@ static void state_add(struct buf *b, const char *state, pid_t pid)
 	buf_adds(b, at + strlen(mark));
 }
 
+int apply_hook_log(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *path = walk_str(w, s->object);
+
+	w->slots[s->slot] = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0700);
+	return w->slots[s->slot] < 0 ? err_sys(e, STEP_HOOK, path) : 0;
+}
+
 int apply_hook(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *path = walk_str(w, s->hook.path);
@@ -44,6 +53,8 @@ int apply_hook(struct walk *w, const struct step *s, struct nook_error *e)
 		.path = path,
 		.argv = s->hook.argv.n ? argv : alone,
 		.envp = env,
+		.stdout_fd = walk_slot(w, s->hook.out_slot),
+		.stderr_fd = walk_slot(w, s->hook.err_slot),
 		.timeout_ms = s->hook.timeout_ms > 0 ? (int)s->hook.timeout_ms : -1,
 	};
 	int r;

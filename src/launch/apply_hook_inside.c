@@ -55,14 +55,17 @@ static int state_open(const char *state, struct nook_error *e)
 }
 
 /* Ends in execve(2), or with the errno in *FAILED: vfork(2) shares the memory. */
-static _Noreturn void become(const struct walk *w, const struct step *s, int state, int out, volatile int *failed)
+static _Noreturn void become(const struct walk *w, const struct step *s, int state, int collected, volatile int *failed)
 {
+	int out = walk_slot(w, s->hook.out_slot), err = walk_slot(w, s->hook.err_slot);
+
 	char **argv = (char **)(uintptr_t)plan_at(w->plan, s->hook.argv_room.at);
 	char **env = (char **)(uintptr_t)plan_at(w->plan, s->hook.env_room.at);
 
 	walk_vector(w->plan, s->hook.argv, argv);
 	walk_vector(w->plan, s->hook.env, env);
-	if (dup2(state, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0 ||
+	if (dup2(state, STDIN_FILENO) < 0 || dup2(out < 0 ? collected : out, STDOUT_FILENO) < 0 ||
+		dup2(err < 0 ? collected : err, STDERR_FILENO) < 0 ||
 		syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
 		((s->flags & HOOK_IN_ROOT) && fchdir(w->root) < 0) || execve(walk_str(w, s->hook.path), argv, env) < 0)
 		*failed = errno;

@@ -36,6 +36,7 @@ static const apply_fn apply_table[DO_COUNT] = {
 	[DO_OOM_SCORE] = apply_oom_score,
 	[DO_RLIMIT] = apply_rlimit,
 	[DO_HOOK] = apply_hook,
+	[DO_HOOK_LOG] = apply_hook_log,
 	[DO_HOOK_INSIDE] = apply_hook_inside,
 	[DO_BECOME_ROOT] = apply_become_root,
 	[DO_CGROUP_NS] = apply_cgroup_ns,

@@ -135,6 +135,7 @@ int apply_seccomp(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_lookup(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_exec(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_hook(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_hook_log(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_hook_inside(struct walk *w, const struct step *s, struct nook_error *e);
 
 /* The descriptor in a slot, or -EBADF. */

@@ -52,7 +52,7 @@ static int delete_one(struct oci *o, struct store_run *r, const char *id, bool f
 			container_status_names[status]);
 	load_hooks(r, id, hooks);
 	TRY(container_remove(r, &c, mode, e));
-	oci_hooks_run_all(o, hooks->hooks[HOOK_POSTSTOP], hooks->n_hooks[HOOK_POSTSTOP],
+	oci_hooks_run_all(o, &c, hooks->hooks[HOOK_POSTSTOP], hooks->n_hooks[HOOK_POSTSTOP],
 		oci_hook_state(o->arena, &c, CONTAINER_STOPPED, 0));
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "oci/commands.h"
 #include "oci/hooks.h"
+#include "oci/sd_notify.h"
 #include "oci/start.h"
 #include "oci/state.h"
 #include "runtime/supervise.h"
@@ -21,20 +22,24 @@ static void end(struct oci *o, struct store_run *r, struct started *s)
 		(void)nook_error_text(&e, text, sizeof(text));
 		oci_warn(o, "%s", text);
 	}
-	oci_hooks_run_all(o, s->spec->hooks[HOOK_POSTSTOP], s->spec->n_hooks[HOOK_POSTSTOP],
+	oci_hooks_run_all(o, &s->container, s->spec->hooks[HOOK_POSTSTOP], s->spec->n_hooks[HOOK_POSTSTOP],
 		oci_hook_state(o->arena, &s->container, CONTAINER_STOPPED, 0));
 }
 
 /* The container runs: to its end, or with --detach until the hooks are done. */
 static int attend(struct oci *o, struct store_run *r, const struct start_options *opts, struct started *s, struct nook_error *e)
 {
-	int status = oci_hooks_run(s->spec->hooks[HOOK_POSTSTART], s->spec->n_hooks[HOOK_POSTSTART],
+	int status = oci_hooks_run(&s->container, s->spec->hooks[HOOK_POSTSTART], s->spec->n_hooks[HOOK_POSTSTART],
 		oci_hook_state(o->arena, &s->container, CONTAINER_RUNNING, s->container.pid), e);
 
 	if (status < 0) {
 		end(o, r, s);
 		return status;
 	}
+	if (s->ready >= 0 && opts->detach)
+		sd_notify_wait(s->ready, s->container.pid, s->process.pidfd);
+	else if (s->ready >= 0)
+		sd_notify_watch(s->ready, s->container.pid, s->process.pidfd);
 	if (opts->detach)
 		return 0;
 	if (opts->console_socket)

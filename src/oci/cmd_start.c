@@ -5,6 +5,7 @@
 #include "launch/launch.h"
 #include "oci/hooks.h"
 #include "oci/notify.h"
+#include "oci/sd_notify.h"
 #include "oci/start.h"
 #include "oci/state.h"
 #include "sys/pid.h"
@@ -24,7 +25,7 @@ static void await_end(const struct container *c)
 }
 
 /* Opens the gate and notes the time; the directory is locked meanwhile, so of two starts one comes second. */
-static int open_gate(struct oci *o, struct store_run *r, const char *id, struct container *c, struct spec *hooks,
+static int open_gate(struct oci *o, struct store_run *r, const char *id, struct container *c, struct spec *hooks, int *ready,
 	struct nook_error *e)
 {
 	auto_close int dir = container_lock(r, id, e);
@@ -48,6 +49,9 @@ static int open_gate(struct oci *o, struct store_run *r, const char *id, struct 
 		TRY(config_load_hooks(dir, OCI_HOOKS_FILE, hooks, e));
 	auto_close int pidfd = agent.pidfd = TRY(container_pidfd(c, e));
 
+	*ready = sd_notify_listen(dir, e);
+	if (*ready < 0 && *ready != -ENOENT)
+		return *ready;
 	n = launch_go(dir, START_GATE, c->pid, pidfd, &to_agent, e);
 	/* With these two it waits at no gate: somebody else has started it. */
 	if (n < 0 && n != -EALREADY && n != -ESRCH)
@@ -62,18 +66,25 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 {
 	AUTO(runtime_close) struct store_run *r = NULL;
 	AUTO(spec_free) struct spec *hooks = spec_new();
+	auto_close int ready = -EBADF;
 	struct container c;
 	int n;
 
 	TRY(container_id_check(argv[0], e));
 	TRY(oci_store(o, &r, e));
-	TRY(open_gate(o, r, argv[0], &c, hooks, e));
-	n = oci_hooks_run(hooks->hooks[HOOK_POSTSTART], hooks->n_hooks[HOOK_POSTSTART],
+	TRY(open_gate(o, r, argv[0], &c, hooks, &ready, e));
+	n = oci_hooks_run(&c, hooks->hooks[HOOK_POSTSTART], hooks->n_hooks[HOOK_POSTSTART],
 		oci_hook_state(o->arena, &c, CONTAINER_RUNNING, c.pid), e);
 	if (n < 0) {
 		(void)container_remove(r, &c, REMOVE_FORCE, NULL);
-		oci_hooks_run_all(o, hooks->hooks[HOOK_POSTSTOP], hooks->n_hooks[HOOK_POSTSTOP],
+		oci_hooks_run_all(o, &c, hooks->hooks[HOOK_POSTSTOP], hooks->n_hooks[HOOK_POSTSTOP],
 			oci_hook_state(o->arena, &c, CONTAINER_STOPPED, 0));
+	}
+	if (n == 0 && ready >= 0) {
+		auto_close int pidfd = container_pidfd(&c, NULL);
+
+		if (pidfd >= 0)
+			sd_notify_wait(ready, c.pid, pidfd);
 	}
 	return n;
 }

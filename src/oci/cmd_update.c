@@ -5,9 +5,11 @@
 #include "cgroup/cgroup.h"
 #include "oci/commands.h"
 #include "oci/scope.h"
+#include "runtime/plan_file.h"
+#include "sys/resctrl.h"
 
 struct options {
-	const char *resources;
+	const char *resources, *l3_schema, *mem_schema;
 	struct spec_resources r;
 };
 
@@ -31,6 +33,8 @@ static const struct opt table[] = {
 	{0, "memory-swap", "BYTES", OPT_BYTES, OF(r.memory_swap), "memory and swap together; -1: no limit"},
 	{0, "kernel-memory", "BYTES", OPT_BYTES, OF(r.memory_kernel), "kernel memory (old kernels)"},
 	{0, "kernel-memory-tcp", "BYTES", OPT_BYTES, OF(r.memory_kernel_tcp), "kernel memory of tcp buffers (v1)"},
+	{0, "l3-cache-schema", "SCHEMA", OPT_STRING, OF(l3_schema), "cache of its resctrl class: L3:0=f;1=f"},
+	{0, "mem-bw-schema", "SCHEMA", OPT_STRING, OF(mem_schema), "memory bandwidth of its resctrl class: MB:0=20;1=70"},
 	{0, "pids-limit", "N", OPT_I64, OF(r.pids_limit), "number of processes; -1: no limit"},
 	{0},
 };
@@ -46,6 +50,36 @@ static int read_file(const char *name, struct arena *a, struct spec_resources *r
 	return config_read_resources(fd, name, a, r, e);
 }
 
+static const struct step *rdt_class(const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].kind == DO_RDT && !(p->steps[i].flags & RDT_MONITOR))
+			return &p->steps[i];
+	return NULL;
+}
+
+static int update_rdt(struct oci *o, struct store_run *r, const struct options *opts, const char *id, struct nook_error *e)
+{
+	const char *const lines[] = {opts->l3_schema, opts->mem_schema};
+	const struct plan *plan = NULL;
+	const struct step *s;
+
+	if (!opts->l3_schema && !opts->mem_schema)
+		return 0;
+	auto_close int dir = TRY(container_open(r, id, e));
+
+	TRY(plan_load(dir, o->arena, &plan, e));
+	s = rdt_class(plan);
+	if (!s)
+		return err_why(e, STEP_LIMIT, id, EINVAL, "the container has no class of cache and memory bandwidth (linux.intelRdt)");
+	auto_close int root = TRY(resctrl_open(e));
+
+	for (size_t i = 0; i < 2; i++)
+		if (lines[i])
+			TRY(resctrl_write(root, plan_str(plan, s->pair.key), lines[i], e));
+	return 0;
+}
+
 static int run(struct oci *o, void *options, int argc, char **argv, struct nook_error *e)
 {
 	struct options *opts = options;
@@ -53,6 +87,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	struct cgroup_layout layout;
 	struct container c;
 	struct cgroup group, all;
+	static const struct spec_resources none;
 
 	/* As runc has it: with a file the other options do not count. */
 	if (opts->resources)
@@ -63,7 +98,11 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(oci_load(o, r, argv[0], &c, e));
 	if (container_status(&c) == CONTAINER_STOPPED)
 		return err_why(e, STEP_CONTAINER, argv[0], ESRCH, "container not running");
+	TRY(update_rdt(o, r, opts, argv[0], e));
 	container_cgroup(&c, o->arena, &group);
+	/* Without a group all that can be changed has been. */
+	if (!group.n && memcmp(&opts->r, &none, sizeof(none)) == 0)
+		return 0;
 	TRY(cgroup_layout_read(o->arena, AT_FDCWD, &layout, e));
 	TRY(cgroup_update_groups(o->arena, &layout, &group, &opts->r, &all, e));
 	TRY(container_add_cgroups(r, &c, &all, o->arena, e));

@@ -4,10 +4,12 @@
 const struct oci_command *const oci_commands[] = {
 	&cmd_create,
 	&cmd_delete,
+	&cmd_events,
 	&cmd_exec,
 	&cmd_features,
 	&cmd_kill,
 	&cmd_list,
+	&cmd_mounts,
 	&cmd_pause,
 	&cmd_ps,
 	&cmd_resume,

@@ -15,6 +15,7 @@ enum { EXIT_RUNTIME = 1, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND = 127 };
 
 static const char version[] =
 	"nook-oci version " NOOK_VERSION "\n"
+	"commit: " NOOK_VERSION "\n"
 	"spec: " CONFIG_OCI_VERSION "\n"
 	"+SECCOMP +LANDLOCK +APPARMOR +SELINUX +CAP +EBPF +IDMAP\n";
 

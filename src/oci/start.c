@@ -13,6 +13,7 @@
 #include "oci/hooks.h"
 #include "oci/notify.h"
 #include "oci/scope.h"
+#include "oci/sd_notify.h"
 #include "oci/sockets.h"
 #include "oci/state.h"
 #include "plan/build.h"
@@ -45,6 +46,7 @@ struct making {
 	struct scope scope; /* with systemd */
 	enum start_gate gate;
 	const struct plan *plan;
+	int ready; /* sd_notify_listen() */
 	int dir; /* of the state, locked */
 };
 
@@ -73,6 +75,8 @@ static void pass_listen_fds(struct spec *s)
 	for (const char *const *p = s->process.env; p && *p; p++)
 		*arena_push(s->arena, &env, &n_env) = *p;
 	*arena_push(s->arena, &env, &n_env) = arena_printf(s->arena, "LISTEN_FDS=%u", count);
+	if (getenv("LISTEN_FDNAMES"))
+		*arena_push(s->arena, &env, &n_env) = arena_printf(s->arena, "LISTEN_FDNAMES=%s", getenv("LISTEN_FDNAMES"));
 	*arena_push(s->arena, &env, &n_env) = "LISTEN_PID=1";
 	(void)arena_push(s->arena, &env, &n_env);
 	s->process.env = env;
@@ -114,6 +118,7 @@ static int apply_options(struct making *m, struct nook_error *e)
 	if (s->ns[NS_USER].mode == NS_HOST)
 		oci_clamp_caps(m->oci, &s->process);
 	pass_listen_fds(s);
+	sd_notify_prepare(s, m->store, m->id);
 	if (s->process.terminal && !opts->console_socket && (m->gate == START_GATED || opts->detach))
 		return err_why(e, STEP_CONSOLE, "process.terminal", EINVAL,
 			"needs --console-socket, because nobody stays to hold the terminal");
@@ -224,6 +229,7 @@ static int write_intent(struct making *m, const char *bundle, struct nook_error 
 		return id_taken(m->id, e);
 	if (m->dir < 0)
 		return m->dir;
+	TRY(sd_notify_make(m->dir, e));
 	if (m->spec->n_hooks[HOOK_POSTSTART] || m->spec->n_hooks[HOOK_POSTSTOP])
 		return config_save_hooks(m->dir, OCI_HOOKS_FILE, m->spec, e);
 	return 0;
@@ -310,6 +316,10 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 	for (const char **note = built.notes; note && *note; note++)
 		oci_warn(m->oci, "%s", *note);
 	r = plan_save(m->dir, built.plan, e);
+	if (r == 0 && m->gate == START_AT_ONCE) {
+		m->ready = sd_notify_listen(m->dir, e);
+		r = m->ready < 0 && m->ready != -ENOENT ? m->ready : 0;
+	}
 	m->plan = built.plan;
 	if (r == 0)
 		r = launch(built.plan, &hooks, ret, e);
@@ -320,10 +330,13 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 /* What the caller asked to hear about the new process. */
 static int tell_caller(const struct making *m, const struct launched *l, struct nook_error *e)
 {
+	const char *receiver = spec_annotation(m->spec, "run.oci.pidfd_receiver");
+	const char *pidfd_socket = m->opts->pidfd_socket ? m->opts->pidfd_socket : receiver;
+
 	if (l->console >= 0 && m->opts->console_socket)
 		TRY(oci_send_fd(m->opts->console_socket, l->console, "/dev/ptmx", e));
-	if (m->opts->pidfd_socket)
-		TRY(oci_send_fd(m->opts->pidfd_socket, l->pidfd, "pidfd", e));
+	if (pidfd_socket)
+		TRY(oci_send_fd(pidfd_socket, l->pidfd, "pidfd", e));
 	if (m->opts->pid_file)
 		TRY(oci_write_pid(m->opts->pid_file, l->pid, e));
 	return 0;
@@ -347,7 +360,7 @@ static void take_back(struct making *m, struct launched *l)
 	launched_done(l);
 	close_fd(&m->dir);
 	(void)container_remove(m->store, &m->container, REMOVE_FORCE, NULL);
-	oci_hooks_run_all(m->oci, m->spec->hooks[HOOK_POSTSTOP], m->spec->n_hooks[HOOK_POSTSTOP],
+	oci_hooks_run_all(m->oci, &m->container, m->spec->hooks[HOOK_POSTSTOP], m->spec->n_hooks[HOOK_POSTSTOP],
 		oci_hook_state(m->oci->arena, &m->container, CONTAINER_STOPPED, 0));
 }
 
@@ -356,7 +369,7 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 {
 	AUTO(spec_free) struct spec *spec = spec_new();
 	struct making m = {
-		.oci = o, .store = r, .opts = opts, .id = id, .spec = spec, .config = "", .gate = gate, .dir = -EBADF};
+		.oci = o, .store = r, .opts = opts, .id = id, .spec = spec, .config = "", .gate = gate, .ready = -EBADF, .dir = -EBADF};
 	struct launched l = LAUNCHED_INIT;
 	const char *bundle = "";
 	int n;
@@ -379,6 +392,8 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 	if (n == 0)
 		n = make(&m, &l, e);
 	scope_release(&m.scope);
+	if (n < 0)
+		close_fd(&m.ready);
 	if (n < 0 && m.dir < 0)
 		return n;
 	if (n < 0) {
@@ -386,12 +401,13 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 		return n;
 	}
 	close_fd(&m.dir);
-	*ret = (struct started){m.container, l, take_ptr(&spec)};
+	*ret = (struct started){m.container, l, take_ptr(&spec), m.ready};
 	return 0;
 }
 
 void started_done(struct started *s)
 {
 	launched_done(&s->process);
+	close_fd(&s->ready);
 	spec_free(s->spec);
 }

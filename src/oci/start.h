@@ -31,6 +31,7 @@ struct started {
 	struct container container;
 	struct launched process;
 	struct spec *spec;  /* the caller's: spec_free() */
+	int ready;          /* with START_AT_ONCE: what sd_notify_wait() wants, or negative */
 };
 
 /* Makes the container ID and, with a gate, leaves it waiting for `start`.  On failure nothing is left of it. */

@@ -193,6 +193,17 @@ static void build_namespaces(struct build *b)
 
 /* ---- hooks --------------------------------------------------------------------------------------------------------- */
 
+static int open_hook_log(struct build *b, const char *path)
+{
+	int slot;
+
+	if (!path)
+		return SLOT_NONE;
+	slot = plan_add_slot(b->out);
+	build_step(b, STAGE_PREPARE, DO_HOOK_LOG, path)->slot = (int16_t)slot;
+	return slot;
+}
+
 static void build_hook(struct build *b, enum stage stage, enum hook_kind kind)
 {
 	for (size_t i = 0; i < b->spec->n_hooks[kind]; i++) {
@@ -204,6 +215,8 @@ static void build_hook(struct build *b, enum stage stage, enum hook_kind kind)
 		s->hook.env = plan_add_strs(b->out, h->env);
 		s->hook.state = plan_add_str(b->out, b->request->hook_state);
 		s->hook.timeout_ms = h->timeout.set ? h->timeout.value * 1000 : 0;
+		s->hook.out_slot = (int16_t)b->hook_out;
+		s->hook.err_slot = (int16_t)b->hook_err;
 		s->hook.kind = kind;
 	}
 }
@@ -229,6 +242,8 @@ void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, 
 		s->hook.env_room = env_room;
 		s->hook.state = text;
 		s->hook.timeout_ms = h->timeout.set ? h->timeout.value * 1000 : 0;
+		s->hook.out_slot = (int16_t)b->hook_out;
+		s->hook.err_slot = (int16_t)b->hook_err;
 		s->hook.kind = kind;
 	}
 }
@@ -288,6 +303,8 @@ static int build_all(struct build *b, struct nook_error *e)
 {
 	struct plan *header = plan_builder_header(b->out);
 
+	b->hook_out = open_hook_log(b, b->spec->hooks_stdout);
+	b->hook_err = open_hook_log(b, b->spec->hooks_stderr);
 	TRY(build_cgroup(b, e));
 	build_namespaces(b);
 	TRY(build_limits(b, e));
@@ -337,5 +354,19 @@ int plan_build(struct arena *a, const struct plan_request *q, struct plan_result
 	result.n_notes--; /* the NULL at the end does not count */
 	result.plan = plan_builder_seal(out);
 	*ret = result;
+	return 0;
+}
+
+int plan_build_mounts(struct arena *a, const struct spec *spec, struct plan **ret, struct nook_error *e)
+{
+	AUTO(plan_builder_free) struct plan_builder *out = plan_builder_new();
+	const struct plan_request request = {.spec = spec};
+	struct plan_result result = {0};
+	struct plan_host host = {0};
+	struct build b = {.arena = a, .out = out, .spec = spec, .host = &host, .request = &request, .result = &result, .open = STAGE_PREPARE};
+
+	TRY(plan_host_probe(&host, e));
+	TRY(build_mounts(&b, e));
+	*ret = plan_builder_seal(out);
 	return 0;
 }

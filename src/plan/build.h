@@ -48,6 +48,9 @@ struct plan_result {
 const char *plan_rdt_class(const struct spec_rdt *rdt, const char *id);
 int plan_build(struct arena *a, const struct plan_request *q, struct plan_result *ret, struct nook_error *e);
 
+/* Mounts for a container that runs: their sources opened (PREPARE), then attached below its root (BUILD). */
+int plan_build_mounts(struct arena *a, const struct spec *spec, struct plan **ret, struct nook_error *e);
+
 /* exec: a plan that enters a running container.  Rights, filters and limits come from the plan OF with which it was
  * started; PROCESS says the rest, and what it leaves open (user, directory, environment) is the container's. */
 struct plan_join {

@@ -64,6 +64,22 @@ static void build_cgroup_ns(struct build *b)
 		build_step(b, STAGE_EARLY, DO_CGROUP_NS, NULL);
 }
 
+/* The container's cgroup namespace begins above the group in which its first process is, so that it may make others. */
+static void build_delegate(struct build *b, const struct cgroup_dir *above)
+{
+	const char *path = arena_printf(b->arena, "%s/%s", above->path, b->spec->cgroup_delegate);
+	struct step *s = build_step(b, STAGE_PREPARE, DO_CGROUP_DIR, path);
+	int door = plan_add_slot(b->out);
+
+	s->flags = CGROUP_GIVEN | CGROUP_DELEGATE;
+	s->cgroup.dir = s->object;
+	s->cgroup.mount = plan_add_str(b->out, above->path);
+	s = build_step(b, STAGE_PREPARE, DO_CGROUP_DOOR, path);
+	s->cgroup.door_slot = (int16_t)door;
+	s->cgroup.file = plan_add_str(b->out, arena_printf(b->arena, "%s/cgroup.procs", path));
+	build_step(b, STAGE_EARLY, DO_CGROUP_JOIN, path)->slot = (int16_t)door;
+}
+
 int build_cgroup(struct build *b, struct nook_error *e)
 {
 	const struct cgroup_want *want = b->request->cgroups;
@@ -111,6 +127,8 @@ int build_cgroup(struct build *b, struct nook_error *e)
 			build_cgroup_door(b, STAGE_EARLY, want->dirs[i].path, slots[i]);
 	}
 	build_cgroup_ns(b);
+	if (b->spec->cgroup_delegate && want->into >= 0)
+		build_delegate(b, &want->dirs[want->into]);
 	b->cgroup_view = want->n_dirs > 0;
 	/* The only default that a machine can lack is the number of processes, and then the rlimit holds it. */
 	if (has_limit_of_pids(want) || !limit_by_nproc(b))

@@ -69,7 +69,7 @@ static void enter_groups(struct join *j)
 	for (uint32_t i = 0; i < j->of->n_steps; i++) {
 		const struct step *s = &j->of->steps[i];
 
-		if (s->kind != DO_CGROUP_DIR)
+		if (s->kind != DO_CGROUP_DIR || s->flags & CGROUP_DELEGATE)
 			continue;
 		enter_group(j, instead && *instead ? *instead : plan_str(j->of, s->cgroup.dir),
 			s->slot != SLOT_NONE && s->slot == j->of->cgroup_slot);

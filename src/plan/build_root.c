@@ -58,7 +58,7 @@ struct refs build_params(struct build *b, const char *type, const char *data, co
 	if (extra_key)
 		add_pair(&pairs, &n, extra_key, extra_value);
 	if (label)
-		add_pair(&pairs, &n, "context", label);
+		add_pair(&pairs, &n, b->spec->mount_context ? b->spec->mount_context : "context", label);
 	r = plan_add_array(b->out, buf_text(&pairs), pairs.len, 1);
 	r.n = (uint32_t)n;
 	buf_done(&pairs);

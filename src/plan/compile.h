@@ -15,6 +15,7 @@ struct build {
 	bool new_userns;
 	bool joins;       /* a process more in a container that runs */
 	enum stage open;  /* the stage in which sources can be opened */
+	int hook_out, hook_err; /* slots of the files that take what hooks say, or SLOT_NONE */
 	bool cgroup_view; /* groups exist, a view of them can be mounted */
 };
 

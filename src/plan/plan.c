@@ -230,7 +230,8 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 			return false;
 		__attribute__((fallthrough));
 	case DO_HOOK:
-		return str_is_inside(p, s->hook.path) && strs_are_inside(p, s->hook.argv) &&
+		return s->hook.out_slot >= SLOT_NONE && s->hook.out_slot < PLAN_SLOTS && s->hook.err_slot >= SLOT_NONE &&
+		       s->hook.err_slot < PLAN_SLOTS && str_is_inside(p, s->hook.path) && strs_are_inside(p, s->hook.argv) &&
 		       strs_are_inside(p, s->hook.env) && str_is_inside(p, s->hook.state);
 	case DO_DEVICE:
 		return str_is_inside(p, s->device.target);

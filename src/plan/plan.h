@@ -70,6 +70,7 @@ enum { PLAN_SLOTS = 512, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 64 };
 	X(DO_OOM_SCORE, "oom score", STEP_PROC, "tell the kernel whom to kill first when memory is out")                              \
 	X(DO_RLIMIT, "rlimit", STEP_RLIMIT, "resource limits of each process")                                                        \
 	X(DO_NET_DEVICE, "net device", STEP_NET, "move a network device into the container")                                          \
+	X(DO_HOOK_LOG, "hook log", STEP_HOOK, "open the file that takes what hooks say")                                                 \
 	X(DO_HOOK_INSIDE, "inner hook", STEP_HOOK, "run a hook in the container's namespaces")                                          \
 	X(DO_HOOK, "hook", STEP_HOOK, "run a hook")                                                                                   \
 	X(DO_RDT, "rdt", STEP_LIMIT, "cache and memory bandwidth class")                                                              \
@@ -150,6 +151,7 @@ enum {
 	HOOK_IN_ROOT = 512,   /* DO_HOOK_INSIDE: its working directory is the root that is not yet "/" */
 	ROOT_IN_PLACE = 512,  /* DO_ROOT_ATTACH: at its own path, where hooks look for it */
 	CGROUP_GIVEN = 512,   /* DO_CGROUP_DIR: somebody else may have made it, and put processes into it */
+	CGROUP_DELEGATE = 1024, /* DO_CGROUP_DIR: a part of the container's group that is its own affair */
 	RDT_OWN = 512,        /* DO_RDT: the class is made for this container: what it has is written */
 	RDT_MAKE = 1024,      /* DO_RDT: the class is made when it is missing */
 	RDT_MONITOR = 2048,   /* DO_RDT: a monitoring group */
@@ -287,6 +289,7 @@ struct step {
 			struct ref state;      /* JSON for stdin with %PID% resolved by the walker */
 			struct refs argv_room, env_room; /* DO_HOOK_INSIDE: room for the vectors, as for exec */
 			int64_t timeout_ms;
+			int16_t out_slot, err_slot; /* of DO_HOOK_LOG, or SLOT_NONE */
 			uint32_t kind;
 		} hook;
 		struct {

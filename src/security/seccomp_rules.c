@@ -124,6 +124,8 @@ int seccomp_rules_sort(struct arena *a, const struct spec_seccomp *s, struct sec
 		for (const char *const *name = rule->names; name && *name; name++) {
 			int call = seccomp_call_find(*name);
 
+			if (call < 0 && s->only_known)
+				return err_why(e, STEP_CONFIG, "linux.seccomp", EINVAL, arena_printf(a, "no system call here is named \"%s\"", *name));
 			if (call < 0)
 				continue;
 			mention(a, rules, call, rule, 0);

@@ -231,7 +231,8 @@ struct spec_blkio_device { /* one device's weight or throttle */
 struct spec_hugepage {
 	const char *size; /* "2MB" */
 	uint64_t limit;
-	bool rsvd;
+	bool rsvd;     /* of reservations */
+	bool rsvd_too; /* of both, as OCI means it */
 };
 struct spec_rdma {
 	const char *device;
@@ -312,6 +313,7 @@ struct spec_seccomp {
 	size_t n_rules;
 	uint32_t flags;           /* SECCOMP_FILTER_FLAG_* */
 	bool has_flags;
+	bool only_known;          /* a name that no ABI here knows is an error */
 	bool nesting;             /* SECCOMP_DEFAULT: allow what another container manager inside needs */
 	bool foreign_archs;       /* SECCOMP_DEFAULT: allow i386 and x32 as well */
 	const char *listener_path, *listener_metadata;
@@ -380,6 +382,7 @@ struct spec {
 	struct spec_process process;
 	bool has_process;
 	const char *cgroup_path;   /* OCI cgroupsPath or NULL: chosen from the id */
+	const char *cgroup_delegate; /* a group below the container's on v2 that its first process moves to, or NULL */
 	struct spec_resources resources;
 	struct spec_seccomp seccomp;
 	struct spec_seccomp seccomp_before; /* a second filter, loaded first: a call has to pass both */
@@ -397,6 +400,8 @@ struct spec {
 	struct spec_pair *annotations;
 	size_t n_annotations;
 	const char *mount_label;
+	const char *mount_context; /* the option that carries it: context (NULL), fscontext, defcontext or rootcontext */
+	const char *hooks_stdout, *hooks_stderr; /* files that take what hooks say, or NULL */
 	struct opt_u64 personality;
 	struct spec_net_device *net_devices;
 	size_t n_net_devices;

@@ -298,6 +298,24 @@ static int check_hooks(const struct spec *s, struct nook_error *e)
 	return 0;
 }
 
+static int check_annotations(const struct spec *s, struct nook_error *e)
+{
+	static const char *const contexts[] = {"context", "fscontext", "defcontext", "rootcontext"};
+	const char *const files[] = {s->hooks_stdout, s->hooks_stderr};
+	bool known = !s->mount_context;
+
+	for (size_t i = 0; !known && i < sizeof(contexts) / sizeof(*contexts); i++)
+		known = text_is(contexts[i], s->mount_context);
+	if (!known)
+		return refuse(e, "annotations.run.oci.mount_context_type", "is none of context, fscontext, defcontext and rootcontext");
+	if (s->cgroup_delegate && !is_file_name(s->cgroup_delegate))
+		return refuse(e, "annotations.run.oci.delegate-cgroup", "is no name of a group");
+	for (size_t i = 0; i < 2; i++)
+		if (files[i] && !is_absolute(files[i]))
+			return refuse(e, i ? "annotations.run.oci.hooks.stderr" : "annotations.run.oci.hooks.stdout", "must be absolute");
+	return 0;
+}
+
 static int check_net_devices(const struct spec *s, struct nook_error *e)
 {
 	for (size_t i = 0; i < s->n_net_devices; i++) {
@@ -367,6 +385,7 @@ int spec_check(const struct spec *s, struct nook_error *e)
 	TRY(check_resources(&s->resources, e));
 	TRY(check_sysctls(s, e));
 	TRY(check_hooks(s, e));
+	TRY(check_annotations(s, e));
 	TRY(check_net_devices(s, e));
 	TRY(check_rdt(&s->rdt, e));
 	TRY(check_memory_policy(&s->memory_policy, e));

@@ -201,6 +201,22 @@ def test_rdt_class_that_exists(oci, ro_bundle):
     assert "no such resctrl class" in with_resctrl(oci, ro_bundle, closID="silver")
 
 
+def test_update_of_an_rdt_class(oci, ro_bundle):
+    ro_bundle.linux["intelRdt"] = {"closID": "gold"}
+    ro_bundle.args("sleep", "1000").save()
+    run = " ".join(map(str, oci.argv("--cgroup-manager", "disabled")))
+    script = f"""{run} run --detach -b {ro_bundle.path} c </dev/null >/dev/null 2>&1
+        {run} update --l3-cache-schema 'L3:0=1;1=1;2=1;3=1' c; cat /sys/fs/resctrl/gold/schemata; {run} delete --force c"""
+    out = subprocess.run(["unshare", "-m", "sh", "-c", RESCTRL, "sh", "sh", "-c", script], env=oci.environment, capture_output=True,
+                         text=True, check=True).stdout
+    assert out.startswith("L3:0=1;1=1;2=1;3=1\n")
+
+
+def test_update_without_an_rdt_class(oci, ro_bundle):
+    ro_bundle.args("sleep", "1000").run("--detach")
+    assert "linux.intelRdt" in oci.fails(1, "update", "--mem-bw-schema", "MB:0=20", "c")
+
+
 def test_rdt_monitoring(oci, ro_bundle):
     assert with_resctrl(oci, ro_bundle, enableMonitoring=True) == "joined mon_groups/c/tasks\n"
     out = with_resctrl(oci, ro_bundle, closID="gold", enableMonitoring=True)

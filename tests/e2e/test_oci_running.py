@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nook-oci on containers that run: events, mounts that come and go, new limits."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.user("root")
+
+
+@pytest.fixture
+def running(oci, ro_bundle):
+    ro_bundle.args("sleep", "1000").run("--detach")
+    return ro_bundle
+
+
+# ---- events --------------------------------------------------------------------------------------------------------------
+
+def test_statistics_once(oci, running):
+    event = json.loads(oci("events", "--stats", "c"))
+    assert event["type"] == "stats" and event["id"] == "c"
+    data = event["data"]
+    assert data["cpu"]["usage"]["total"] > 0 and data["memory"]["usage"]["limit"] > 0
+    assert set(data) == {"cpu", "memory", "pids", "blkio", "hugetlb", "intel_rdt", "network_interfaces"}
+    assert isinstance(data["blkio"]["ioServiceBytesRecursive"], list)
+
+
+@pytest.mark.controllers("pids", "memory")
+def test_statistics_of_limits(oci, ro_bundle):
+    ro_bundle.linux["resources"] = {"pids": {"limit": 70}, "memory": {"limit": 64 << 20}}
+    ro_bundle.args("sleep", "1000").run("--detach")
+    data = json.loads(oci("events", "--stats", "c"))["data"]
+    assert data["pids"] == {"current": 1, "limit": 70} and data["memory"]["usage"]["limit"] == 64 << 20
+    assert data["memory"]["usage"]["usage"] > 0 and len(data["memory"]["raw"]) > 10
+
+
+def test_statistics_again_and_again_until_the_end(oci, running):
+    with oci.start("events", "--interval", "20ms", "c") as events:
+        for _ in range(3):
+            assert json.loads(events.stdout.readline())["type"] == "stats"
+        oci("kill", "c", "KILL")
+        rest = events.stdout.read()
+        assert events.wait(20) == 0
+    assert all(json.loads(line)["type"] == "stats" for line in rest.splitlines())
+
+
+@pytest.mark.controllers("memory")
+def test_an_event_when_memory_runs_out(oci, ro_bundle):
+    ro_bundle.linux["resources"] = {"memory": {"limit": 16 << 20, "swap": 16 << 20}}
+    grow = "x=0123456789abcdef; while :; do x=$x$x; done"
+    ro_bundle.sh(f"while read line; do sh -c '{grow}'; done; sleep 1000")
+    with oci.start("run", "-b", ro_bundle.save(), "c", stdin=subprocess.PIPE) as run:
+        while oci.result("state", "c").code != 0 or oci.status("c") != "running":
+            pass
+        with oci.start("events", "--interval", "1000s", "c") as events:
+            # Once it waits it has seen what was before.
+            while "poll" not in pathlib.Path(f"/proc/{events.pid}/wchan").read_text():
+                os.sched_yield()
+            run.stdin.write("\n")
+            run.stdin.flush()
+            assert json.loads(events.stdout.readline()) == {"type": "oom", "id": "c"}
+            oci("kill", "c", "KILL")
+            assert events.wait(20) == 0
+        run.stdin.close()
+
+
+def test_events_of_what_does_not_run(oci, ro_bundle):
+    assert "does not exist" in oci.fails(1, "events", "--stats", "nobody")
+    oci("create", "-b", ro_bundle.args("true").save(), "c")
+    oci("kill", "c", "KILL")
+    oci.wait("c", "stopped")
+    assert "not running" in oci.fails(1, "events", "--stats", "c")
+    assert "--interval" in oci.fails(1, "events", "--interval", "0s", "c")
+
+
+# ---- mounts --------------------------------------------------------------------------------------------------------------
+
+def test_mounts_come_and_go(oci, bundle, space):
+    bundle.args("sleep", "1000").run("--detach")
+    (space / "data").mkdir()
+    (space / "data/file").write_text("shown\n")
+    mounts = [{"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": ["size=64k", "nosuid"]},
+              {"destination": "/mnt/in/side", "type": "bind", "source": str(space / "data"), "options": ["bind", "ro"]}]
+    for document in (mounts, {"mounts": mounts}):
+        (space / "mounts.json").write_text(json.dumps(document))
+        oci("mounts", "add", "c", space / "mounts.json")
+        out = oci("exec", "c", "sh", "-c", "cat /mnt/in/side/file; touch /mnt/in/side/x || grep -c /mnt /proc/1/mountinfo")
+        assert out == "shown\n2\n"
+        assert " /mnt/in/side" not in pathlib.Path("/proc/self/mountinfo").read_text()
+        oci("mounts", "remove", "c", space / "mounts.json")
+        assert oci("exec", "c", "sh", "-c", "grep -c /mnt /proc/1/mountinfo; true") == "0\n"
+    (space / "mounts.json").write_text(json.dumps(mounts[:1]))
+    assert "nothing is mounted there" in oci.fails(1, "mounts", "remove", "c", space / "mounts.json")
+
+
+def test_a_mount_follows_no_link_out_of_the_container(oci, bundle, space):
+    bundle.config["root"]["readonly"] = False
+    (space / "outside").mkdir()
+    (bundle.root / "way").symlink_to(space / "outside")
+    (bundle.root / "up").symlink_to("../../../../../../.." + str(space / "outside"))
+    (bundle.root / "inner").symlink_to("/../../tmp")
+    bundle.args("sleep", "1000").run("--detach")
+
+    def mounts(name):
+        (space / "mounts.json").write_text(json.dumps([{"destination": f"/{name}/x", "type": "tmpfs", "source": "tmpfs"}]))
+        return "c", space / "mounts.json"
+    assert "/way/x" in oci.fails(1, "mounts", "add", *mounts("way"))
+    assert "/up/x" in oci.fails(1, "mounts", "add", *mounts("up"))
+    assert list((space / "outside").iterdir()) == []
+    oci("mounts", "add", *mounts("inner"))
+    assert " /tmp/x " in oci("exec", "c", "cat", "/proc/1/mountinfo")
+    oci("mounts", "remove", *mounts("inner"))
+    assert " /tmp/x " not in oci("exec", "c", "cat", "/proc/1/mountinfo")
+
+
+def test_mounts_of_what_is_not_there(oci, running, space):
+    (space / "mounts.json").write_text(json.dumps([{"destination": "/mnt", "type": "bind", "source": str(space / "no"), "options": ["bind"]}]))
+    assert str(space / "no") in oci.fails(1, "mounts", "add", "c", space / "mounts.json")
+    (space / "mounts.json").write_text('[{"destination": 5}]')
+    assert "mounts[0].destination" in oci.fails(1, "mounts", "add", "c", space / "mounts.json")
+    assert "neither add nor remove" in oci.fails(1, "mounts", "move", "c", space / "mounts.json")
