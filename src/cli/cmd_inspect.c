@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
+#include "cli/inspect_image.h"
 #include "command/ago.h"
 #include "command/command.h"
 #include "json/load.h"
@@ -363,11 +364,11 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 		struct nook_error one = NOOK_ERROR_INIT;
 		struct container container;
 
-		if (container_load(r, argv[i], c->arena, &container, &one) < 0) {
+		if (container_load(r, argv[i], c->arena, &container, &one) == 0) {
+			add_container(&out, r, &container, c->arena);
+		} else if (inspect_image(c, argv[i], &out) < 0) {
 			cli_error(c, &one);
 			status = 1;
-		} else {
-			add_container(&out, r, &container, c->arena);
 		}
 	}
 	json_out_array_end(&out);
@@ -382,12 +383,12 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 
 const struct command cmd_inspect = {
 	.name = "inspect",
-	.usage = "[OPTIONS] CONTAINER...",
-	.summary = "show all that is known of containers, as JSON",
+	.usage = "[OPTIONS] CONTAINER|IMAGE...",
+	.summary = "show all that is known of containers or images, as JSON",
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.min_args = 1,
 	.max_args = -1,
 	.run = run,
-	.examples = "nook inspect web\nnook inspect -f '{{.pid}} {{.namespaces.net.inode}}' web\n",
+	.examples = "nook inspect web\nnook inspect -f '{{.pid}} {{.namespaces.net.inode}}' web\nnook inspect -f '{{.config.Cmd}}' debian:12\n",
 };

@@ -61,12 +61,13 @@ static const struct command system_repair = {
 	.examples = "nook system repair\n",
 };
 
-static const struct command *const subs[] = {&system_check, &system_repair, NULL};
+extern const struct command system_df;
+static const struct command *const subs[] = {&system_df, &system_check, &system_repair, NULL};
 
 const struct command cmd_system = {
 	.name = "system",
 	.usage = "COMMAND",
 	.summary = "look after nook's own state",
 	.subs = subs,
-	.examples = "nook system check\nnook system repair\n",
+	.examples = "nook system df\nnook system check\nnook system repair\n",
 };

@@ -18,17 +18,23 @@ extern const struct command cmd_disk;
 extern const struct command cmd_doctor;
 extern const struct command cmd_exec;
 extern const struct command cmd_help;
+extern const struct command cmd_history;
+extern const struct command cmd_image;
+extern const struct command cmd_images;
 extern const struct command cmd_inspect;
 extern const struct command cmd_kill;
 extern const struct command cmd_load;
 extern const struct command cmd_man;
 extern const struct command cmd_ns;
 extern const struct command cmd_pause;
+extern const struct command cmd_prune;
 extern const struct command cmd_ps;
 extern const struct command cmd_rm;
+extern const struct command cmd_rmi;
 extern const struct command cmd_run;
 extern const struct command cmd_stats;
 extern const struct command cmd_system;
+extern const struct command cmd_tag;
 extern const struct command cmd_top;
 extern const struct command cmd_unpause;
 extern const struct command cmd_update;
@@ -56,7 +62,13 @@ const struct command *const commands[] = {
 	&cmd_rm,
 	&cmd_disk,
 	&cmd_pull,
+	&cmd_images,
 	&cmd_load,
+	&cmd_tag,
+	&cmd_history,
+	&cmd_rmi,
+	&cmd_image,
+	&cmd_prune,
 	&cmd_manifest,
 	&cmd_search,
 	&cmd_login,

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "image/digest.h"
+#include "json/bind.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "image/digest.h"
+#include "json/bind.h"
 
 /* ---- tables -------------------------------------------------------------------------------------------------------- */
 
@@ -15,7 +16,7 @@ static const struct bind platform_table[] = {
 	{0},
 };
 
-const struct bind descriptor_table[] = {
+static const struct bind descriptor_table[] = {
 	{AT(struct descriptor, media_type), BIND_STRING, "mediaType"},
 	{AT(struct descriptor, digest), BIND_STRING, "digest", .flags = BIND_REQUIRED},
 	{AT(struct descriptor, size), BIND_UINT, "size", .flags = BIND_REQUIRED},
@@ -26,7 +27,7 @@ const struct bind descriptor_table[] = {
 	{0},
 };
 
-const struct bind manifest_table[] = {
+static const struct bind manifest_table[] = {
 	{AT(struct manifest, artifact_type), BIND_STRING, "artifactType"},
 	{AT(struct manifest, config), BIND_STRUCT, "config", .table = descriptor_table, .flags = BIND_REQUIRED},
 	{LIST(struct manifest, layers, n_layers), BIND_ARRAY, "layers", .table = descriptor_table, .flags = BIND_ALWAYS},
@@ -35,7 +36,7 @@ const struct bind manifest_table[] = {
 	{0},
 };
 
-const struct bind image_index_table[] = {
+static const struct bind image_index_table[] = {
 	{AT(struct image_index, artifact_type), BIND_STRING, "artifactType"},
 	{LIST(struct image_index, manifests, n_manifests), BIND_ARRAY, "manifests", .table = descriptor_table, .flags = BIND_ALWAYS},
 	{HAS(struct image_index, subject, has_subject), BIND_STRUCT, "subject", .table = descriptor_table},

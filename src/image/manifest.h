@@ -7,7 +7,6 @@
 
 #include "image/media.h"
 #include "image/platform.h"
-#include "json/bind.h"
 #include "spec/spec.h"
 
 #include <stdint.h>
@@ -69,8 +68,6 @@ enum { INDEX_DEPTH_MAX = 4 };
 int image_index_select(const struct image_index *index, const struct platform *wanted, const char *name, struct arena *a,
 	const struct descriptor **ret, struct nook_error *e);
 
-/* For what nook writes: bind_text() with these. */
-extern const struct bind manifest_table[], image_index_table[], descriptor_table[];
 /* The text of an OCI manifest or index, in A. */
 const char *manifest_text(const struct manifest *m, struct arena *a);
 const char *image_index_text(const struct image_index *index, struct arena *a);

@@ -39,51 +39,69 @@ static int check_unused(struct depot *d, struct db *db, const struct image *i, s
 	return 0;
 }
 
-static int forget(struct depot *d, const struct image *i, struct garbage *g, struct nook_error *e)
+/* Notes all that the image needs as garbage, and takes it out of the database.  In a transaction. */
+static int forget(struct db *db, const char *digest, const char *id, struct garbage *g, struct nook_error *e)
 {
 	AUTO(query_free) struct query *q = NULL;
-	AUTO(db_rollback) struct db *db = NULL;
 
-	TRY(depot_db(d, &db, e));
-	TRY(check_unused(d, db, i, e));
-	TRY(db_begin(db, e));
-	TRY(db_query(db, &q, e, "SELECT layer, blob FROM part WHERE digest = ?", "s", i->digest));
+	TRY(db_query(db, &q, e, "SELECT layer, blob FROM part WHERE digest = ?", "s", digest));
 	while (TRY(query_next(q, e))) {
 		garbage_layer(g, query_text(q, 0));
 		garbage_blob(g, query_text(q, 1));
 	}
 	query_free(take_ptr(&q));
-	TRY(db_query(db, &q, e, "SELECT target FROM name WHERE digest = ?", "s", i->digest));
+	TRY(db_query(db, &q, e, "SELECT target FROM name WHERE digest = ?", "s", digest));
 	while (TRY(query_next(q, e)))
 		garbage_blob(g, query_text(q, 0));
-	garbage_blob(g, i->digest);
-	garbage_blob(g, i->id);
-	TRY(db_run(db, e, "DELETE FROM name WHERE digest = ?", "s", i->digest));
-	TRY(db_run(db, e, "DELETE FROM part WHERE digest = ?", "s", i->digest));
-	TRY(db_run(db, e, "DELETE FROM image WHERE digest = ?", "s", i->digest));
-	return db_commit(db, e);
+	garbage_blob(g, digest);
+	garbage_blob(g, id);
+	TRY(db_run(db, e, "DELETE FROM name WHERE digest = ?", "s", digest));
+	TRY(db_run(db, e, "DELETE FROM part WHERE digest = ?", "s", digest));
+	return db_run(db, e, "DELETE FROM image WHERE digest = ?", "s", digest);
 }
 
 int image_remove(struct depot *d, const struct image *i, uint64_t *bytes, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
+	AUTO(db_rollback) struct db *db = NULL;
 	struct garbage g = {.arena = a};
 
-	TRY(forget(d, i, &g, e));
+	TRY(depot_db(d, &db, e));
+	TRY(check_unused(d, db, i, e));
+	TRY(db_begin(db, e));
+	TRY(forget(db, i->digest, i->id, &g, e));
+	TRY(db_commit(db, e));
 	return garbage_collect(d, &g, bytes, e);
 }
 
+/* 1: no name leads to DIGEST any more. */
+static int is_nameless(struct db *db, const char *digest, struct nook_error *e)
+{
+	AUTO(query_free) struct query *q = NULL;
+
+	TRY(db_query(db, &q, e, "SELECT 1 FROM name WHERE digest = ?", "s", digest));
+	return !TRY(query_next(q, e));
+}
+
+/* Two who take the last two names away at once must not both think that there is another one: so all in one transaction. */
 int image_untag(struct depot *d, const char *name, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
+	AUTO(db_rollback) struct db *db = NULL;
+	struct garbage g = {.arena = a};
 	struct image i = {0};
-	struct db *db = NULL;
+	int last;
 
-	TRY(image_find(d, name, a, &i, NULL, e));
-	if (i.n_names <= 1) {
-		TRY(image_remove(d, &i, NULL, e));
-		return 1;
-	}
 	TRY(depot_db(d, &db, e));
-	return db_run(db, e, "DELETE FROM name WHERE name = ?", "s", name);
+	TRY(db_begin(db, e));
+	TRY(image_find(d, name, a, &i, NULL, e));
+	if (i.n_names == 1)
+		TRY(check_unused(d, db, &i, e));
+	TRY(db_run(db, e, "DELETE FROM name WHERE name = ?", "s", name));
+	last = TRY(is_nameless(db, i.digest, e));
+	if (last)
+		TRY(forget(db, i.digest, i.id, &g, e));
+	TRY(db_commit(db, e));
+	TRY(garbage_collect(d, &g, NULL, e));
+	return last;
 }

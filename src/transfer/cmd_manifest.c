@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "command/registry_options.h"
+#include "json/load.h"
 #include "json/out.h"
 #include "transfer/document.h"
 #include "transfer/reach.h"

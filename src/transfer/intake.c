@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "image/digest.h"
 #include "image/reference.h"
+#include "json/bind.h"
 #include "storage/hash.h"
 #include "storage/image.h"
 #include "storage/sink.h"

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "command/command.h"
+
+#include <stddef.h>
+
+extern const struct command image_prune;
+
+static const struct command *const subs[] = {&image_prune, NULL};
+
+const struct command cmd_image = {
+	.name = "image",
+	.usage = "COMMAND",
+	.summary = "look after images",
+	.subs = subs,
+	.examples = "nook image prune\n",
+};

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Looking after images: names, lists, history, removal, what they take."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import hostile_tars as tars
+import images
+
+BASE = images.busybox_layer()
+
+
+@pytest.fixture
+def layout(space):
+    return images.Layout(space / "oci")
+
+
+@pytest.fixture
+def two(nook, layout):
+    """Two images that share a layer."""
+    layout.image("a", [BASE], {"Cmd": ["sleep", "100"], "Labels": {"kind": "first"}, "Env": ["PATH=/bin"]},
+                 history=[{"created_by": "made by hand", "created": "2026-01-01T00:00:00Z"},
+                          {"created_by": "nothing", "empty_layer": True}])
+    layout.image("b", [BASE, tars.archive(tars.file("x", b"x" * 100000))], {"Cmd": ["true"], "Env": ["PATH=/bin"]})
+    for name in "a", "b":
+        nook("load", "--name", f"{name}:1", layout.source(name))
+    return nook
+
+
+def rows(nook, *args):
+    return json.loads(nook("images", "--format", "json", *args))
+
+
+def test_images_are_listed(two):
+    assert sorted((row["repository"], row["tag"]) for row in rows(two)) == [("a", "1"), ("b", "1")]
+    assert [row["repository"] for row in rows(two, "a*")] == ["a"]
+    assert [row["repository"] for row in rows(two, "--filter", "label=kind=first")] == ["a"]
+    assert rows(two, "--filter", "label=kind=other") == [] == rows(two, "--filter", "dangling=true")
+    assert rows(two, "--filter", "until=1h") == []
+    assert "a" in two("images") and len(two("images", "-q").split()) == 2
+    two.fails(125, "images", "--filter", "colour=red")
+
+
+def test_names_lead_to_images(two):
+    two("tag", "a:1", "other/name", "localhost:5000/x:y")
+    shown = json.loads(two("inspect", "other/name"))[0]
+    assert shown["names"] == ["docker.io/library/a:1", "docker.io/other/name:latest", "localhost:5000/x:y"]
+    for text in shown["id"], shown["id"][7:19], shown["digest"], f"a@{shown['digest']}", f"a:9@{shown['digest']}":
+        assert json.loads(two("inspect", text))[0]["digest"] == shown["digest"]
+    assert two("rmi", "other/name") == "Untagged: other/name:latest\n"
+    two.fails(1, "rmi", shown["id"])
+    two("tag", "b:1", "a:1")
+    assert json.loads(two("inspect", "a:1"))[0]["digest"] != shown["digest"]
+    assert "upper-case" in two.fails(125, "tag", "a:1", "A")
+    assert "no such image" in two.fails(125, "tag", "nothing", "a")
+
+
+def test_history(two):
+    told = json.loads(two("history", "--format", "json", "a:1"))
+    assert [row["createdBy"] for row in told] == ["nothing", "made by hand"]
+    assert told[0]["bytes"] == 0 and told[1]["bytes"] > 100000
+    assert len(json.loads(two("history", "--format", "json", "b:1"))) == 2
+
+
+def test_what_others_need_stays(two):
+    assert len(images.store_of(two)["layers"]) == 2
+    two("rmi", "b:1")
+    assert len(images.store_of(two)["layers"]) == 1
+    two("rmi", "a:1")
+    assert images.store_of(two) == {"layers": [], "blobs/sha256": [], "ingest": []}
+    assert "no such image" in two.fails(1, "rmi", "a:1")
+    two("rmi", "-f", "a:1")
+
+
+def test_an_image_in_use_stays(two):
+    with two.start("run", "--rm", "--name", "user", "a:1", "sh", "-c", "echo up; read line", stdin=subprocess.PIPE) as held:
+        assert held.stdout.readline() == "up\n"
+        for force in [], ["-f"]:
+            assert "container user runs on it" in two.fails(1, "rmi", *force, "a:1")
+        two("image", "prune", "--all")
+        assert [row["repository"] for row in rows(two)] == ["a"]
+        held.communicate("\n")
+    two("rmi", "a:1")
+
+
+def test_prune_takes_what_nobody_needs(two, layout):
+    layout.image("a2", [BASE, tars.archive(tars.file("y"))], {"Cmd": ["true"]})
+    two("load", "--name", "a:1", layout.source("a2"))
+    assert len(rows(two, "--filter", "dangling=true")) == 1
+    (two.root / "images/ingest/sha256-" ).parent.joinpath("sha256-" + "0" * 64).write_bytes(b"x" * 1000)
+    (two.root / "images/ingest/layer-cutoff").mkdir()
+    (two.root / "images/layers" / ("f" * 64)).mkdir()
+    assert "Reclaimed" in two("image", "prune")
+    assert rows(two, "--filter", "dangling=true") == [] and len(rows(two)) == 2
+    assert images.store_of(two)["ingest"] == [] and "f" * 64 not in images.store_of(two)["layers"]
+    two("prune", "--all")
+    assert images.store_of(two) == {"layers": [], "blobs/sha256": [], "ingest": []}
+
+
+def test_df_counts_as_du_does(two):
+    lines = {line["type"]: line for line in json.loads(two("system", "df", "--format", "json"))}
+    taken = int(subprocess.run(["du", "-s", "--block-size=1", two.root], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[0])
+    assert abs(sum(line["bytes"] for line in lines.values()) - taken) <= taken * 0.05
+    assert lines["Images"]["total"] == 2 and lines["Images"]["active"] == 0
+    assert lines["Images"]["reclaimable"] >= 0.9 * lines["Images"]["bytes"]
+
+
+def test_many_at_once(two, layout):
+    """Loads, removals and runs side by side: each ends as if it were alone."""
+    layout.image("c", [BASE, tars.archive(tars.file("c"))], {"Cmd": ["echo", "c"], "Env": ["PATH=/bin"]})
+    two("rmi", "b:1")
+    running = [two.start("load", "--name", f"c:{i}", layout.source("c")) for i in range(6)]
+    running += [two.start("run", "--rm", "a:1", "true") for _ in range(4)]
+    for process in running:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert {row["repository"] for row in rows(two)} == {"a", "c"} and len(rows(two)) == 7
+    removing = [two.start("rmi", f"c:{i}") for i in range(6)]
+    for process in removing:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert [row["repository"] for row in rows(two)] == ["a"]
+    assert len(images.store_of(two)["layers"]) == 1
