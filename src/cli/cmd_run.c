@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
+#include "cli/run_volumes.h"
 #include "disk/disk.h"
 #include "launch/launch.h"
 #include "plan/build.h"
@@ -35,6 +36,8 @@ struct run {
 	struct plan_result result;
 	struct store_run *store;
 	struct run_storage storage;
+	struct run_volumes volumes;
+	bool gone;            /* the container is not there any more, or never was */
 	const char *layer;    /* the directory of its layer, or NULL: it is in memory */
 	int dir;              /* the locked state directory, or -EBADF */
 	int data[DATA_KINDS]; /* locks of its directories on disk */
@@ -60,6 +63,42 @@ static const char *joined(struct arena *a, const char *const *argv)
 	return copy;
 }
 
+static bool is_mounted(const struct spec *s, const char *target)
+{
+	for (size_t i = 0; i < s->n_mounts; i++)
+		if (text_is(s->mounts[i].target, target))
+			return true;
+	return false;
+}
+
+/* An image is anybody's: it does not lay something over the kernel's file systems, by whatever spelling. */
+static bool is_for_data(const char *path)
+{
+	static const char *const kernels[] = {"/proc", "/sys", "/dev"};
+
+	if (path[0] != '/' || strstr(path, "/../") || strstr(path, "/./") || strstr(path, "//"))
+		return false;
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+		const char *rest = text_after(path, kernels[i]);
+
+		if (rest && (!*rest || *rest == '/'))
+			return false;
+	}
+	return path[1] != 0;
+}
+
+/* What the image says is data gets a volume, when nothing else is asked for there. */
+static int run_image_volumes(struct run *r, struct nook_error *e)
+{
+	for (const char *const *v = r->image->config.run.volumes; v && *v; v++) {
+		if (!is_for_data(*v))
+			return err_fmt(e, STEP_IMAGE, r->source.text, EINVAL, "its volume \"%s\" is no place for data", *v);
+		if (!is_mounted(r->spec, *v))
+			TRY(run_volume_add(r->cli, r->options, &r->volumes, r->spec, NULL, *v, "", e));
+	}
+	return 0;
+}
+
 static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 {
 	const bool is_image = r->source.kind == SOURCE_IMAGE;
@@ -71,8 +110,10 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 	TRY(run_namespaces(r->cli, r->options, s, e));
 	TRY(run_process(r->cli, r->options, is_image ? &r->image->config.run : NULL, argv, argc, s, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
-	TRY(run_mounts(r->cli, r->options, s, e));
+	TRY(run_mounts(r->cli, r->options, &r->volumes, s, e));
 	TRY(run_disks(r->cli, r->options, s, e));
+	if (is_image)
+		TRY(run_image_volumes(r, e));
 	TRY(run_limits(r->cli, r->options, s, e));
 	return run_security(r->cli, r->options, s, e);
 }
@@ -171,6 +212,7 @@ static int run_started(struct run *r, struct nook_error *e)
 	if (code < 0)
 		return code;
 	close_fd(&r->dir);
+	(void)run_volumes_filled(&r->volumes, NULL); /* else the next one fills them anew */
 	status = supervise(&l, e);
 	launched_done(&l);
 	if (status >= 0)
@@ -245,8 +287,10 @@ static int run_created(struct run *r, struct nook_error *e)
 	close_fd(&r->dir);
 	for (int kind = 0; kind < DATA_KINDS; kind++)
 		close_fd(&r->data[kind]);
+	run_volumes_done(&r->volumes);
 	r->state.exit_status = status < 0 ? supervise_status(e, status) : status;
-	if (status < 0 || r->state.auto_remove)
+	r->gone = status < 0 || r->state.auto_remove;
+	if (r->gone)
 		undone = container_remove(r->store, &r->state, REMOVE_FORCE, &later);
 	else
 		undone = container_finish(r->store, &r->state, &later);
@@ -278,11 +322,42 @@ static int run_explained(struct run *r, struct nook_error *e)
 	return code;
 }
 
+static int run_specified(struct run *r, int argc, char **argv, struct nook_error *e)
+{
+	struct spec *spec = r->spec;
+
+	TRY(run_spec(r, argc, argv, e));
+	if (spec->ns[NS_UTS].mode == NS_PRIVATE && !spec->hostname)
+		spec->hostname = r->state.id;
+	TRY(run_cgroups(r, r->state.id, e));
+	run_layer(r);
+	if (r->options->explain)
+		return run_explained(r, e);
+	r->state.name = r->options->name;
+	r->state.source = r->source.text;
+	r->state.rootfs = r->spec->root.path;
+	r->state.command = joined(r->cli->arena, spec->process.argv);
+	r->state.annotations = spec->annotations;
+	r->state.n_annotations = spec->n_annotations;
+	r->state.created_ns = now_ns();
+	r->state.creating = true;
+	r->state.auto_remove = r->options->rm;
+	r->state.volumes = r->volumes.texts;
+	r->state.n_volumes = r->volumes.n_texts;
+	r->state.tied = spec->process.die_with_parent;
+	r->state.supervisor = getpid();
+	TRY(start_time(r->state.supervisor, &r->state.supervisor_start, e));
+	r->dir = container_create(r->store, &r->state, e);
+	r->gone = r->dir < 0;
+	return r->dir < 0 ? r->dir : run_created(r, e);
+}
+
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	AUTO(spec_free) struct spec *spec = spec_new();
 	AUTO(runtime_close) struct store_run *store = NULL;
 	AUTO_VALUE(run_image_done) struct run_image image = {0};
+	int code;
 	struct run r = {.cli = c, .image = &image, .options = options, .spec = spec, .dir = -EBADF, .data = {-EBADF, -EBADF}, .state.exit_status = -1};
 
 	TRY(run_source_parse(argv[0], &r.source, e));
@@ -301,27 +376,16 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 			*arena_push(c->arena, &r.state.paths, &r.state.n_paths) = r.source.unpacked;
 	}
 	TRY(plan_host_probe(&r.host, e));
-	TRY(run_spec(&r, argc - 1, argv + 1, e));
-	if (spec->ns[NS_UTS].mode == NS_PRIVATE && !spec->hostname)
-		spec->hostname = r.state.id;
-	TRY(run_cgroups(&r, r.state.id, e));
-	run_layer(&r);
-	if (r.options->explain)
-		return run_explained(&r, e);
-	r.state.name = r.options->name;
-	r.state.source = r.source.text;
-	r.state.rootfs = r.spec->root.path;
-	r.state.command = joined(c->arena, spec->process.argv);
-	r.state.annotations = spec->annotations;
-	r.state.n_annotations = spec->n_annotations;
-	r.state.created_ns = now_ns();
-	r.state.creating = true;
-	r.state.auto_remove = r.options->rm;
-	r.state.tied = spec->process.die_with_parent;
-	r.state.supervisor = getpid();
-	TRY(start_time(r.state.supervisor, &r.state.supervisor_start, e));
-	r.dir = TRY(container_create(store, &r.state, e));
-	return run_created(&r, e);
+	r.volumes.store = store;
+	r.gone = true;
+	code = run_specified(&r, argc - 1, argv + 1, e);
+	/* What nobody gave a name does not outlive the only container that knows it. */
+	run_volumes_done(&r.volumes);
+	r.state.volumes = r.volumes.texts;
+	r.state.n_volumes = r.volumes.n_texts;
+	if (r.gone && r.volumes.made_anonymous)
+		(void)volume_drop_anonymous(store, c->root, &r.state, NULL);
+	return code;
 }
 
 const struct command cmd_run = {
@@ -336,8 +400,8 @@ const struct command cmd_run = {
 	.run = run,
 	.details = "SOURCE is where the root file system comes from: an image (debian:12, docker://HOST/NAME, oci:DIR[:TAG], "
 		   "oci-archive:FILE, docker-archive:FILE; a name that is not here yet is pulled; the image says what runs in "
-		   "it), host: (this system, read-only below a private writable layer), dir:PATH (a directory, used in place), tar:FILE (unpacked for this container alone), or img:FILE (the "
-		   "file system in a file: ext4, xfs or btrfs, used in place; squashfs or erofs, below a writable layer). The exit "
+		   "it), host: (this system, read-only below a private writable layer), dir:PATH (a directory, used in "
+		   "place), tar:FILE (unpacked for this container alone), or img:FILE (the file system in a file: ext4, xfs or btrfs, used in place; squashfs or erofs, below a writable layer). The exit "
 		   "status is the command's, 128+n when signal n ended it, 125 when nook failed, 126 when the command cannot "
 		   "be executed, 127 when it is not found.",
 	.examples = "nook run debian:12\n"

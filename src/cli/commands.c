@@ -38,6 +38,7 @@ extern const struct command cmd_tag;
 extern const struct command cmd_top;
 extern const struct command cmd_unpause;
 extern const struct command cmd_update;
+extern const struct command cmd_volume;
 extern const struct command cmd_wait;
 
 /* As people meet them: containers first, then what is under them, then help. */
@@ -60,6 +61,7 @@ const struct command *const commands[] = {
 	&cmd_wait,
 	&cmd_kill,
 	&cmd_rm,
+	&cmd_volume,
 	&cmd_disk,
 	&cmd_pull,
 	&cmd_images,

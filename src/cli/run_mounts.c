@@ -3,6 +3,7 @@
 #include "cli/run_options.h"
 
 #include "base/text.h"
+#include "cli/run_volumes.h"
 #include "spec/mount_words.h"
 #include "spec/spec_defaults.h"
 
@@ -26,25 +27,59 @@ static int host_path(struct cli *c, const char *option, const char *path, const 
 	return 0;
 }
 
-/* SRC:DST[:OPTIONS] */
-static int volume(struct cli *c, struct spec *s, const char *text, struct nook_error *e)
+/* Of the host's, or a volume's name. */
+static bool is_path(const char *source)
 {
-	char *copy = arena_strdup(c->arena, text);
-	char *target = strchr(copy, ':'), *options = NULL;
-	const char *source;
+	return source[0] == '/' || source[0] == '.' || source[0] == '~' || strchr(source, '/');
+}
 
-	if (target) {
-		*target++ = 0;
-		options = strchr(target, ':');
-		if (options)
-			*options++ = 0;
-	} else {
-		target = copy;
+static int bind_add(struct cli *c, struct run_volumes *v, struct spec *s, const char *path, const char *target, const char *options,
+	struct nook_error *e)
+{
+	const char *source = NULL;
+
+	TRY(host_path(c, "--volume", path, &source, e));
+	run_volume_note(c, v, source, target, options);
+	return spec_mount_add(s, target, "bind", source, arena_printf(c->arena, "rbind,%s", *options ? options : "rw"), NULL, e);
+}
+
+/* SRC:DST[:OPTIONS], or DST alone */
+static int volume(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, const char *text, const char *more,
+	struct nook_error *e)
+{
+	char *copy = arena_strdup(c->arena, text), *target = strchr(copy, ':');
+	const char *options = more;
+
+	if (!target)
+		return run_volume_add(c, o, v, s, NULL, copy, more, e);
+	*target++ = 0;
+	if (strchr(target, ':')) {
+		char *colon = strchr(target, ':');
+
+		*colon = 0;
+		options = arena_printf(c->arena, "%s%s%s", colon + 1, *more ? "," : "", more);
 	}
 	if (*target != '/')
 		return err_fmt(e, STEP_OPTION, "--volume", EINVAL, "\"%s\": the target \"%s\" is not absolute", text, target);
-	TRY(host_path(c, "--volume", copy, &source, e));
-	return spec_mount_add(s, target, "bind", source, arena_printf(c->arena, "rbind,%s", options ? options : "rw"), NULL, e);
+	if (*copy && !is_path(copy))
+		return run_volume_add(c, o, v, s, copy, target, options, e);
+	return bind_add(c, v, s, copy, target, options, e);
+}
+
+/* CONTAINER[:OPTIONS]: all that it shows of volumes and of the host. */
+static int volumes_from(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, const char *text,
+	struct nook_error *e)
+{
+	const char *colon = strchr(text, ':');
+	const char *name = colon ? arena_strndup(c->arena, text, (size_t)(colon - text)) : text;
+	struct container other;
+
+	if (!v->store)
+		return err_why(e, STEP_OPTION, "--volumes-from", EINVAL, "there are no containers");
+	TRY(container_load(v->store, name, c->arena, &other, e));
+	for (size_t i = 0; i < other.n_volumes; i++)
+		TRY(volume(c, o, v, s, other.volumes[i], colon ? colon + 1 : "", e));
+	return 0;
 }
 
 static int tmpfs(struct spec *s, const char *target, const char *options, struct nook_error *e)
@@ -105,10 +140,16 @@ static int long_field(struct cli *c, struct long_mount *m, char *field, struct n
 			field = value;
 		else if (text_is(field, "readonly") || text_is(field, "ro"))
 			field = arena_strdup(c->arena, text_is(value, "false") || text_is(value, "0") ? "rw" : "ro");
+		else if (text_is(field, "volume-driver"))
+			field = arena_printf(c->arena, "driver=%s", value);
+		else if (text_is(field, "volume-opt"))
+			field = value; /* size=1G, fs=xfs */
 		else
 			field = arena_printf(c->arena, "%s=%s", field, value);
 	} else if (text_is(field, "readonly")) {
 		field = arena_strdup(c->arena, "ro");
+	} else if (text_is(field, "volume-nocopy")) {
+		field = arena_strdup(c->arena, "nocopy");
 	}
 	m->options = arena_printf(c->arena, "%s%s%s", m->options, *m->options ? "," : "", field);
 	(void)e;
@@ -132,11 +173,12 @@ static int overlay_mount(struct cli *c, struct spec *s, const struct long_mount 
 	return spec_mount_add(s, m->target, "overlay", "overlay", data, NULL, e);
 }
 
-static int long_option(struct cli *c, const struct run_options *o, struct spec *s, const char *text, struct nook_error *e)
+static int long_option(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, const char *text,
+	struct nook_error *e)
 {
 	struct long_mount m = {.type = "bind", .options = ""};
 	char *save = NULL;
-	const char *source;
+	const char *source = NULL;
 
 	for (char *field = strtok_r(arena_strdup(c->arena, text), ",", &save); field; field = strtok_r(NULL, ",", &save))
 		TRY(long_field(c, &m, field, e));
@@ -146,11 +188,14 @@ static int long_option(struct cli *c, const struct run_options *o, struct spec *
 		return tmpfs(s, m.target, m.options, e);
 	if (text_is(m.type, "overlay"))
 		return overlay_mount(c, s, &m, e);
+	if (text_is(m.type, "volume"))
+		return run_volume_add(c, o, v, s, m.source, m.target, m.options, e);
 	if (text_is(m.type, "disk"))
 		return run_disk_add(c, o, s, m.source ? m.source : "", m.target, m.options, e);
 	if (!text_is(m.type, "bind"))
-		return err_fmt(e, STEP_OPTION, "--mount", EINVAL, "type \"%s\" is not bind, disk, tmpfs or overlay", m.type);
+		return err_fmt(e, STEP_OPTION, "--mount", EINVAL, "type \"%s\" is not bind, volume, disk, tmpfs or overlay", m.type);
 	TRY(host_path(c, "--mount", m.source ? m.source : "", &source, e));
+	run_volume_note(c, v, source, m.target, m.options);
 	return spec_mount_add(s, m.target, "bind", source, arena_printf(c->arena, "rbind%s%s", *m.options ? "," : "", m.options),
 		NULL, e);
 }
@@ -221,15 +266,17 @@ static int shm_size(struct spec *s, const struct opt_i64 *size, struct nook_erro
 	return 0;
 }
 
-int run_mounts(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e)
+int run_mounts(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, struct nook_error *e)
 {
 	TRY(shm_size(s, &o->shm_size, e));
 	for (size_t i = 0; i < o->tmpfs.n; i++)
 		TRY(tmpfs_option(c, s, o->tmpfs.items[i], e));
 	for (size_t i = 0; i < o->volumes.n; i++)
-		TRY(volume(c, s, o->volumes.items[i], e));
+		TRY(volume(c, o, v, s, o->volumes.items[i], "", e));
+	for (size_t i = 0; i < o->volumes_from.n; i++)
+		TRY(volumes_from(c, o, v, s, o->volumes_from.items[i], e));
 	for (size_t i = 0; i < o->mounts.n; i++)
-		TRY(long_option(c, o, s, o->mounts.items[i], e));
+		TRY(long_option(c, o, v, s, o->mounts.items[i], e));
 	for (size_t i = 0; i < o->devices.n; i++)
 		TRY(device(c, s, o->devices.items[i], e));
 	return 0;

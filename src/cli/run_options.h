@@ -25,7 +25,7 @@ struct run_options {
 	/* file system */
 	const char *overlay;
 	bool read_only;
-	struct opt_list volumes, mounts, tmpfs, devices, disks;
+	struct opt_list volumes, volumes_from, mounts, tmpfs, devices, disks;
 	const char *storage;
 	struct opt_i64 shm_size;
 	/* limits */
@@ -66,7 +66,8 @@ struct image_run;
 int run_process(struct cli *c, const struct run_options *o, const struct image_run *image, char **argv, int argc, struct spec *s,
 	struct nook_error *e);
 int run_root(struct cli *c, const struct run_options *o, const struct run_source *source, struct spec *s, struct nook_error *e);
-int run_mounts(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
+struct run_volumes;
+int run_mounts(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, struct nook_error *e);
 int run_disks(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 int run_limits(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 int run_security(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);

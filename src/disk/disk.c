@@ -2,6 +2,8 @@
 #include "disk/disk.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "disk/draft.h"
 #include "disk/sparse.h"
@@ -182,14 +184,18 @@ int disk_remove(const char *path, struct nook_error *e)
 	return unlink(path) < 0 ? err_sys(e, STEP_DISK, path) : 0;
 }
 
-int disk_empty(const char *path, struct nook_error *e)
+int disk_clear(const char *path, struct nook_error *e)
 {
+	AUTO(arena_free) struct arena *a = arena_new();
 	AUTO_VALUE(disk_done) struct disk d = {.file = -EBADF};
 	auto_close int root = -EBADF;
+	const char **names;
+	size_t n;
 
 	TRY(disk_open_writable(path, &d, e));
 	root = TRY(disk_mount(&d, e));
-	if (unlinkat(root, "lost+found", AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_sys(e, STEP_DISK, path);
+	TRY(names_read(root, ".", a, &names, &n, e));
+	for (size_t i = 0; i < n; i++)
+		TRY(tree_remove(root, names[i], e));
 	return 0;
 }

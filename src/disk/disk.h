@@ -28,8 +28,8 @@ enum disk_health { DISK_CLEAN, DISK_REPAIRED, DISK_DAMAGED };
 int disk_check(const char *path, enum disk_repair mode, struct buf *said, struct nook_error *e);
 /* Removes the file. */
 int disk_remove(const char *path, struct nook_error *e);
-/* Removes the directory lost+found of a fresh one, for who wants it empty.  Root. */
-int disk_empty(const char *path, struct nook_error *e);
+/* Removes all that is in it, lost+found too.  Root. */
+int disk_clear(const char *path, struct nook_error *e);
 
 /* ---- disk_tools.c: one row per type of file system ------------------------------------------------------------------ */
 

@@ -272,7 +272,7 @@ static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, st
 		at = is_dir ? inroot_mkdirs(w->root, target, 0755, e) : inroot_mkfile(w->root, target, 0644, e);
 	if (at < 0)
 		return at;
-	if (s->flags & PATH_COPYUP)
+	if (s->flags & PATH_COPYUP && s->kind != DO_BIND)
 		TRY(copy_up(at, mnt, target, e));
 	return attach_to(mnt, at, STEP_MOUNT, target, e);
 }
@@ -294,6 +294,16 @@ int apply_mount(struct walk *w, const struct step *s, struct nook_error *e)
 	return remember(w, s, mnt, e);
 }
 
+static int copy_up_target(struct walk *w, const struct step *s, int mnt, struct nook_error *e)
+{
+	const char *target = walk_str(w, s->mount.target);
+	int at = TRY(inroot_mkdirs(w->root, target, 0755, e));
+	int r = copy_up(at, mnt, target, e);
+
+	(void)close(at);
+	return r;
+}
+
 int apply_bind(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *target = walk_str(w, s->mount.target);
@@ -310,6 +320,9 @@ int apply_bind(struct walk *w, const struct step *s, struct nook_error *e)
 			return err_sys(e, STEP_MOUNT, target);
 		is_dir = S_ISDIR(st.st_mode);
 	}
+	/* Filled while it can still be written. */
+	if (s->flags & PATH_COPYUP)
+		TRY(copy_up_target(w, s, mnt, e));
 	/* Attributes before attaching, so that the mount is never seen without them. */
 	if (s->mount.rec_attr_set | s->mount.rec_attr_clear | recursive)
 		TRY(set_attr(mnt, s->mount.rec_attr_set, s->mount.rec_attr_clear, recursive, AT_RECURSIVE, target, e));

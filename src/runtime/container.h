@@ -51,7 +51,7 @@ struct container {
 	bool user_unit;            /* of the user's systemd */
 	const char **kept;         /* the same, but they go only when it is removed: its layer, its anonymous volumes */
 	size_t n_kept;
-	const char **volumes;      /* names of the volumes that it uses */
+	const char **volumes;      /* what it shows of volumes and of the host, as -v has it: "web:/srv:ro" */
 	size_t n_volumes;
 	const char **rdt;          /* directories of resctrl that are its own */
 	size_t n_rdt;

@@ -5,6 +5,7 @@
  */
 #include "base/fd.h"
 #include "cli/run_options.h"
+#include "cli/run_volumes.h"
 #include "plan/build.h"
 #include "spec/spec_defaults.h"
 #include "tests.h"
@@ -76,6 +77,7 @@ static void make_spec(struct arena *a, const char *line, const struct machine *m
 	static const struct spec_idmap range = {0, 524288, 65536}, single = {0, 1000, 1};
 	struct nook_error e = NOOK_ERROR_INIT;
 	struct run_options o = {0};
+	struct run_volumes volumes = {0};
 	struct cli cli = {.arena = a, .run = "/nonexistent"};
 	struct run_source source;
 	const struct opt *tables[] = {run_table, NULL};
@@ -90,7 +92,7 @@ static void make_spec(struct arena *a, const char *line, const struct machine *m
 	assert_int_equal(run_namespaces(&cli, &o, s, &e), 0);
 	assert_int_equal(run_process(&cli, &o, NULL, argv + first + 1, argc - first - 1, s, &e), 0);
 	assert_int_equal(run_root(&cli, &o, &source, s, &e), 0);
-	assert_int_equal(run_mounts(&cli, &o, s, &e), 0);
+	assert_int_equal(run_mounts(&cli, &o, &volumes, s, &e), 0);
 	assert_int_equal(run_limits(&cli, &o, s, &e), 0);
 	assert_int_equal(run_security(&cli, &o, s, &e), 0);
 	s->process.rows = s->process.columns = 0;
