@@ -15,7 +15,7 @@ pytestmark = pytest.mark.user("root")
 
 def test_version_and_features_can_be_parsed(oci):
     out = oci("--version").splitlines()
-    assert out[0].startswith("nook-oci version ") and out[1].startswith("spec: 1.3")
+    assert out[0].startswith("nook-oci version ") and out[1].startswith("commit: ") and out[2].startswith("spec: 1.3")
     features = json.loads(oci("features"))
     assert features["ociVersionMin"] == "1.0.0" and features["ociVersionMax"].startswith("1.3")
     assert "time" in features["linux"]["namespaces"] and "rro" in features["mountOptions"]
