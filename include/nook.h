@@ -110,6 +110,17 @@ NOOK_API int nook_box_env(struct nook_box *box, const char *name, const char *va
  * now and stays the caller's. */
 NOOK_API int nook_box_fd(struct nook_box *box, int fd, int as, struct nook_error *e);
 
+/*
+ * Shuts the calling program in, for good: what it may open (ro, rw, dev, try; programs and libraries are readable unless the
+ * box is bare), which system calls it may make, its network (none, or host), limits of time, files, fsize, stack and pids.
+ * What is open already stays open.  The program must not have started a second thread.
+ *
+ * 0: it is in.  Negative: nothing has changed; -EOPNOTSUPP when a rule wants what only nook_box_spawn() can give.
+ * NOOK_MUST_EXIT: it is neither in nor out, and the only safe thing to do is to end.
+ */
+NOOK_API int nook_box_enter(const struct nook_box *box, struct nook_error *e);
+enum { NOOK_MUST_EXIT = 1 };
+
 enum nook_format { NOOK_TEXT, NOOK_WHY, NOOK_JSON };
 /* What starting ARGV in the box would do, step by step, in memory that the caller free()s; nothing is started. */
 NOOK_API int nook_box_explain(const struct nook_box *box, const char *const argv[], enum nook_format format, char **ret,
@@ -156,6 +167,9 @@ struct nook_proc;
  * only a small helper (nook-shim) is started with vfork(2) and does the rest.  SIGCHLD tells of that helper; whoever waits
  * for any child may take its status, which nobody needs.  When the calling process ends in whatever way, so does the box. */
 NOOK_API int nook_box_spawn(const struct nook_box *box, const char *const argv[], struct nook_proc **ret, struct nook_error *e);
+/* Starts ARGV in the box that P is, beside its command: with the same view, limits and filters, and the caller's 0, 1 and 2.
+ * It ends with the box, or with the calling process.  -ESRCH: the box has ended. */
+NOOK_API int nook_proc_exec(struct nook_proc *p, const char *const argv[], struct nook_proc **ret, struct nook_error *e);
 /* Waits for the command: 0 and *RET (may be NULL), or -ETIMEDOUT after TIMEOUT_MS (-1: for ever).  All processes of the box
  * have ended then. */
 NOOK_API int nook_proc_wait(struct nook_proc *p, int timeout_ms, struct nook_result *ret, struct nook_error *e);

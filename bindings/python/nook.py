@@ -22,7 +22,7 @@ import enum
 import errno
 import os
 
-__all__ = ["Box", "Error", "Host", "Limit", "Process", "Result", "host", "run", "version"]
+__all__ = ["Box", "Error", "Host", "Limit", "MustExit", "Process", "Result", "host", "run", "version"]
 
 
 class _Error(ctypes.Structure):
@@ -62,6 +62,8 @@ _SIGNATURES = {
     "nook_box_fd": (_int, [_pointer, _int, _int, _error]),
     "nook_box_put": (_int, [_pointer, _string, _string, ctypes.c_size_t, _error]),
     "nook_box_explain": (_int, [_pointer, _argv, _int, ctypes.POINTER(_pointer), _error]),
+    "nook_box_enter": (_int, [_pointer, _error]),
+    "nook_proc_exec": (_int, [_pointer, _argv, ctypes.POINTER(_pointer), _error]),
     "nook_box_spawn": (_int, [_pointer, _argv, ctypes.POINTER(_pointer), _error]),
     "nook_proc_wait": (_int, [_pointer, _int, ctypes.POINTER(_Result), _error]),
     "nook_proc_kill": (_int, [_pointer, _int, _error]),
@@ -100,6 +102,10 @@ class Error(OSError):
         return self.strerror
 
 
+class MustExit(Error):
+    """The program was to be shut in and is neither in nor out: the only safe thing to do is to end."""
+
+
 def _call(name, *args):
     """Calls a function that takes an error record last; raises what it says."""
     record = _Error(size=ctypes.sizeof(_Error))
@@ -108,6 +114,8 @@ def _call(name, *args):
         raise TimeoutError(errno.ETIMEDOUT, "the box still runs")
     if code < 0:
         raise Error(code, record)
+    if code > 0 and name == "nook_box_enter":
+        raise MustExit(-record.sys_errno, record)
     return code
 
 
@@ -200,6 +208,12 @@ class Process:
         _call("nook_proc_wait", self._open(), -1 if timeout is None else int(timeout * 1000), ctypes.byref(raw))
         return Result(raw)
 
+    def exec(self, argv):
+        """Starts a command more in the box, with the same view, limits and filters.  Returns a Process, which ends with it."""
+        handle = _pointer()
+        _call("nook_proc_exec", self._open(), _vector(argv), ctypes.byref(handle))
+        return Process(handle.value)
+
     def kill(self, signal=9):
         """Sends a signal to the command; 9 ends the whole box at once."""
         _call("nook_proc_kill", self._open(), signal)
@@ -284,6 +298,14 @@ class Box:
         """Starts a command, waits for it and returns a Result.  With a timeout (seconds) the box ends with it."""
         with self.spawn(argv, fds) as process:
             return process.wait(timeout)
+
+    def enter(self):
+        """Shuts this program in, for good, as far as that can be done to a program that runs: files, system calls, network.
+
+        Error: nothing has changed (errno.EOPNOTSUPP: a rule wants what only spawn() can give; errno.EBUSY: there are other
+        threads).  MustExit: it is neither in nor out.
+        """
+        _call("nook_box_enter", self._handle)
 
     def explain(self, argv, form="why"):
         """What starting the command would do, step by step: "text", "why" or "json"."""

@@ -2,6 +2,7 @@
 """The Python bindings: NOOK_LIBRARY=build/libnook.so python3 -m pytest bindings/python"""
 
 import concurrent.futures
+import errno
 import json
 import os
 import pathlib
@@ -111,3 +112,37 @@ def test_layouts_are_the_header_s():
         assert members == [field[0] for field in structure._fields_]
     order = re.search(r"enum nook_limit \{(.*?)\};", text, re.S)[1]
     assert [limit.name for limit in nook.Limit] == re.findall(r"NOOK_LIMIT_(\w+)", order)
+
+
+def test_a_second_command_runs_in_the_same_box():
+    with nook.Box(hostname="one").spawn(["sleep", "600"]) as process:
+        with process.exec(["sh", "-c", "test $(hostname) = one && exit 9"]) as more:
+            assert more.wait().exit_code == 9
+        process.kill()
+        process.wait()
+        with pytest.raises(nook.Error) as error:
+            process.exec(["true"])
+        assert error.value.errno == errno.ESRCH
+
+
+def test_a_program_shuts_itself_in(tmp_path):
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            with pytest.raises(nook.Error) as error:
+                nook.Box(overlay="/usr").enter()
+            assert error.value.errno == errno.EOPNOTSUPP and (tmp_path / "before").write_text("x")
+            nook.Box(net="host").enter()
+            try:
+                (tmp_path / "after").write_text("x")
+            except PermissionError:
+                os.write(write, b"in")
+                code = 0
+        finally:
+            os._exit(code)
+    os.close(write)
+    assert os.waitpid(pid, 0)[1] == 0 and os.read(read, 10) == b"in"
+    os.close(read)
+    assert (tmp_path / "before").exists() and not (tmp_path / "after").exists()

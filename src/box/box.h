@@ -194,8 +194,12 @@ struct box_plan {
 
 /* ARENA holds what the result points to; the plan is the caller's to plan_free(). */
 int box_compile(const struct nook_box *b, const char *const *argv, struct arena *a, struct box_plan *ret, struct nook_error *e);
+/* Filters of system calls (filter.c). */
+int box_filter(const struct nook_box *b, struct arena *a, struct spec *s, struct nook_error *e);
 /* Users, and the maps of the user namespace (ids.c). */
 int box_ids(const struct nook_box *b, const struct plan_host *host, struct arena *a, struct spec *s, struct plan_request *q,
 	struct nook_error *e);
+/* The calling process goes in: 0; -errno: nothing has changed; 1: it has to end (enter.c). */
+int box_enter(const struct nook_box *b, struct nook_error *e);
 /* Judges the machine for nook_host_probe(). */
 int box_host_probe(struct nook_host *ret, struct nook_error *e);

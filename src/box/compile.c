@@ -11,12 +11,9 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "runtime/idrange.h"
-#include "security/seccomp.h"
-#include "security/seccomp_names.h"
 #include "spec/spec_defaults.h"
 
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -295,43 +292,6 @@ static int make_files(struct make *m, struct nook_error *e)
 
 /* ---- what is allowed ----------------------------------------------------------------------------------------------- */
 
-/* A filter that refuses the calls named and lets all others through to the next one. */
-static void make_denied(struct make *m)
-{
-	struct spec_seccomp *s = &m->spec->seccomp_before;
-	const char **names = NULL;
-	struct seccomp_rule *rule;
-	size_t n = 0;
-
-	if (!m->box->n_denied)
-		return;
-	for (size_t i = 0; i < m->box->n_denied; i++)
-		*arena_push(m->arena, &names, &n) = m->box->denied[i];
-	(void)arena_push(m->arena, &names, &n);
-	s->source = SECCOMP_PROFILE;
-	s->default_action = SECCOMP_RET_ALLOW;
-	rule = arena_push(m->arena, &s->rules, &s->n_rules);
-	rule->names = names;
-	rule->action = SECCOMP_RET_ERRNO;
-	rule->errno_ret = (struct opt_u64){EPERM, true};
-}
-
-static int make_filter(struct make *m, struct nook_error *e)
-{
-	struct spec_seccomp *s = &m->spec->seccomp;
-
-	for (size_t i = 0; i < m->box->n_denied; i++)
-		if (seccomp_call_find(m->box->denied[i]) < 0)
-			return err_why(e, STEP_SECCOMP, m->box->denied[i], EINVAL, "there is no system call of this name");
-	make_denied(m);
-	s->source = m->box->no_filter ? SECCOMP_NONE : SECCOMP_DEFAULT;
-	s->nesting = m->box->userns;
-	if (!m->box->filter_file)
-		return 0;
-	*s = (struct spec_seccomp){0};
-	return seccomp_profile_load(m->arena, m->box->filter_file, m->box->caps, s, e);
-}
-
 static void make_security(struct make *m)
 {
 	struct spec *s = m->spec;
@@ -537,7 +497,7 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 	TRY(box_network_check(b, e));
 	TRY(make_namespaces(&m, e));
 	make_security(&m);
-	TRY(make_filter(&m, e));
+	TRY(box_filter(b, a, spec, e));
 	make_process(&m, argv);
 	TRY(box_ids(b, &m.host, a, spec, &q, e));
 	TRY(make_files(&m, e));

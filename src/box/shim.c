@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { FDS_AT_ONCE = BOX_FDS_MAX + 5 };
+enum { FDS_AT_ONCE = SHIM_FDS_MAX + 2 };
 
 size_t shim_reply_size(enum shim_kind kind)
 {
@@ -15,6 +15,7 @@ size_t shim_reply_size(enum shim_kind kind)
 	case SHIM_STATS:
 		return offsetof(struct shim_reply, result) + sizeof(struct nook_result);
 	case SHIM_STARTED:
+	case SHIM_JOIN:
 		break;
 	}
 	return offsetof(struct shim_reply, error);

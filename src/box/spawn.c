@@ -94,6 +94,11 @@ static int helper_clone(struct start *s, struct nook_error *e)
 	return s->error ? err_num(e, STEP_SPAWN, s->places[0], s->error) : pidfd;
 }
 
+/* The namespaces of a box that a command joins, by ns_kind; -EBADF where it is the host's. */
+struct joined {
+	int fds[NS_COUNT];
+};
+
 /* ---- the request ---------------------------------------------------------------------------------------------------- */
 
 static int plan_memfd(const struct plan *p, struct nook_error *e)
@@ -123,13 +128,13 @@ static int null_open(struct nook_error *e)
 }
 
 /* 0, 1 and 2 are the caller's, or nothing where the caller has none, unless the box says otherwise. */
-static int send_request(int control, const struct nook_box *b, const struct box_plan *plan, struct nook_error *e)
+static int send_request(int control, const struct nook_box *b, const struct box_plan *plan, const struct joined *j, struct nook_error *e)
 {
 	struct shim_request q = {.size = sizeof(q), .bounds = plan->bounds, .network = plan->network};
 	auto_close int memfd = TRY(plan_memfd(plan->plan, e));
 	auto_close int null = -EBADF;
 	auto_close int hosts = -EBADF;
-	int fds[BOX_FDS_MAX + 5] = {memfd};
+	int fds[SHIM_FDS_MAX + 2] = {memfd};
 	int r;
 
 	for (size_t i = 0; i < b->n_fds; i++) {
@@ -148,6 +153,12 @@ static int send_request(int control, const struct nook_box *b, const struct box_
 		fds[1 + q.n_fds] = fcntl(as, F_GETFD) < 0 ? null : as;
 		q.targets[q.n_fds++] = as;
 	}
+	for (int kind = 0; j && kind < NS_COUNT; kind++) {
+		if (j->fds[kind] < 0)
+			continue;
+		fds[1 + q.n_fds] = j->fds[kind];
+		q.targets[q.n_fds++] = SHIM_NS_FIRST + kind;
+	}
 	if (plan->hosts[0]) {
 		hosts = TRY(text_memfd("nook-hosts", plan->hosts, e));
 		fds[1 + q.n_fds] = hosts;
@@ -165,6 +176,14 @@ static void reap(struct nook_proc *p)
 	close_fd(&p->helper);
 }
 
+static int ended(struct nook_proc *p, const struct nook_result *r)
+{
+	p->ended = true;
+	p->result = *r;
+	reap(p);
+	return 0;
+}
+
 static int receive(struct nook_proc *p, struct shim_reply *ret, int *ret_fd, struct nook_error *e)
 {
 	size_t n_fds = ret_fd ? 1 : 0;
@@ -174,7 +193,7 @@ static int receive(struct nook_proc *p, struct shim_reply *ret, int *ret_fd, str
 		return err_num(e, STEP_SPAWN, "nook-shim", (int)n);
 	if (n == 0)
 		return err_why(e, STEP_SPAWN, "nook-shim", EPIPE, "it has ended before the box");
-	if ((size_t)n < offsetof(struct shim_reply, error) || ret->kind > SHIM_STATS ||
+	if ((size_t)n < offsetof(struct shim_reply, error) || ret->kind > SHIM_JOIN ||
 		(size_t)n != shim_reply_size((enum shim_kind)ret->kind))
 		return err_num(e, STEP_SPAWN, "nook-shim", EPROTO);
 	return 0;
@@ -197,7 +216,7 @@ static int started(struct nook_proc *p, struct nook_error *e)
 	return 0;
 }
 
-static int spawn_planned(const struct nook_box *b, const struct box_plan *plan, struct arena *a, struct nook_proc *p,
+static int spawn_planned(const struct nook_box *b, const struct box_plan *plan, const struct joined *j, struct arena *a, struct nook_proc *p,
 	struct nook_error *e)
 {
 	const char *places[PLACES + 1];
@@ -210,41 +229,109 @@ static int spawn_planned(const struct nook_box *b, const struct box_plan *plan, 
 	p->control = pair[0];
 	auto_close int theirs = pair[1];
 
-	TRY(send_request(p->control, b, plan, e));
+	TRY(send_request(p->control, b, plan, j, e));
 	s.socket = theirs;
 	p->helper = TRY(helper_clone(&s, e));
 	close_fd(&theirs);
 	return started(p, e);
 }
 
-int box_spawn(const struct nook_box *b, const char *const *argv, struct nook_proc **ret, struct nook_error *e)
+static struct nook_proc *proc_new(void)
 {
-	AUTO(arena_free) struct arena *a = arena_new();
-	AUTO(box_proc_free) struct nook_proc *p = xcalloc(1, sizeof(*p));
-	struct box_plan plan = {0};
-	int r;
+	struct nook_proc *p = xcalloc(1, sizeof(*p));
 
 	p->control = p->pidfd = p->helper = -EBADF;
 	p->ended = true; /* until it has started */
+	return p;
+}
+
+int box_spawn(const struct nook_box *b, const char *const *argv, struct nook_proc **ret, struct nook_error *e)
+{
+	AUTO(arena_free) struct arena *a = arena_new();
+	AUTO(box_proc_free) struct nook_proc *p = proc_new();
+	struct box_plan plan = {0};
+
 	TRY(box_compile(b, argv, a, &plan, e));
-	r = spawn_planned(b, &plan, a, p, e);
-	plan_free(plan.plan);
-	if (r < 0)
-		return r;
+	p->plan = plan.plan;
+	TRY(spawn_planned(b, &plan, NULL, a, p, e));
 	p->ended = false;
 	*ret = take_ptr(&p);
 	return 0;
 }
 
-/* ---- while it runs -------------------------------------------------------------------------------------------------- */
+/* ---- a command more ------------------------------------------------------------------------------------------------ */
 
-static int ended(struct nook_proc *p, const struct nook_result *r)
+static int ask_namespaces(struct nook_proc *p, struct joined *ret, struct nook_error *e)
 {
-	p->ended = true;
-	p->result = *r;
-	reap(p);
+	const uint32_t ask = SHIM_JOIN;
+	struct shim_reply reply;
+	int fds[NS_COUNT], have = 0;
+	size_t n_fds = NS_COUNT;
+	ssize_t n;
+
+	if (shim_send(p->control, &ask, sizeof(ask), NULL, 0) < 0)
+		return err_why(e, STEP_CONTAINER, "box", ESRCH, "it has ended");
+	n = shim_receive(p->control, &reply, sizeof(reply), fds, &n_fds, 0);
+	if (n >= (ssize_t)offsetof(struct shim_reply, error) && reply.kind == SHIM_ENDED && (size_t)n == shim_reply_size(SHIM_ENDED)) {
+		(void)ended(p, &reply.result);
+		return err_why(e, STEP_CONTAINER, "box", ESRCH, "it has ended");
+	}
+	for (int kind = 0; kind < NS_COUNT; kind++)
+		ret->fds[kind] = -EBADF;
+	if (n == (ssize_t)shim_reply_size(SHIM_JOIN) && reply.kind == SHIM_JOIN)
+		for (int kind = 0; kind < NS_COUNT && have < (int)n_fds; kind++)
+			if (reply.number & 1 << kind)
+				ret->fds[kind] = fds[have++];
+	/* What does not belong to an answer is closed. */
+	for (size_t i = (size_t)have; i < n_fds; i++)
+		(void)close(fds[i]);
+	return have ? 0 : err_num(e, STEP_SPAWN, "nook-shim", EPROTO);
+}
+
+static int exec_joined(struct nook_proc *p, const char *const *argv, const struct joined *j, struct nook_proc **ret, struct nook_error *e)
+{
+	AUTO(arena_free) struct arena *a = arena_new();
+	AUTO(box_proc_free) struct nook_proc *more = proc_new();
+	const struct spec_process process = {.argv = argv, .die_with_parent = true};
+	const char *files[NS_COUNT] = {NULL};
+	struct plan_join ask = {.of = p->plan, .process = &process, .ns_files = files};
+	const struct nook_box plain = {.arena = a};
+	struct box_plan plan = {.hosts = ""};
+	struct plan_host host;
+	int r;
+
+	TRY(plan_host_probe(&host, e));
+	ask.user_last = host.privileged;
+	for (int kind = 0; kind < NS_COUNT; kind++)
+		if (j->fds[kind] >= 0)
+			files[kind] = arena_printf(a, "/proc/self/fd/%d", SHIM_NS_FIRST + kind);
+	TRY(plan_build_join(a, &ask, &plan.plan, e));
+	r = spawn_planned(&plain, &plan, j, a, more, e);
+	plan_free(plan.plan);
+	if (r < 0)
+		return r;
+	more->ended = false;
+	*ret = take_ptr(&more);
 	return 0;
 }
+
+int box_proc_exec(struct nook_proc *p, const char *const *argv, struct nook_proc **ret, struct nook_error *e)
+{
+	struct joined j;
+	int r;
+
+	if (!p->plan)
+		return err_why(e, STEP_CONTAINER, "box", EINVAL, "this is a command that has joined a box: ask the box itself");
+	if (p->ended)
+		return err_why(e, STEP_CONTAINER, "box", ESRCH, "it has ended");
+	TRY(ask_namespaces(p, &j, e));
+	r = exec_joined(p, argv, &j, ret, e);
+	for (int kind = 0; kind < NS_COUNT; kind++)
+		close_fd(&j.fds[kind]);
+	return r;
+}
+
+/* ---- while it runs -------------------------------------------------------------------------------------------------- */
 
 /* Copies what the caller's version of the struct has room for. */
 static void result_give(const struct nook_result *r, struct nook_result *ret)
@@ -315,5 +402,6 @@ void box_proc_free(struct nook_proc *p)
 	close_fd(&p->control);
 	close_fd(&p->pidfd);
 	reap(p);
+	plan_free(p->plan);
 	free(p);
 }

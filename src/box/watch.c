@@ -146,6 +146,21 @@ static void answer_stats(struct box_watch *w)
 	(void)shim_send(w->control, &reply, shim_reply_size(SHIM_STATS), NULL, 0);
 }
 
+static void answer_join(struct box_watch *w)
+{
+	struct shim_reply reply = {.kind = SHIM_JOIN};
+	int fds[NS_COUNT];
+	size_t n = 0;
+
+	for (int kind = 0; w->namespaces && kind < NS_COUNT; kind++) {
+		if (w->namespaces[kind] < 0)
+			continue;
+		reply.number |= 1 << kind;
+		fds[n++] = w->namespaces[kind];
+	}
+	(void)shim_send(w->control, &reply, shim_reply_size(SHIM_JOIN), fds, n);
+}
+
 static void serve_control(struct box_watch *w)
 {
 	uint32_t kind;
@@ -154,6 +169,8 @@ static void serve_control(struct box_watch *w)
 
 	if (n == sizeof(kind) && kind == SHIM_STATS) {
 		answer_stats(w);
+	} else if (n == sizeof(kind) && kind == SHIM_JOIN) {
+		answer_join(w);
 	} else if (n != -EAGAIN) {
 		w->control = -EBADF; /* not ours to close */
 		end_box(w);

@@ -13,6 +13,7 @@ struct box_watch {
 	struct box_bounds bounds;
 	int64_t started_us;        /* box_now_us() before launch() */
 	int control;               /* a socket of shim.h, or -EBADF: its other end asks and, when it goes, the box goes */
+	const int *namespaces;     /* by ns_kind, -EBADF where it is the host's; or NULL: nobody joins */
 	int caller;                /* a pidfd of whom the box may not outlive, or -EBADF */
 	int signals;               /* of supervise_signals(), or -EBADF */
 	struct box_links *links;   /* its network's helpers, or NULL */

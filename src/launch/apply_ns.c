@@ -100,6 +100,22 @@ int apply_idmap(struct walk *w, const struct step *s, struct nook_error *e)
 	return map_write(w, "gid_map", gid_map, e);
 }
 
+int apply_unshare(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	return unshare((int)s->ns.flags) < 0 ? err_sys(e, STEP_NAMESPACE, walk_str(w, s->object)) : 0;
+}
+
+int apply_own_map(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	auto_close int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (self < 0)
+		return err_sys(e, STEP_IDMAP, "/proc/self");
+	TRY(file_write(self, "setgroups", "deny", STEP_IDMAP, e));
+	TRY(file_write(self, "uid_map", walk_str(w, s->idmap.uid_map), STEP_IDMAP, e));
+	return file_write(self, "gid_map", walk_str(w, s->idmap.gid_map), STEP_IDMAP, e);
+}
+
 int apply_net_device(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	auto_close int netns = openat(w->child_proc, "ns/net", O_RDONLY | O_CLOEXEC);

@@ -103,6 +103,8 @@ int apply_open_pid(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_open_ns(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_join_ns(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_idmap(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_unshare(struct walk *w, const struct step *s, struct nook_error *e);
+int apply_own_map(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_hostname(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_domainname(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_net_device(struct walk *w, const struct step *s, struct nook_error *e);

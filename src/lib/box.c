@@ -107,6 +107,11 @@ int nook_box_fd(struct nook_box *box, int fd, int as, struct nook_error *e)
 	return box_add_fd(box, fd, as, e);
 }
 
+int nook_box_enter(const struct nook_box *box, struct nook_error *e)
+{
+	return box_enter(box, e);
+}
+
 int nook_box_explain(const struct nook_box *box, const char *const argv[], enum nook_format format, char **ret,
 	struct nook_error *e)
 {

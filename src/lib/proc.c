@@ -7,6 +7,11 @@ int nook_box_spawn(const struct nook_box *box, const char *const argv[], struct 
 	return box_spawn(box, argv, ret, e);
 }
 
+int nook_proc_exec(struct nook_proc *p, const char *const argv[], struct nook_proc **ret, struct nook_error *e)
+{
+	return box_proc_exec(p, argv, ret, e);
+}
+
 int nook_proc_wait(struct nook_proc *p, int timeout_ms, struct nook_result *ret, struct nook_error *e)
 {
 	return box_proc_wait(p, timeout_ms, ret, e);

@@ -55,6 +55,8 @@ int plan_build_mounts(struct arena *a, const struct spec *spec, struct plan **re
  * started; PROCESS says the rest, and what it leaves open (user, directory, environment) is the container's. */
 struct plan_join {
 	const struct plan *of;
+	const char *const *ns_files; /* by ns_kind: nsfs files of what is entered, NULL where it is the host's; or NULL: PID says */
+	bool user_last;              /* with them: the caller has rights over what the user namespace does not own */
 	pid_t pid;                   /* its first process */
 	uint64_t pid_start;
 	const struct spec_process *process;

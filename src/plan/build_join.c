@@ -80,12 +80,51 @@ static void enter_groups(struct join *j)
 		enter_group(j, *instead, false);
 }
 
+static void enter_file(struct join *j, enum ns_kind kind)
+{
+	const char *path = j->ask->ns_files[kind];
+	int slot;
+	struct step *s;
+
+	if (!path)
+		return;
+	slot = plan_add_slot(j->b.out);
+	build_step(&j->b, STAGE_PREPARE, DO_OPEN_NS, path)->slot = (int16_t)slot;
+	s = build_step(&j->b, STAGE_JOIN, DO_JOIN_NS, ns_names[kind]);
+	s->slot = (int16_t)slot;
+	s->ns.flags = ns_flags[kind];
+}
+
+/* The mount namespace last: it changes what paths mean. */
+static void enter_files(struct join *j)
+{
+	if (!j->ask->user_last)
+		enter_file(j, NS_USER);
+	for (int kind = 0; kind < NS_COUNT; kind++)
+		if (kind != NS_USER && kind != NS_MNT)
+			enter_file(j, (enum ns_kind)kind);
+	enter_file(j, NS_MNT);
+	if (j->ask->user_last)
+		enter_file(j, NS_USER);
+	/* A cgroup namespace that was made once its groups were joined: from the same groups comes the same view. */
+	if (step_of(j->of, DO_CGROUP_NS))
+		build_step(&j->b, STAGE_BUILD, DO_CGROUP_NS, NULL);
+	if (j->ask->ns_files[NS_USER] && step_of(j->of, DO_BECOME_ROOT))
+		build_step(&j->b, STAGE_BUILD, DO_BECOME_ROOT, NULL);
+}
+
 static void enter_namespaces(struct join *j)
 {
 	uint64_t flags = flags_of(j->of);
-	int slot = plan_add_slot(j->b.out);
-	struct step *s = build_step(&j->b, STAGE_PREPARE, DO_OPEN_PID, arena_printf(j->b.arena, "%d", (int)j->ask->pid));
+	struct step *s;
+	int slot;
 
+	if (j->ask->ns_files) {
+		enter_files(j);
+		return;
+	}
+	slot = plan_add_slot(j->b.out);
+	s = build_step(&j->b, STAGE_PREPARE, DO_OPEN_PID, arena_printf(j->b.arena, "%d", (int)j->ask->pid));
 	s->slot = (int16_t)slot;
 	s->process.pid = j->ask->pid;
 	s->process.start = j->ask->pid_start;

@@ -204,6 +204,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 		       s->cgroup.door_slot < PLAN_SLOTS &&
 		       str_is_inside(p, s->cgroup.value) && array_is_inside(p, s->cgroup.insns, 8);
 	case DO_IDMAP:
+	case DO_OWN_MAP:
 	case DO_IDMAP_MOUNT:
 		return str_is_inside(p, s->idmap.uid_map) && str_is_inside(p, s->idmap.gid_map);
 	case DO_MASK:

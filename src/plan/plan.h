@@ -55,6 +55,8 @@ enum { PLAN_SLOTS = 512, SLOT_NONE = -1, KEEP_MAX = 128, HELD_MAX = 64 };
 	X(DO_LOCK, "lock", STEP_LOCK, "hold a lock on a file inside for as long as it runs")                                          \
 	X(DO_OPEN_NS, "open ns", STEP_NAMESPACE, "hold an existing namespace")                                                        \
 	X(DO_JOIN_NS, "join ns", STEP_NAMESPACE, "enter existing namespaces")                                                         \
+	X(DO_UNSHARE, "unshare", STEP_NAMESPACE, "leave the caller's namespaces for new ones")                                       \
+	X(DO_OWN_MAP, "own map", STEP_IDMAP, "say which ids stand behind one's own")                                                 \
 	X(DO_SESSION, "session", STEP_STDIO, "leave the caller's session and terminal")                                               \
 	X(DO_KEYRING, "keyring", STEP_KEYRING, "start a session keyring of its own: the caller's keys stay out of reach")             \
 	X(DO_PARENT_DEATH, "tie", STEP_SIGNAL, "die when the supervisor dies")                                                        \

@@ -155,9 +155,11 @@ static void put_details(struct buf *out, const struct plan *p, const struct step
 		buf_addf(out, " %u instructions", s->cgroup.insns.n);
 		break;
 	case DO_JOIN_NS:
+	case DO_UNSHARE:
 		PUT_BITS(out, clone_names, s->ns.flags, "");
 		break;
 	case DO_IDMAP:
+	case DO_OWN_MAP:
 		put_map(out, "uid", plan_str(p, s->idmap.uid_map));
 		put_map(out, "gid", plan_str(p, s->idmap.gid_map));
 		buf_adds(out, s->idmap.helper ? " by newuidmap" : "");

@@ -16,10 +16,11 @@ enum { PLAN_MAX = 16 << 20, HOSTS_MAX = 1 << 20, SEALS = F_SEAL_WRITE | F_SEAL_S
 
 struct shim {
 	struct shim_request request;
-	int fds[BOX_FDS_MAX + 5]; /* the plan's, then those for the box, then that of the hosts */
+	int fds[SHIM_FDS_MAX + 2]; /* the plan's, then those for the box, then that of the hosts */
 	size_t n_fds;
 	int control;
 	struct plan *plan;
+	int namespaces[NS_COUNT]; /* of the box, -EBADF where it is the host's */
 	struct buf hosts;
 	struct box_links links;
 };
@@ -126,6 +127,24 @@ static void let_go(const struct shim *s)
 		(void)close(s->request.targets[i]);
 }
 
+/* The namespaces, held while the first process can still be looked into: a command that joins later needs them. */
+static int adopted(void *data, pid_t pid, int pidfd, int proc, struct nook_error *e)
+{
+	struct shim *s = data;
+
+	for (int kind = 0; kind < NS_COUNT; kind++) {
+		char name[16] = "ns/";
+
+		/* A cgroup namespace that the child makes for itself is not there yet. */
+		if (!(s->plan->clone_flags & ns_flags[kind]))
+			continue;
+		s->namespaces[kind] = openat(proc, strcat(name, ns_names[kind]), O_RDONLY | O_CLOEXEC);
+		if (s->namespaces[kind] < 0)
+			return err_sys(e, STEP_NAMESPACE, ns_names[kind]);
+	}
+	return box_links_adopted(&s->links, pid, pidfd, proc, e);
+}
+
 static int watch(struct shim *s, struct launched *l, struct box_output *output, int64_t started, struct nook_error *e)
 {
 	struct shim_reply reply = {.kind = SHIM_STARTED, .number = l->pid};
@@ -133,6 +152,7 @@ static int watch(struct shim *s, struct launched *l, struct box_output *output, 
 
 	w.bounds = s->request.bounds;
 	w.links = &s->links;
+	w.namespaces = s->namespaces;
 	w.started_us = started;
 	if (w.bounds.output)
 		TRY(box_output_ready(output, &w, e));
@@ -151,7 +171,7 @@ static int watch(struct shim *s, struct launched *l, struct box_output *output, 
 
 static int run(struct shim *s, struct nook_error *e)
 {
-	const struct launch_hooks hooks = {.adopted = box_links_adopted, .data = &s->links};
+	const struct launch_hooks hooks = {.adopted = adopted, .data = s};
 	struct launched l = LAUNCHED_INIT;
 	AUTO_VALUE(box_output_done) struct box_output output = BOX_OUTPUT_INIT;
 	int64_t started = box_now_us();
@@ -183,6 +203,8 @@ int main(void)
 	struct stat st;
 	int r;
 
+	for (int kind = 0; kind < NS_COUNT; kind++)
+		s.namespaces[kind] = -EBADF;
 	if (fstat(STDIN_FILENO, &st) < 0 || !S_ISSOCK(st.st_mode)) {
 		(void)fputs("nook-shim: this is a part of nook that programs start\n", stderr);
 		return 125;
