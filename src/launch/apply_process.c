@@ -289,10 +289,13 @@ int apply_fds(struct walk *w, const struct step *s, struct nook_error *e)
 	const uint32_t *keep = plan_at(w->plan, s->fds.keep.at);
 	unsigned first = 3 + s->fds.preserve;
 
+	if (s->flags & FDS_MARK)
+		return fds_cloexec_from(first, e);
 	for (unsigned fd = 3; fd < first; fd++)
 		if (fcntl((int)fd, F_SETFD, 0) < 0)
 			return err_sys(e, STEP_FDS, walk_str(w, s->object));
-	TRY(fds_cloexec_from(first, e));
+	if (!(s->flags & FDS_MARKED))
+		TRY(fds_cloexec_from(first, e));
 	for (uint32_t i = 0; i < s->fds.keep.n; i++)
 		if (fcntl((int)keep[i], F_SETFD, 0) < 0)
 			return err_sys(e, STEP_FDS, walk_str(w, s->object));

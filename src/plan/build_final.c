@@ -69,6 +69,12 @@ static int build_sched(struct build *b, struct nook_error *e)
 	return 0;
 }
 
+void build_fds_mark(struct build *b)
+{
+	build_step(b, STAGE_FINAL, DO_FDS, NULL)->flags = FDS_MARK;
+	b->fds_marked = true;
+}
+
 static int build_filter(struct build *b, const struct spec_seccomp *spec, struct nook_error *e)
 {
 	bool has_listener = spec->listener_path && *spec->listener_path;
@@ -80,6 +86,8 @@ static int build_filter(struct build *b, const struct spec_seccomp *spec, struct
 	TRY(seccomp_compile(b->arena, spec, b->spec->process.caps[CAPS_BOUNDING], &filter, &n, e));
 	if (!n)
 		return 0;
+	if (!b->spec->process.no_new_privs && !b->fds_marked)
+		build_fds_mark(b);
 	refs = plan_add_array(b->out, filter, n, sizeof(*filter));
 	s = build_step(b, STAGE_FINAL, DO_SECCOMP, NULL);
 	s->seccomp.filter = refs;
@@ -295,6 +303,7 @@ void build_fds(struct build *b)
 		if (p->rlimits[i].resource == RLIMIT_NOFILE)
 			(void)build_rlimit(b, STAGE_FINAL, &p->rlimits[i]);
 	s = build_step(b, STAGE_FINAL, DO_FDS, NULL);
+	s->flags = b->fds_marked ? FDS_MARKED : 0;
 	s->fds.preserve = p->preserve_fds;
 	s->fds.keep = keep;
 }

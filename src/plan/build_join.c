@@ -262,8 +262,10 @@ static int join_all(struct join *j, struct nook_error *e)
 	copy_all(j, STAGE_FINAL, DO_MEMPOLICY);
 	copy_all(j, STAGE_FINAL, DO_PERSONALITY);
 	copy_all(j, STAGE_FINAL, DO_LSM);
-	if (!guarded)
+	if (!guarded && step_of(j->of, DO_SECCOMP)) {
+		build_fds_mark(&j->b);
 		copy_all(j, STAGE_FINAL, DO_SECCOMP);
+	}
 	for (uint32_t i = 0; i < j->of->n_steps; i++)
 		if (j->of->steps[i].kind == DO_CAPS && j->of->steps[i].flags & CAPS_BOUNDING_ONLY)
 			copy_step(j, STAGE_FINAL, &j->of->steps[i]);

@@ -17,6 +17,7 @@ struct build {
 	enum stage open;  /* the stage in which sources can be opened */
 	int hook_out, hook_err; /* slots of the files that take what hooks say, or SLOT_NONE */
 	bool cgroup_view; /* groups exist, a view of them can be mounted */
+	bool fds_marked;  /* every descriptor is close-on-exec already */
 };
 
 void build_note(struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -46,6 +47,8 @@ int build_final(struct build *b, struct nook_error *e);
 /* The parts of build_final() that an exec shares. */
 int build_identity(struct build *b, struct nook_error *e);
 void build_ids(struct build *b, bool deny_setgroups);
+/* Close-on-exec for all before a filter of system calls may forbid it; build_fds() then says what is kept. */
+void build_fds_mark(struct build *b);
 void build_fds(struct build *b);
 /* Hooks that the child runs: STATE is what they read. */
 void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, const char *state);

@@ -149,6 +149,8 @@ enum {
 	CWD_AGAIN = 2048,     /* DO_CWD: only if the first try, with root's rights, was denied */
 	READONLY_BARE = 32,   /* DO_READONLY: the base is a fresh, writable file system and nothing is mounted in it */
 	CAPS_BOUNDING_ONLY = 4096, /* DO_CAPS: before the ids change */
+	FDS_MARK = 4096,      /* DO_FDS: none is kept yet; next comes a filter, which may not know close_range(2) */
+	FDS_MARKED = 8192,    /* DO_FDS: that was done */
 	RLIMIT_RAISE = 32768, /* DO_RLIMIT: only lift the hard limit to this value where it is lower */
 	HOOK_IN_ROOT = 512,   /* DO_HOOK_INSIDE: its working directory is the root that is not yet "/" */
 	ROOT_IN_PLACE = 512,  /* DO_ROOT_ATTACH: at its own path, where hooks look for it */

@@ -205,6 +205,9 @@ static void put_details(struct buf *out, const struct plan *p, const struct step
 	case DO_SECCOMP:
 		buf_addf(out, " %u instructions", s->seccomp.filter.n);
 		break;
+	case DO_FDS:
+		buf_adds(out, s->flags & FDS_MARK ? " none is passed on yet" : "");
+		break;
 	case DO_EXEC:
 		put_list(out, p, s->exec.argv);
 		break;

@@ -354,6 +354,20 @@ def test_seccomp_works_with_and_without_new_privileges(ro_bundle, nnp):
     assert "Operation not permitted" in ro_bundle.sh("/bin/pwd; true").result().err
 
 
+@pytest.mark.parametrize("nnp", [True, False])
+def test_seccomp_profiles_may_be_older_than_close_range(ro_bundle, oci, nnp):
+    """Descriptors are marked before the filter is loaded: nothing of the caller's is open inside, in run and in exec."""
+    ro_bundle.process["noNewPrivileges"] = nnp
+    ro_bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["close_range"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}
+    look = ["sh", "-c", "set -- /proc/self/fd/*; echo $#"]
+    with open("/dev/null", "rb") as leak:
+        os.set_inheritable(leak.fileno(), True)
+        assert ro_bundle.args(*look).run(close_fds=False) == "4\n"
+        oci("run", "-d", "-b", ro_bundle.args("sleep", "100").save(), "c", close_fds=False)
+        assert oci("exec", "c", *look, close_fds=False) == "4\n"
+
+
 def test_seccomp_unknown_calls_are_enosys(ro_bundle):
     """Numbers newer than the profile's newest: ENOSYS, so that libraries fall back."""
     ro_bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "syscalls": [
