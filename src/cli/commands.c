@@ -64,6 +64,7 @@ const struct command *const commands[] = {
 	&cmd_volume,
 	&cmd_disk,
 	&cmd_pull,
+	&cmd_push,
 	&cmd_images,
 	&cmd_load,
 	&cmd_tag,

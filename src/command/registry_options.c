@@ -22,7 +22,7 @@ static const struct opt pull_table[] = {
 #undef AT
 #define AT(member) offsetof(struct push_options, member)
 static const struct opt push_table[] = {
-	{0, "compression", "gzip|zstd", OPT_STRING, AT(compression), "of layers that were never compressed (gzip)"},
+	{0, "compression", "gzip|zstd|none", OPT_STRING, AT(compression), "of layers that were never compressed (gzip)"},
 	{0, "chunk-size", "SIZE", OPT_BYTES, AT(chunk_size), "send layers in pieces of SIZE"},
 	{0, "digestfile", "FILE", OPT_STRING, AT(digestfile), "write the manifest's digest to FILE"},
 	{'q', "quiet", NULL, OPT_FLAG, AT(quiet), "no progress"},

@@ -52,6 +52,7 @@ struct http_request {
 	const void *body;
 	int body_fd;
 	uint64_t body_offset, body_len;
+	bool is_once; /* the body is not sent a second time, over whatever connection */
 	/* Counts what was sent, for progress; may be NULL. */
 	void (*sent)(void *context, uint64_t bytes);
 	void *context;

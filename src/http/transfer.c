@@ -109,7 +109,7 @@ static int on_seek(void *context, curl_off_t offset, int origin)
 {
 	struct http_reply *r = context;
 
-	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > r->request.body_len)
+	if (r->request.is_once || origin != SEEK_SET || offset < 0 || (uint64_t)offset > r->request.body_len)
 		return CURL_SEEKFUNC_FAIL;
 	r->sent = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
@@ -251,6 +251,7 @@ static int errno_of(CURLcode code)
 	case CURLE_GOT_NOTHING:
 	case CURLE_RECV_ERROR:
 	case CURLE_SEND_ERROR:
+	case CURLE_SEND_FAIL_REWIND: /* a dead connection, and a body that is sent once */
 	case CURLE_PARTIAL_FILE:
 	case CURLE_HTTP2:
 	case CURLE_HTTP2_STREAM:

@@ -46,7 +46,7 @@ struct remote *remote_new(const struct remote_options *o)
 	r->may_be_plain = o->is_insecure || url_is_loopback(base);
 	r->arena = arena_new();
 	if (o->repository)
-		token_scope_add(&r->scopes, arena_printf(r->arena, "repository:%s:%s", o->repository, o->actions ? o->actions : "pull"), r->arena);
+		(void)token_scope_add(&r->scopes, arena_printf(r->arena, "repository:%s:%s", o->repository, o->actions ? o->actions : "pull"), r->arena);
 	(void)pthread_mutex_init(&r->lock, NULL);
 	return r;
 }
@@ -208,7 +208,7 @@ static int exchange(struct remote *r, const struct remote_call *c, const char *a
 		const struct http_request q = {
 			.method = c->method, .url = url, .authorization = is_ours ? authorization : NULL, .headers = c->headers,
 			.tls = is_ours ? &tls : &others, .plain = r->plain, .body = c->body, .body_fd = c->body_fd,
-			.body_offset = c->body_offset, .body_len = c->body_len, .sent = c->sent, .context = c->context,
+			.body_offset = c->body_offset, .body_len = c->body_len, .is_once = c->is_once, .sent = c->sent, .context = c->context,
 		};
 		int result = http_open(r->o.http, &q, ret, e);
 
@@ -261,14 +261,17 @@ static int authorize(struct remote *r, const struct http_reply *reply, unsigned 
 	return result;
 }
 
-/* What to send now, on the heap; a scope that the token was not made for is asked for with the next one. */
+/* What to send now, on the heap.  A token that was made without SCOPE is forgotten: the registry will ask for another. */
 static char *authorization_now(struct remote *r, const char *scope, unsigned *ret_generation)
 {
 	char *copy;
 
 	pthread_mutex_lock(&r->lock);
-	if (scope)
-		token_scope_add(&r->scopes, arena_strdup(r->arena, scope), r->arena);
+	if (scope && token_scope_add(&r->scopes, arena_strdup(r->arena, scope), r->arena) && r->authorization &&
+		text_after(r->authorization, "Bearer ")) {
+		free(take_ptr(&r->authorization));
+		r->generation++;
+	}
 	*ret_generation = r->generation;
 	copy = r->authorization ? xstrdup(r->authorization) : NULL;
 	pthread_mutex_unlock(&r->lock);

@@ -11,13 +11,15 @@
 
 enum { TOKEN_BODY_MAX = 1 << 20 };
 
-void token_scope_add(struct token_scopes *s, const char *scope, struct arena *a)
+bool token_scope_add(struct token_scopes *s, const char *scope, struct arena *a)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (text_is(s->items[i], scope))
-			return;
-	if (s->n < TOKEN_SCOPES_MAX)
-		*arena_push(a, &s->items, &s->n) = scope;
+			return false;
+	if (s->n == TOKEN_SCOPES_MAX)
+		return false;
+	*arena_push(a, &s->items, &s->n) = scope;
+	return true;
 }
 
 static const struct challenge *find(const struct challenge *list, size_t n, enum challenge_scheme scheme)
@@ -35,13 +37,34 @@ static void add_parameter(struct buf *b, const char *name, const char *value)
 	buf_addf(b, "%s%s=%s", b->len ? "&" : "", name, escaped);
 }
 
+/* Is all that THEIRS ("repository:x:pull") allows in OURS ("repository:x:pull,push")? */
+static bool covers(const char *ours, const char *theirs)
+{
+	const char *colon = strrchr(theirs, ':');
+	size_t len = colon ? (size_t)(colon - theirs) + 1 : 0;
+
+	if (!len || strncmp(ours, theirs, len) != 0)
+		return false;
+	for (const char *word = theirs + len; *word;) {
+		size_t n = strcspn(word, ",");
+		bool found = false;
+
+		for (const char *at = ours + len; *at && !found; at += strcspn(at, ","), at += *at == ',')
+			found = strcspn(at, ",") == n && memcmp(at, word, n) == 0;
+		if (!found)
+			return false;
+		word += n + (word[n] == ',');
+	}
+	return true;
+}
+
 /* Our own scopes and the one that the registry asks for. */
 static void add_scopes(struct buf *b, const struct token_request *q, const struct challenge *c)
 {
 	bool has_theirs = !c->scope || !*c->scope;
 
 	for (size_t i = 0; i < q->scopes->n; i++) {
-		has_theirs |= c->scope && text_is(q->scopes->items[i], c->scope);
+		has_theirs |= c->scope && covers(q->scopes->items[i], c->scope);
 		add_parameter(b, "scope", q->scopes->items[i]);
 	}
 	if (!has_theirs)

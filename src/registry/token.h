@@ -13,7 +13,8 @@ struct token_scopes {
 	size_t n;
 };
 
-void token_scope_add(struct token_scopes *s, const char *scope, struct arena *a);
+/* Was it new? */
+bool token_scope_add(struct token_scopes *s, const char *scope, struct arena *a);
 
 struct token_request {
 	struct http *http;

@@ -10,6 +10,7 @@ const struct transfer_command transfer_commands[] = {
 	{&cmd_logout, NULL, logout_run},
 	{&cmd_manifest_inspect, "manifest inspect", manifest_inspect_run},
 	{&cmd_pull, NULL, pull_run},
+	{&cmd_push, NULL, push_run},
 	{&cmd_search, NULL, search_run},
 	{0},
 };

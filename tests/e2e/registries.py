@@ -339,7 +339,7 @@ class Registry:
         """The reply of this registry to a request that came to a proxy."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         with contextlib.closing(connection):
-            headers = {name: value for name, value in request.headers.items() if name.lower() not in ("host", "connection")}
+            headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
             connection.request(request.method, request.path, request.body or None, headers)
             answer = connection.getresponse()
             data = answer.read()
