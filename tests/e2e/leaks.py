@@ -22,6 +22,7 @@ import subprocess
 import time
 
 GRACE = 5.0
+MACHINE_NETWORK = []  # a descriptor of it, once the session has its own
 DEFAULT_PLACES = ("/run/nook", "/run/nook-oci", "/var/lib/nook")
 MADE_ONCE = {"/run/nook-oci/containers"}  # by engines' clients; states come and go in it
 PR_SET_CHILD_SUBREAPER = 36
@@ -40,9 +41,15 @@ def become_subreaper():
     call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def on_machine_network(*argv):
+    """The command line, in the network that the session came from: for what fetches Debian's packages."""
+    return [word for fd in MACHINE_NETWORK for word in ("nsenter", f"--net=/proc/{os.getpid()}/fd/{fd}")] + list(argv)
+
+
 def own_namespaces():
     """A mount and a network namespace of the session's own.  The mounts are cut off from the machine first, then shared
     again among whatever is started here; where nook keeps things by default, the session has empty places of its own."""
+    MACHINE_NETWORK.append(os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC))
     call("unshare", CLONE_NEWNS | CLONE_NEWNET)
     for propagation in (MS_PRIVATE, MS_SHARED):
         call("mount", b"none", b"/", None, ctypes.c_ulong(MS_REC | propagation), None)

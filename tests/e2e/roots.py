@@ -8,6 +8,8 @@ import pathlib
 import shutil
 import subprocess
 
+import leaks
+
 DIRECTORIES = ("bin", "dev", "etc", "home", "proc", "root", "run", "sys", "tmp", "usr/bin", "var/tmp")
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n"
 GROUP = "root:x:0:\nusers:x:100:user\nnogroup:x:65534:\nuser:x:1000:\n"
@@ -79,8 +81,8 @@ def debian():
         half = cache() / "half-made"
         shutil.rmtree(half, ignore_errors=True)
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={','.join(DEBIAN_PACKAGES)}", codename, half,
-             apt_mirror(codename)],
+            leaks.on_machine_network("debootstrap", "--variant=minbase", f"--include={','.join(DEBIAN_PACKAGES)}", codename,
+                                     half, apt_mirror(codename)),
             check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         shutil.rmtree(half / "var/cache/apt")
         half.rename(root)
