@@ -3,12 +3,13 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "sys/pid.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { TREE_MAX = 1 << 16, STAT_MAX = 4096, CHILDREN_MAX = 1 << 20 };
+enum { TREE_MAX = 1 << 16, CHILDREN_MAX = 1 << 20 };
 
 struct pids {
 	pid_t *items;
@@ -26,27 +27,14 @@ static void pids_add(struct pids *p, pid_t pid)
 	p->items[p->n++] = pid;
 }
 
-/* utime stime cutime cstime: fields 14 to 17 of /proc/PID/stat, the name in field 2 may hold anything. */
 static int add_times(pid_t pid, struct usage *u)
 {
-	unsigned long long user = 0, system = 0, children_user = 0, children_system = 0;
 	uint64_t tick = 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
-	char path[64], text[STAT_MAX], *rest;
-	ssize_t n;
+	struct pid_stat st;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	n = fd < 0 ? -errno : fd_read(fd, text, sizeof(text) - 1);
-	if (n < 0)
-		return (int)n;
-	text[n] = 0;
-	rest = strrchr(text, ')');
-	if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu", &user, &system,
-				&children_user, &children_system) != 4)
-		return -EPROTO;
-	u->user_us += (user + children_user) * tick;
-	u->system_us += (system + children_system) * tick;
+	TRY(pid_stat(AT_FDCWD, pid, &st));
+	u->user_us += (st.user_ticks + st.children_user_ticks) * tick;
+	u->system_us += (st.system_ticks + st.children_system_ticks) * tick;
 	u->pids++;
 	return 0;
 }

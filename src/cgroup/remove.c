@@ -153,8 +153,13 @@ static int read_hierarchy(const char *list, long *ret_number, long *ret_groups)
 
 	TRY(file_read(AT_FDCWD, "/proc/cgroups", 64 * 1024, &text, NULL));
 	for (const char *p = buf_text(&text); *p;) {
-		if (!strncmp(p, list, len) && sscanf(p + len, " %ld %ld", ret_number, ret_groups) == 2)
+		if (strncmp(p, list, len) == 0 && p[len] == '\t') {
+			char *end;
+
+			*ret_number = strtol(p + len, &end, 10);
+			*ret_groups = strtol(end, &end, 10);
 			return 0;
+		}
 		p += strcspn(p, "\n");
 		p += *p == '\n';
 	}

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/dir.h"
+#include "sys/pid.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -73,17 +74,9 @@ struct link {
 
 static pid_t parent_of(pid_t pid)
 {
-	AUTO_VALUE(buf_done) struct buf text = {0};
-	char name[40];
-	const char *end;
-	int parent = -1;
+	struct pid_stat st;
 
-	(void)snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
-	if (file_read(AT_FDCWD, name, SMALL, &text, NULL) < 0)
-		return -1;
-	/* The command's name may hold anything; the last bracket ends it. */
-	end = strrchr(buf_text(&text), ')');
-	return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : -1;
+	return pid_stat(AT_FDCWD, pid, &st) < 0 ? -1 : st.parent;
 }
 
 /* PID and its descendants, without the caller. */

@@ -54,6 +54,8 @@ int pid_stat_parse(const char *text, struct pid_stat *ret)
 	ret->session = (pid_t)field[6];
 	ret->user_ticks = field[14];
 	ret->system_ticks = field[15];
+	ret->children_user_ticks = field[16];
+	ret->children_system_ticks = field[17];
 	ret->start = field[22];
 	return 0;
 }
