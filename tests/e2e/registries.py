@@ -12,6 +12,7 @@ import http.server
 import io
 import json
 import random
+import re
 import socket
 import ssl
 import subprocess
@@ -285,7 +286,8 @@ class Tokens:
         if self.left.get(token, 0) > 0:
             self.left[token] -= 1
             return self.registry(request)
-        scope = "" if request.path == "/v2/" else f',scope="repository:{request.path[4:].rsplit("/", 2)[0]}:pull"'
+        repository = re.split("/(?:blobs|manifests|tags|referrers)/", request.path[len("/v2/"):])[0]
+        scope = f',scope="repository:{repository}:pull"' if repository else ""
         return Reply.json({"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}, 401,
                           **{"WWW-Authenticate": f'Bearer realm="{self.realm}",service="here, and there"{scope}'})
 
