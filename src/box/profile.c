@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "sys/selfexe.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -18,18 +19,12 @@ const char *box_own_dir(struct arena *a)
 	char path[PATH_MAX];
 	const char *slash;
 	Dl_info info;
-	ssize_t n;
 
 	if (dladdr((void *)(uintptr_t)box_own_dir, &info) && info.dli_fname && info.dli_fname[0] == '/') {
 		slash = strrchr(info.dli_fname, '/');
 		return arena_strndup(a, info.dli_fname, (size_t)(slash - info.dli_fname));
 	}
-	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	if (n <= 0)
-		return NULL;
-	path[n] = 0;
-	slash = strrchr(path, '/');
-	return arena_strndup(a, path, (size_t)(slash - path));
+	return selfexe_dir(path, sizeof(path), NULL) < 0 ? NULL : arena_strdup(a, path);
 }
 
 static void places(struct nook_box *b, const char *name, const char *ret[PLACES + 1])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bundle/config.h"
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "bundle/tables.h"
 #include "security/seccomp_profile.h"
@@ -9,6 +10,7 @@
 
 #include <stdio.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
 
 /* ---- version -------------------------------------------------------------------------------------------------------- */
 
@@ -515,6 +517,35 @@ int config_load_process(int dir, const char *name, struct spec *s, struct nook_e
 	s->process = p;
 	s->has_process = true;
 	return 0;
+}
+
+/* "user" as a value: it is a key, of process, in every configuration. */
+static bool has_user_value(const char *text)
+{
+	static const char word[] = "\"user\"";
+
+	for (const char *at = text; (at = strstr(at, word)); at += sizeof(word) - 1) {
+		const char *before = at;
+
+		while (before > text && strchr(" \t\r\n", before[-1]))
+			before--;
+		if (before > text && before[-1] == ':')
+			return true;
+	}
+	return false;
+}
+
+bool config_may_have_userns(const char *bundle, const char *file)
+{
+	AUTO_VALUE(buf_done) struct buf path = {0};
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	struct stat st;
+
+	buf_addf(&path, "%s%s", file ? file : bundle, file ? "" : "/config.json");
+	if (stat(buf_text(&path), &st) < 0 || !S_ISREG(st.st_mode) ||
+		file_read_piece(AT_FDCWD, buf_text(&path), JSON_LIMIT, &text, NULL) < 0)
+		return true;
+	return has_user_value(buf_text(&text));
 }
 
 int config_load_bundle(const char *bundle, const char *file, struct spec *s, struct nook_error *e)

@@ -19,6 +19,10 @@ int config_read(struct json_object *root, struct spec *s, struct nook_error *e);
  * container is added, and spec_check() has said yes. */
 int config_load_bundle(const char *bundle, const char *file, struct spec *s, struct nook_error *e);
 
+/* May the configuration ask for a user namespace?  A look at its text, for who wants to know before it is parsed; yes for
+ * what is no regular file, because it may be read only once. */
+bool config_may_have_userns(const char *bundle, const char *file);
+
 void config_text(const struct spec *s, enum json_style style, struct buf *text);
 
 /* A file with the "process" object alone (exec --process): replaces S->process and says so in S->has_process. */

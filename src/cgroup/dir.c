@@ -300,9 +300,9 @@ int cgroup_limit(int dir, const char *file, const char *value, bool optional, st
 
 	while (r == -ENOENT && *file) {
 		size_t len = strcspn(file, "|"), value_len = several ? strcspn(value, "|") : strlen(value);
-		char name[NAME_MAX + 1];
+		char name[PATH_MAX];
 
-		if (len > NAME_MAX)
+		if (len >= sizeof(name))
 			return err_num(e, STEP_LIMIT, file, ENAMETOOLONG);
 		memcpy(name, file, len);
 		name[len] = 0;

@@ -9,9 +9,11 @@
 #include "base/text.h"
 #include "cgroup/dir.h"
 
+#include <limits.h>
 #include <linux/membarrier.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -25,18 +27,24 @@ static int64_t now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-/* "frozen 1" in cgroup.events: 1 or 0. */
+/* "frozen 1" in cgroup.events, "FROZEN" in freezer.state. */
+static bool says_frozen(const char *text)
+{
+	const char *at = strstr(text, "frozen ");
+
+	return (at && at[7] == '1') || text_after(text, "FROZEN");
+}
+
+/* 1 or 0. */
 static int read_frozen(int events)
 {
 	char text[256];
-	const char *at;
 	ssize_t n = pread(events, text, sizeof(text) - 1, 0);
 
 	if (n < 0)
 		return -errno;
 	text[n] = 0;
-	at = strstr(text, "frozen ");
-	return at && at[7] == '1';
+	return says_frozen(text);
 }
 
 static int wait_v2(int dir, int want, int timeout_ms)
@@ -126,7 +134,20 @@ int cgroup_thaw(const struct cgroup *c, struct nook_error *e)
 	return r < 0 ? err_num(e, STEP_FREEZE, c->dirs[0], r) : 0;
 }
 
-int cgroup_is_frozen(const struct cgroup *c)
+/* What FILE in the group says; -ENOENT where it has none. */
+static int read_state(const char *group, const char *file)
+{
+	char path[PATH_MAX];
+	auto_close int fd = -EBADF;
+
+	if (snprintf(path, sizeof(path), "%s/%s", group, file) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : read_frozen(fd);
+}
+
+/* By the long way: hierarchies that are mounted nowhere, or under names of their own. */
+static int is_frozen_anywhere(const struct cgroup *c)
 {
 	bool v2 = false;
 	auto_close int dir = cgroup_open_freezer(c, &v2);
@@ -134,10 +155,18 @@ int cgroup_is_frozen(const struct cgroup *c)
 
 	if (dir < 0)
 		return 0;
-	if (v2) {
-		auto_close int events = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	if (cgroup_read(dir, v2 ? "cgroup.events" : "freezer.state", text, sizeof(text)) < 0)
+		return 0;
+	return says_frozen(text);
+}
 
-		return events < 0 ? -errno : read_frozen(events);
-	}
-	return cgroup_read(dir, "freezer.state", text, sizeof(text)) > 0 && text_after(text, "FROZEN") != NULL;
+int cgroup_is_frozen(const struct cgroup *c)
+{
+	int r = -ENOENT;
+
+	/* From the end, where the v2 group usually stands. */
+	for (size_t i = c->n; i-- > 0 && r == -ENOENT;)
+		if (c->dirs[i][0] == '/')
+			r = read_state(c->dirs[i], strstr(c->dirs[i], "/freezer/") ? "freezer.state" : "cgroup.events");
+	return r == -ENOENT ? is_frozen_anywhere(c) : r;
 }

@@ -65,9 +65,9 @@ static bool is_fix_new(const struct doctor *d, const struct finding *f)
 	return true;
 }
 
-static void print_finding(const struct doctor *d, const struct finding *f, struct buf *out)
+static void print_finding(const struct doctor *d, const struct finding *f, bool in_color, struct buf *out)
 {
-	const char *color = d->cli->color ? states[f->state].color : "", *plain = d->cli->color ? "\033[0m" : "";
+	const char *color = in_color ? states[f->state].color : "", *plain = in_color ? "\033[0m" : "";
 
 	buf_addf(out, "  %s%-8s%s %-20s ", color, states[f->state].word, plain, f->name);
 	log_plain(f->detail, out);
@@ -81,6 +81,7 @@ static void print_finding(const struct doctor *d, const struct finding *f, struc
 
 static void print_text(const struct doctor *d, const struct utsname *u, struct buf *out)
 {
+	bool in_color = cli_has_color();
 	const char *group = "";
 
 	buf_addf(out, "nook " NOOK_VERSION " on Linux %s %s, as %s\n", u->release, u->machine, d->is_root ? "root" : "an ordinary user");
@@ -88,7 +89,7 @@ static void print_text(const struct doctor *d, const struct utsname *u, struct b
 		if (!text_is(group, d->items[i].group))
 			buf_addf(out, "\n%s\n", d->items[i].group);
 		group = d->items[i].group;
-		print_finding(d, &d->items[i], out);
+		print_finding(d, &d->items[i], in_color, out);
 	}
 	buf_adds(out, can_run(d) ? "\nContainers can run here.\n" : "\nContainers cannot run here until what is missing is there.\n");
 }

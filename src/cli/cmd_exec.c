@@ -8,6 +8,7 @@
 #include "runtime/container.h"
 #include "runtime/plan_file.h"
 #include "runtime/supervise.h"
+#include "sys/selfexe.h"
 
 #include <sys/ioctl.h>
 
@@ -55,14 +56,22 @@ static int process_of(struct cli *c, const struct exec_options *o, int argc, cha
 	return env_build(c->arena, &(struct env_sources){NULL, o->env_files, o->env, p->terminal}, &p->env, e);
 }
 
-static int exec_started(struct cli *c, const struct plan *p, struct nook_error *e)
+static int not_running(const struct container *c, struct nook_error *e)
+{
+	return err_why(e, STEP_CONTAINER, c->id, ESRCH, "it is not running");
+}
+
+static int exec_started(struct cli *c, const struct container *in, const struct plan *p, struct nook_error *e)
 {
 	struct launched l = LAUNCHED_INIT;
 	sigset_t before;
 	int code;
 
 	supervise_begin(&before);
-	code = launch(p, NULL, &l, e);
+	code = launch(p, &(struct launch_hooks){.alone = true}, &l, e);
+	/* What was not asked before, for it would be out of date at once. */
+	if (code < 0 && e->step != STEP_EXEC && container_status(in) == CONTAINER_STOPPED)
+		code = not_running(in, e);
 	if (code < 0) {
 		cli_error(c, e);
 		return supervise_status(e, code);
@@ -83,20 +92,21 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	const char **groups = NULL;
 	size_t n_groups = 0;
 
-	TRY(process_of(c, o, argc - 1, argv + 1, &process, e));
 	TRY(runtime_open(c->run, c->arena, &store, e));
 	TRY(container_load(store, argv[0], c->arena, &container, e));
-	switch (container_status(&container)) {
+	switch (container_status_noted(&container)) {
 	case CONTAINER_RUNNING:
 		break;
 	case CONTAINER_PAUSED:
 		return err_why(e, STEP_CONTAINER, container.id, EBUSY, "it is paused; nothing would run in it");
 	default:
-		return err_why(e, STEP_CONTAINER, container.id, ESRCH, "it is not running");
+		return not_running(&container, e);
 	}
-	auto_close int dir = TRY(container_open(store, container.id, e));
-
-	TRY(plan_load(dir, c->arena, &join.of, e));
+	TRY(plan_load(store, container.id, c->arena, &join.of, e));
+	/* As for nook run: before anything is read. */
+	if (!join.of->own_ids && !selfexe_is_protected())
+		TRY(selfexe_protect(c->argv, e));
+	TRY(process_of(c, o, argc - 1, argv + 1, &process, e));
 	for (size_t i = 0; i < container.n_cgroups; i++)
 		*arena_push(c->arena, &groups, &n_groups) = container.cgroups[i];
 	(void)arena_push(c->arena, &groups, &n_groups);
@@ -106,7 +116,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(plan_build_join(c->arena, &join, &plan, e));
 	if (o->explain)
 		return plan_explain(plan, o->explain, STDOUT_FILENO, e);
-	return exec_started(c, plan, e);
+	return exec_started(c, &container, plan, e);
 }
 
 const struct command cmd_exec = {

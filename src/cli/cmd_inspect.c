@@ -202,11 +202,10 @@ static void add_list(struct json_out *o, const char *key, const char *const *lis
 /* What was done to start it, a line for each step; nook run --explain says more of the same. */
 static void add_plan(struct json_out *o, struct store_run *r, const struct container *c, struct arena *a)
 {
-	auto_close int dir = container_open(r, c->id, NULL);
 	const struct plan *p = NULL;
 
 	json_out_array(o, "plan");
-	if (dir >= 0 && plan_load(dir, a, &p, NULL) == 0)
+	if (plan_load(r, c->id, a, &p, NULL) == 0)
 		for (uint32_t i = 0; i < p->n_steps; i++) {
 			const char *object = plan_str(p, p->steps[i].object);
 

@@ -17,6 +17,7 @@
 #include "runtime/tar.h"
 #include "spec/spec_defaults.h"
 #include "sys/pid.h"
+#include "sys/selfexe.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -29,6 +30,7 @@ struct run {
 	struct run_image *image; /* SOURCE_IMAGE */
 	struct spec *spec;
 	struct container state;
+	struct pid_stat self;
 	struct plan_host host;
 	struct cgroup_layout layout;
 	struct cgroup_want want;
@@ -108,6 +110,9 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 	if (is_image)
 		TRY(run_image_apply(r->cli, r->image, s, e));
 	TRY(run_namespaces(r->cli, r->options, s, e));
+	/* A script in the container may run this very program: nobody inside may write its file.  Before anything is read. */
+	if (!spec_has_own_ids(s, r->host.euid) && !selfexe_is_protected())
+		TRY(selfexe_protect(r->cli->argv, e));
 	TRY(run_process(r->cli, r->options, is_image ? &r->image->config.run : NULL, argv, argc, s, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
 	TRY(run_mounts(r->cli, r->options, &r->volumes, s, e));
@@ -170,20 +175,15 @@ static int run_plan(struct run *r, struct nook_error *e)
 	return 0;
 }
 
-static int start_time(pid_t pid, uint64_t *ret, struct nook_error *e)
-{
-	int r = pid_start_time(AT_FDCWD, pid, ret);
-
-	return r < 0 ? err_num(e, STEP_PROC, "stat", r) : 0;
-}
-
 static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
 {
 	struct run *r = data;
+	int n = pid_start_time(AT_FDCWD, pid, &r->state.pid_start);
 
 	(void)pidfd;
+	if (n < 0)
+		return err_num(e, STEP_PROC, "stat", n);
 	r->state.pid = pid;
-	TRY(start_time(pid, &r->state.pid_start, e));
 	r->state.started_ns = now_ns();
 	r->state.creating = false;
 	return container_save(r->dir, &r->state, e);
@@ -200,7 +200,7 @@ static void fail_on_purpose(struct plan *p)
 
 static int run_started(struct run *r, struct nook_error *e)
 {
-	struct launch_hooks hooks = {.born = born, .data = r};
+	struct launch_hooks hooks = {.born = born, .data = r, .self = &r->self};
 	struct launched l = LAUNCHED_INIT;
 	sigset_t before;
 	int code, status;
@@ -325,6 +325,7 @@ static int run_explained(struct run *r, struct nook_error *e)
 static int run_specified(struct run *r, int argc, char **argv, struct nook_error *e)
 {
 	struct spec *spec = r->spec;
+	int n;
 
 	TRY(run_spec(r, argc, argv, e));
 	if (spec->ns[NS_UTS].mode == NS_PRIVATE && !spec->hostname)
@@ -346,7 +347,10 @@ static int run_specified(struct run *r, int argc, char **argv, struct nook_error
 	r->state.n_volumes = r->volumes.n_texts;
 	r->state.tied = spec->process.die_with_parent;
 	r->state.supervisor = getpid();
-	TRY(start_time(r->state.supervisor, &r->state.supervisor_start, e));
+	n = pid_stat_self(&r->self);
+	if (n < 0)
+		return err_num(e, STEP_PROC, "stat", n);
+	r->state.supervisor_start = r->self.start;
 	r->dir = container_create(r->store, &r->state, e);
 	r->gone = r->dir < 0;
 	return r->dir < 0 ? r->dir : run_created(r, e);

@@ -74,7 +74,6 @@ static int log_format_read(struct call *call, struct nook_error *e)
 
 static int settle(struct call *call, struct nook_error *e)
 {
-	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 	struct globals *g = &call->globals;
 	struct cli *c = &call->cli;
 
@@ -86,7 +85,6 @@ static int settle(struct call *call, struct nook_error *e)
 	c->run = g->run && g->run[0] ? g->run : NULL;
 	c->debug = g->debug;
 	c->quiet = g->quiet;
-	c->color = !(no_color && no_color[0]) && term && !text_is(term, "dumb") && isatty(STDOUT_FILENO);
 	return places_default(c, e);
 }
 
@@ -196,6 +194,8 @@ int main(int argc, char **argv)
 	void *options = NULL;
 	int r;
 
+	/* As it was: the parser moves options before arguments. */
+	call.cli.argv = arena_memdup(arena, argv, ((size_t)argc + 1) * sizeof(*argv));
 	if (parse(&call, &argc, &argv, &options, &e) < 0) {
 		(void)log_format_read(&call, NULL); /* it may have stood before what was wrong */
 		return misused(&call, &e);

@@ -69,8 +69,11 @@ static void user_run(struct cli *c, uid_t uid)
 
 int places_default(struct cli *c, struct nook_error *e)
 {
-	uid_t uid = geteuid();
+	uid_t uid;
 
+	if (c->root && c->run)
+		return 0;
+	uid = geteuid();
 	if (!c->root && uid == 0)
 		c->root = "/var/lib/nook";
 	if (!c->run && uid == 0)

@@ -141,6 +141,7 @@ int run_security(struct cli *c, const struct run_options *o, struct spec *s, str
 	nesting(s, &caps);
 	set_caps(s, caps);
 	if (o->masks.n || o->unmasks.n) {
+		s->default_masks = false;
 		s->masked = without(c->arena, s->masked, &o->unmasks, &o->masks);
 		s->readonly = without(c->arena, s->readonly, &o->unmasks, NULL);
 	}

@@ -15,10 +15,14 @@ enum log_format { LOG_TEXT, LOG_JSON };
 struct cli {
 	const char *root; /* --root, NOOK_ROOT: images, volumes; /var/lib/nook or $XDG_DATA_HOME/nook */
 	const char *run;  /* --run, NOOK_RUN: state of containers; /run/nook or $XDG_RUNTIME_DIR/nook */
-	bool debug, quiet, color;
+	bool debug, quiet;
 	enum log_format log_format;
 	struct arena *arena; /* lives as long as the program */
+	char *const *argv;   /* of the program, to start it anew (sys/selfexe.h) */
 };
+
+/* May stdout have colours: is it a terminal that knows them, and does NO_COLOR not forbid it? */
+bool cli_has_color(void);
 
 struct command {
 	const char *name;    /* "run" */

@@ -2,6 +2,7 @@
 #include "command/log.h"
 
 #include "base/fd.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -150,4 +151,11 @@ void cli_error(const struct cli *c, const struct nook_error *e)
 
 	(void)nook_error_text(e, message, sizeof(message));
 	log_write(c->log_format, &(struct log_line){"error", message, nook_error_hint(e), e});
+}
+
+bool cli_has_color(void)
+{
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+
+	return !(no_color && no_color[0]) && term && !text_is(term, "dumb") && isatty(STDOUT_FILENO);
 }

@@ -6,7 +6,10 @@
 #include "sys/resctrl.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
+#include <stdio.h>
+#include <string.h>
 
 int apply_cgroup_dir(struct walk *w, const struct step *s, struct nook_error *e)
 {
@@ -32,12 +35,48 @@ int apply_cgroup_open(struct walk *w, const struct step *s, struct nook_error *e
 	return 0;
 }
 
+/* Is step AT a write to the same file as S?  (Lists of devices are written line by line.) */
+static bool is_same_file(const struct walk *w, const struct step *s, uint32_t at)
+{
+	const struct step *other = at < w->plan->n_steps ? &w->plan->steps[at] : NULL;
+
+	return other && other->kind == DO_CGROUP_WRITE && other->slot != SLOT_NONE && other->slot == s->slot &&
+	       !(other->flags & PATH_OPTIONAL) && !(s->flags & PATH_OPTIONAL) && !strchr(walk_str(w, s->cgroup.file), '|') &&
+	       !strcmp(walk_str(w, other->cgroup.file), walk_str(w, s->cgroup.file));
+}
+
+/* One of several values for one file, which stays open between them. */
+static int limit_in_row(struct walk *w, const struct step *s, const char *file, const char *value, struct nook_error *e)
+{
+	int r = 0;
+
+	if (w->limit < 0)
+		w->limit = openat(walk_slot(w, s->slot), file, O_WRONLY | O_CLOEXEC);
+	if (w->limit < 0 || write(w->limit, value, strlen(value)) < 0)
+		r = err_sys(e, STEP_LIMIT, file);
+	if (r < 0 || !is_same_file(w, s, w->at + 1))
+		close_fd(&w->limit);
+	return r;
+}
+
 int apply_cgroup_write(struct walk *w, const struct step *s, struct nook_error *e)
 {
+	const char *file = walk_str(w, s->cgroup.file), *value = walk_str(w, s->cgroup.value);
+	bool optional = s->flags & PATH_OPTIONAL;
+	char path[PATH_MAX];
+	int r;
+
 	/* 1: a default that this machine lacks; the planner has noted it. */
-	TRY(cgroup_limit(walk_slot(w, s->slot), walk_str(w, s->cgroup.file), walk_str(w, s->cgroup.value),
-		s->flags & PATH_OPTIONAL, e));
-	return 0;
+	if (is_same_file(w, s, w->at - 1) || is_same_file(w, s, w->at + 1))
+		return limit_in_row(w, s, file, value, e);
+	if (s->slot != SLOT_NONE) {
+		TRY(cgroup_limit(walk_slot(w, s->slot), file, value, optional, e));
+		return 0;
+	}
+	if (snprintf(path, sizeof(path), "%s/%s", walk_str(w, s->cgroup.dir), file) >= (int)sizeof(path))
+		return err_num(e, STEP_LIMIT, file, ENAMETOOLONG);
+	r = cgroup_limit(AT_FDCWD, path, value, optional, NULL);
+	return r < 0 ? err_num(e, STEP_LIMIT, file, r) : 0;
 }
 
 int apply_cgroup_bpf(struct walk *w, const struct step *s, struct nook_error *e)

@@ -3,15 +3,13 @@
 #include "launch/apply_mount.h"
 
 #include "sys/inroot.h"
+#include "sys/pty.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 static int node_make(int dev, const struct plan_node *n, struct nook_error *e)
 {
@@ -105,18 +103,10 @@ int apply_symlink(struct walk *w, const struct step *s, struct nook_error *e)
 	return 0;
 }
 
-static bool is_devpts(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 && fs.f_type == DEVPTS_SUPER_MAGIC;
-}
-
 int apply_console(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	struct winsize size = {.ws_row = s->console.rows, .ws_col = s->console.columns};
 	auto_close int master = -EBADF;
-	int unlock = 0, r;
+	int r;
 
 	/* In a container that runs already its devpts is found by name, and checked below. */
 	if (w->pts < 0 && w->root < 0)
@@ -124,14 +114,10 @@ int apply_console(struct walk *w, const struct step *s, struct nook_error *e)
 	if (w->pts < 0)
 		return err_why(e, STEP_CONSOLE, "/dev/pts", ENOENT, "a terminal needs a devpts mount");
 	/* Through the descriptors of our own mount and of the master: no name in the container is looked up. */
-	master = openat(w->pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (master < 0 || !is_devpts(master) || ioctl(master, TIOCSPTLCK, &unlock) < 0)
-		return err_sys(e, STEP_CONSOLE, "/dev/pts/ptmx");
-	w->terminal = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (w->terminal < 0)
-		return err_sys(e, STEP_CONSOLE, "/dev/pts");
-	if ((size.ws_row || size.ws_col) && ioctl(master, TIOCSWINSZ, &size) < 0)
-		return err_sys(e, STEP_CONSOLE, "size");
+	master = TRY(pty_open_master(w->pts, e));
+	w->terminal = TRY(pty_open_slave(master, e));
+	if (s->console.rows || s->console.columns)
+		TRY(pty_set_size(master, s->console.rows, s->console.columns, e));
 	if (s->console.uid && fchown(w->terminal, s->console.uid, (gid_t)-1) < 0)
 		return err_sys(e, STEP_CONSOLE, "owner");
 	if (s->console.bind_console) {

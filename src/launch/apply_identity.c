@@ -76,7 +76,7 @@ int apply_set_ids(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *object = walk_str(w, s->object);
 
-	if (w->is_root && !w->uid && !w->gid && !w->n_groups)
+	if (walk_is_root(w))
 		return 0;
 	/* Capabilities in the permitted set must outlive the change of uid; DO_CAPS then says which stay. */
 	if (w->uid && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Masks and read-only paths.  A file is covered by the host's /dev/null, whose device number is checked, never by the
- * container's; a directory by one empty read-only tmpfs that all of them share.
+ * container's; a directory by an empty read-only tmpfs that all of one place share.
  */
 #include "launch/apply_mount.h"
 
@@ -66,22 +66,19 @@ static int empty_clone(struct walk *w, struct nook_error *e)
 	return fd < 0 ? err_sys(e, STEP_MASK, "tmpfs") : fd;
 }
 
-/* Attaches COVER over base/path: 0, or -errno unrecorded.  base -EBADF: looked up below the container's root. */
-static int cover(struct walk *w, int cover_fd, int base, const char *path)
+/* Attaches COVER over PATH, looked up below the container's root: 0, or -errno unrecorded. */
+static int cover(struct walk *w, int cover_fd, const char *path)
 {
-	int at;
+	int at = inroot_open_raw(w->root, path, O_PATH | O_CLOEXEC, 0);
 
-	if (base >= 0)
-		return move_mount(cover_fd, "", base, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
-	at = inroot_open_raw(w->root, path, O_PATH | O_CLOEXEC, 0);
 	if (at < 0)
 		return at;
 	return move_mount(cover_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
 /* What covers the paths of one step.  A cover that finds nothing to cover is kept for the next path: closing a mount that
- * is attached nowhere waits for an RCU grace period.  In a file system of our own, which is the working directory then, the first cover
- * of a kind is attached by descriptor and the others are binds of that one: one system call each. */
+ * is attached nowhere waits for an RCU grace period.  In a file system of our own, which is the working directory then, names
+ * are enough: the first cover of a kind is made in place and the others are binds of that one, one system call each. */
 struct covers {
 	int base;
 	int null, empty;        /* a cover not yet used, or -EBADF */
@@ -93,15 +90,11 @@ static int mask_file(struct walk *w, struct covers *c, const char *path, struct 
 {
 	int r;
 
-	if (c->first_null)
-		return mount(c->first_null, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 	if (c->null < 0)
 		c->null = TRY(null_clone(w, e));
-	r = cover(w, c->null, c->base, path);
-	if (r == 0) {
+	r = cover(w, c->null, path);
+	if (r == 0)
 		c->null = -EBADF;
-		c->first_null = c->base >= 0 ? path : NULL;
-	}
 	return r;
 }
 
@@ -109,18 +102,51 @@ static int mask_dir(struct walk *w, struct covers *c, const char *path, struct n
 {
 	int r;
 
-	if (c->first_dir)
-		return mount(c->first_dir, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 	if (c->empty < 0)
 		c->empty = TRY(empty_clone(w, e));
-	r = cover(w, c->empty, c->base, path);
+	r = cover(w, c->empty, path);
 	if (r == 0) {
 		if (w->mask_dir < 0)
 			w->mask_dir = c->empty;
 		c->empty = -EBADF;
-		c->first_dir = c->base >= 0 ? path : NULL;
 	}
 	return r;
+}
+
+/* Is what covers BASE/PATH the null device, and nothing that could follow the host's mounts? */
+static int null_seal(int base, const char *path, struct nook_error *e)
+{
+	struct mount_attr a = {.propagation = MS_PRIVATE};
+	struct stat st;
+
+	if (fstatat(base, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, STEP_MASK, path);
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return err_why(e, STEP_MASK, "/dev/null", ENODEV, "the host's is not the null device");
+	return mount_setattr(base, path, 0, &a, sizeof(a)) < 0 ? err_sys(e, STEP_MASK, path) : 0;
+}
+
+static int mask_file_here(struct covers *c, const char *path)
+{
+	if (c->first_null)
+		return mount(c->first_null, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+	if (mount("/dev/null", path, NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	c->first_null = path;
+	return 0;
+}
+
+static int mask_dir_here(struct covers *c, const char *path)
+{
+	/* Read-only as a mount, so that nothing can ever be made in it. */
+	enum { FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC };
+
+	if (c->first_dir)
+		return mount(c->first_dir, path, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+	if (mount("tmpfs", path, "tmpfs", FLAGS, "mode=0555") < 0)
+		return -errno;
+	c->first_dir = path;
+	return 0;
 }
 
 int apply_mask(struct walk *w, const struct step *s, struct nook_error *e)
@@ -128,20 +154,27 @@ int apply_mask(struct walk *w, const struct step *s, struct nook_error *e)
 	struct covers c = {.base = base_of(w, walk_str(w, s->mask.base)), .null = -EBADF, .empty = -EBADF};
 	const char *path = plan_at(w->plan, s->mask.paths.at);
 
-	TRY(null_open(w, e));
-	if (c.base >= 0 && fchdir(c.base) < 0)
+	if (c.base < 0)
+		TRY(null_open(w, e));
+	else if (walk_chdir(w, c.base) < 0)
 		return err_sys(e, STEP_MASK, walk_str(w, s->mask.base));
 	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path)) {
 		/* "name/" is known to be a directory, if it is there at all. */
 		bool is_dir = path[strlen(path) - 1] == '/';
-		int r = is_dir ? mask_dir(w, &c, path, e) : mask_file(w, &c, path, e);
+		int r;
 
+		if (is_dir)
+			r = c.base >= 0 ? mask_dir_here(&c, path) : mask_dir(w, &c, path, e);
+		else
+			r = c.base >= 0 ? mask_file_here(&c, path) : mask_file(w, &c, path, e);
 		/* A file cannot be mounted on a directory: move_mount(2) and mount(2) say so in two ways. */
 		if (!is_dir && (r == -EINVAL || r == -ENOTDIR))
-			r = mask_dir(w, &c, path, e);
+			r = c.base >= 0 ? mask_dir_here(&c, path) : mask_dir(w, &c, path, e);
 		/* What is not there needs no mask. */
 		if (r < 0 && r != -ENOENT)
 			return err_num(e, STEP_MASK, path, r);
+		if (c.first_null == path)
+			TRY(null_seal(c.base, path, e));
 	}
 	return 0;
 }
@@ -166,12 +199,12 @@ static int readonly_one(struct walk *w, int base, const char *path, struct nook_
 
 /* A bind has the attributes of the mount that it is a part of: while the whole is read-only, each path is bound on
  * itself. */
-static int readonly_bare(int base, const struct step *s, const char *path, struct nook_error *e)
+static int readonly_bare(struct walk *w, int base, const struct step *s, const char *path, struct nook_error *e)
 {
 	const char *object = path;
 
 	TRY(set_attr(base, MOUNT_ATTR_RDONLY, 0, 0, 0, object, e));
-	if (fchdir(base) < 0)
+	if (walk_chdir(w, base) < 0)
 		return err_sys(e, STEP_MASK, object);
 	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path))
 		if (mount(path, path, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
@@ -185,7 +218,7 @@ int apply_readonly(struct walk *w, const struct step *s, struct nook_error *e)
 	const char *path = plan_at(w->plan, s->mask.paths.at);
 
 	if (base >= 0 && s->flags & READONLY_BARE)
-		return readonly_bare(base, s, path, e);
+		return readonly_bare(w, base, s, path, e);
 	for (uint32_t i = 0; i < s->mask.paths.n; i++, path = plan_next(path))
 		TRY(readonly_one(w, base, path, e));
 	return 0;

@@ -55,7 +55,11 @@ int fs_make(const struct walk *w, const struct step *s, const char *fstype, stru
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fs_refused(fs, step_kinds[s->kind].error, object, e);
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, attr);
-	return mnt < 0 ? fs_refused(fs, step_kinds[s->kind].error, object, e) : mnt;
+	if (mnt < 0)
+		return fs_refused(fs, step_kinds[s->kind].error, object, e);
+	if (s->stage == STAGE_PREPARE)
+		(void)close(fs); /* the parent stays; the child is about to exec */
+	return mnt;
 }
 
 int attach_to(int mnt, int target, enum step_id step, const char *object, struct nook_error *e)
@@ -108,7 +112,6 @@ int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *source = walk_str(w, s->mount.source);
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-	struct stat st;
 	int fd;
 
 	if (s->flags & PATH_RECURSIVE)
@@ -124,11 +127,7 @@ int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
 	if (fd < 0 && errno == EINVAL && !(s->flags & PATH_RECURSIVE))
 		return err_why(e, STEP_SOURCE, source, EINVAL, "other file systems are mounted below it, and only with them can it be shown");
 	if (fd < 0)
-		return err_sys(e, STEP_SOURCE, source);
-	if ((s->flags & PATH_ROOT) && (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))) {
-		(void)close(fd);
-		return err_num(e, STEP_SOURCE, source, ENOTDIR);
-	}
+		return err_sys(e, STEP_SOURCE, walk_str(w, s->object));
 	w->slots[s->slot] = fd;
 	return 0;
 }
@@ -160,7 +159,7 @@ int apply_idmap_mount(struct walk *w, const struct step *s, struct nook_error *e
 	if (s->idmap.uid_map.at)
 		own = TRY(userns_make(walk_str(w, s->idmap.uid_map), walk_str(w, s->idmap.gid_map), e));
 	else if (w->child_userns < 0)
-		w->child_userns = openat(w->child_proc, "ns/user", O_RDONLY | O_CLOEXEC);
+		w->child_userns = openat(TRY(walk_child_proc(w, e)), "ns/user", O_RDONLY | O_CLOEXEC);
 	if (own < 0 && w->child_userns < 0)
 		return err_sys(e, STEP_ATTR, "ns/user");
 	a.userns_fd = (uint64_t)(own >= 0 ? own : w->child_userns);
@@ -219,7 +218,7 @@ static int place_of(const struct walk *w, const char *target, const char **ret_r
 	for (size_t i = 0; i < w->n_places; i++) {
 		size_t len = strlen(w->places[i].path);
 
-		if (len > longest && !strncmp(target, w->places[i].path, len) && target[len] == '/') {
+		if (len >= longest && !strncmp(target, w->places[i].path, len) && target[len] == '/') {
 			longest = len;
 			fd = w->places[i].fd;
 			*ret_rest = target + len + 1;
@@ -229,20 +228,17 @@ static int place_of(const struct walk *w, const char *target, const char **ret_r
 }
 
 /* In a fresh file system there is no planted link, so the name is enough. */
-static int attach_trusted(struct walk *w, const struct step *s, int mnt, const char *target, struct nook_error *e)
+static int attach_trusted(const struct walk *w, int mnt, const char *target, struct nook_error *e)
 {
 	const char *rest = "";
 	int place = place_of(w, target, &rest);
 
 	if (place < 0)
 		return 1;
-	/* What is shown gets a directory in a tmpfs that is still empty. */
-	if (s->kind != DO_SHOW) {
-		if (move_mount(mnt, "", place, rest, MOVE_MOUNT_F_EMPTY_PATH) == 0)
-			return 0;
-		if (errno != ENOENT || strchr(rest, '/'))
-			return err_sys(e, STEP_MOUNT, target);
-	}
+	if (move_mount(mnt, "", place, rest, MOVE_MOUNT_F_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT || strchr(rest, '/'))
+		return err_sys(e, STEP_MOUNT, target);
 	if (mkdirat(place, rest, 0755) < 0 || move_mount(mnt, "", place, rest, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(e, STEP_MOUNT, target);
 	return 0;
@@ -259,7 +255,7 @@ static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, st
 		w->root = mnt;
 		return 0;
 	}
-	if (s->flags & PATH_TRUSTED && TRY(attach_trusted(w, s, mnt, target, e)) == 0)
+	if (s->flags & PATH_TRUSTED && TRY(attach_trusted(w, mnt, target, e)) == 0)
 		return 0;
 	/* "/proc": move_mount(2) follows no link in the last component, and there is no other.  What it refuses is made, or
 	 * explained, by the longer way. */
@@ -282,11 +278,32 @@ int mount_attach(struct walk *w, const struct step *s, int mnt, struct nook_erro
 	return attach(w, s, mnt, true, e);
 }
 
+/* mount(2) makes and attaches a file system in one call, where the name of the target is enough.  It does not say what it
+ * dislikes, so whatever it refuses is tried, and explained, by the longer way. */
+static bool mount_at_once(struct walk *w, const struct step *s)
+{
+	const char *fstype = walk_str(w, s->mount.fstype), *source = walk_str(w, s->mount.source), *rest = "";
+	int place = s->flags & MOUNT_AT_ONCE ? place_of(w, walk_str(w, s->mount.target), &rest) : -EBADF;
+
+	if (place < 0 || walk_chdir(w, place) < 0)
+		return false;
+	/* MOUNT_ATTR_NOSUID, NODEV and NOEXEC are the same bits as MS_*. */
+	for (;;) {
+		if (mount(*source ? source : fstype, rest, fstype, s->mount.attr_set, walk_str(w, s->mount.data)) == 0)
+			return true;
+		if (errno != ENOENT || mkdirat(place, rest, 0755) < 0)
+			return false;
+	}
+}
+
 int apply_mount(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *target = walk_str(w, s->mount.target);
-	int mnt = TRY(fs_make(w, s, walk_str(w, s->mount.fstype), e));
+	int mnt;
 
+	if (mount_at_once(w, s))
+		return 0;
+	mnt = TRY(fs_make(w, s, walk_str(w, s->mount.fstype), e));
 	TRY(attach(w, s, mnt, true, e));
 	if (s->mount.propagation)
 		TRY(set_attr(mnt, 0, 0, s->mount.propagation & ~(uint64_t)MS_REC,
@@ -332,14 +349,38 @@ int apply_bind(struct walk *w, const struct step *s, struct nook_error *e)
 	return remember(w, s, mnt, e);
 }
 
+/* The directory is bound by name; the last one of a view then sets the attributes of them all and of the tmpfs that they
+ * are in: in a new user namespace clones of shared mounts are slaves until then. */
+static int show_trusted(struct walk *w, const struct step *s, struct nook_error *e)
+{
+	const char *target = walk_str(w, s->mount.target), *rest = "", *slash;
+	struct mount_attr a = {.attr_set = s->mount.rec_attr_set, .propagation = MS_PRIVATE};
+	int place = place_of(w, target, &rest);
+	char view[64];
+
+	slash = strrchr(rest, '/');
+	if (place < 0 || !slash || slash - rest >= (ssize_t)sizeof(view))
+		return 1;
+	if (mkdirat(place, rest, 0755) < 0 || walk_chdir(w, place) < 0 ||
+		mount(walk_str(w, s->mount.source), rest, NULL, MS_BIND, NULL) < 0)
+		return err_sys(e, STEP_MOUNT, target);
+	if (!(s->flags & SHOW_LAST))
+		return 0;
+	memcpy(view, rest, (size_t)(slash - rest));
+	view[slash - rest] = 0;
+	return mount_setattr(place, view, AT_RECURSIVE, &a, sizeof(a)) < 0 ? err_sys(e, STEP_ATTR, target) : 0;
+}
+
 int apply_show(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *source = walk_str(w, s->mount.source);
-	int mnt = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	int mnt;
 
+	if (s->flags & PATH_TRUSTED && TRY(show_trusted(w, s, e)) == 0)
+		return 0;
+	mnt = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 	if (mnt < 0)
 		return err_sys(e, STEP_SOURCE, source);
-	/* Where the host's mounts are shared, a clone made in a new user namespace is still their slave. */
 	TRY(set_attr(mnt, s->mount.rec_attr_set, 0, MS_PRIVATE, 0, walk_str(w, s->object), e));
 	return attach(w, s, mnt, true, e);
 }

@@ -34,9 +34,11 @@ int apply_open_ns(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_join_ns(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	/* What lives in the namespace that is about to be entered must not look into this process. */
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (setns(walk_slot(w, s->slot), (int)s->ns.flags) < 0) {
+	/* What lives in the namespace that is about to be entered must not look into this process.  A pid namespace is entered
+	 * by children only: where it is joined along with all others, nobody inside can see this process. */
+	if (!(s->ns.flags & CLONE_NEWPID))
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (setns(walk_slot(w, s->slot), (int)(w->in_pidns ? s->ns.flags & ~(uint64_t)CLONE_NEWPID : s->ns.flags)) < 0) {
 		const char *object = walk_str(w, s->object);
 		int r = err_sys(e, STEP_NAMESPACE, object);
 
@@ -51,7 +53,7 @@ int apply_join_ns(struct walk *w, const struct step *s, struct nook_error *e)
 
 static int map_write(struct walk *w, const char *file, const char *map, struct nook_error *e)
 {
-	auto_close int fd = openat(w->child_proc, file, O_WRONLY | O_CLOEXEC);
+	auto_close int fd = openat(TRY(walk_child_proc(w, e)), file, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, map, strlen(map)) < 0) {
 		int r = err_sys(e, STEP_IDMAP, file);
@@ -95,7 +97,7 @@ int apply_idmap(struct walk *w, const struct step *s, struct nook_error *e)
 		return map_by_helper(w, "newgidmap", gid_map, e);
 	}
 	if (s->idmap.deny_setgroups)
-		TRY(file_write(w->child_proc, "setgroups", "deny", STEP_IDMAP, e));
+		TRY(map_write(w, "setgroups", "deny", e));
 	TRY(map_write(w, "uid_map", uid_map, e));
 	return map_write(w, "gid_map", gid_map, e);
 }
@@ -118,7 +120,7 @@ int apply_own_map(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_net_device(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	auto_close int netns = openat(w->child_proc, "ns/net", O_RDONLY | O_CLOEXEC);
+	auto_close int netns = openat(TRY(walk_child_proc(w, e)), "ns/net", O_RDONLY | O_CLOEXEC);
 
 	if (netns < 0)
 		return err_sys(e, STEP_NET, walk_str(w, s->object));
@@ -143,7 +145,9 @@ int apply_domainname(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_loopback(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	return net_loopback_up(e);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); /* left to execve(2), as all of the child's descriptors */
+
+	return fd < 0 ? err_sys(e, STEP_NET, "lo") : net_loopback_up_by(fd, e);
 }
 
 int apply_listen(struct walk *w, const struct step *s, struct nook_error *e)

@@ -6,18 +6,18 @@
 #include "security/lsm.h"
 #include "sys/elf.h"
 #include "sys/inroot.h"
+#include "sys/keyring.h"
 #include "sys/procfd.h"
+#include "sys/pty.h"
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/keyctl.h>
 #include <linux/mempolicy.h>
 #include <linux/prctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -49,8 +49,7 @@ int apply_session(struct walk *w, const struct step *s, struct nook_error *e)
 	if (setsid() < 0 && errno != EPERM)
 		return err_sys(e, STEP_STDIO, "session");
 	if (s->flags & SESSION_TERMINAL) {
-		if (ioctl(w->terminal, TIOCSCTTY, 0) < 0)
-			return err_sys(e, STEP_STDIO, "controlling terminal");
+		TRY(pty_make_controlling(w->terminal, e));
 		for (int fd = 0; fd < 3; fd++)
 			if (dup3(w->terminal, fd, 0) < 0)
 				return err_sys(e, STEP_STDIO, "terminal");
@@ -60,7 +59,8 @@ int apply_session(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_keyring(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	const char *name = s->pair.key.at ? walk_str(w, s->pair.key) : NULL, *label = walk_str(w, s->pair.value);
+	const char *label = walk_str(w, s->pair.value);
+	int r;
 
 	/* execve(2) takes the label for new keys back. */
 	if (label[0]) {
@@ -68,16 +68,19 @@ int apply_keyring(struct walk *w, const struct step *s, struct nook_error *e)
 
 		TRY(lsm_selinux_keys(proc, label, e));
 	}
-	/* EDQUOT and ENOSYS: no keyring can be made here, and the caller's is unreachable through the filter anyway. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name) < 0 && errno != EDQUOT && errno != ENOSYS && errno != EPERM)
-		return err_sys(e, STEP_KEYRING, name);
-	return 0;
+	r = keyring_join(s->pair.key.at ? walk_str(w, s->pair.key) : NULL, e);
+	/* None can be made here; the caller's is unreachable through the filter anyway. */
+	return r == -EDQUOT || r == -EPERM ? 0 : r;
 }
 
 int apply_parent_death(struct walk *w, const struct step *s, struct nook_error *e)
 {
+	/* It outlives all but a change of ids to another user. */
+	if (w->tied && walk_is_root(w))
+		return 0;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_sys(e, STEP_SIGNAL, "parent death");
+	w->tied = w->is_root;
 	return 0;
 }
 
@@ -86,8 +89,8 @@ int apply_parent_death(struct walk *w, const struct step *s, struct nook_error *
 int apply_oom_score(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	/* Who is about to join namespaces sets its own: it has no rights over itself once it cannot be looked into. */
-	auto_close int fd = w->child_proc >= 0 ? openat(w->child_proc, "oom_score_adj", O_WRONLY | O_CLOEXEC)
-					       : open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	auto_close int fd = w->child ? openat(TRY(walk_child_proc(w, e)), "oom_score_adj", O_WRONLY | O_CLOEXEC)
+				     : open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%d", (int)s->value.number);
 
@@ -219,6 +222,7 @@ int apply_sysctl(struct walk *w, const struct step *s, struct nook_error *e)
 	}
 	if (w->proc < 0)
 		return err_why(e, STEP_SYSCTL, name, ENOENT, "the container has no /proc");
+	/* Closed at once: a file open for writing keeps the mount from becoming read-only. */
 	return procfd_write(w->proc, name, walk_str(w, s->pair.value), STEP_SYSCTL, e);
 }
 

@@ -43,7 +43,7 @@ int apply_root_overlay(struct walk *w, const struct step *s, struct nook_error *
 
 int apply_pivot(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	if (fchdir(w->root) < 0)
+	if (walk_chdir(w, w->root) < 0)
 		return err_sys(e, STEP_PIVOT, "/");
 	if (s->flags & PIVOT_NONE) {
 		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)

@@ -7,6 +7,7 @@
 
 #include "launch/reaper.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -96,16 +97,56 @@ static unsigned keep_for_command(const struct plan *p, struct kept *k)
 	return 3;
 }
 
+/* The slots that this process has still to use; those of the joins before it are not among them. */
+static void keep_slots(const struct walk *w, struct kept *k)
+{
+	const struct plan *p = w->plan;
+	bool used[PLAN_SLOTS] = {false};
+
+	for (uint32_t i = 0; i < p->n_steps; i++) {
+		const struct step *s = &p->steps[i];
+		const int16_t *lowers;
+
+		if (s->stage != STAGE_EARLY && s->stage < STAGE_BUILD)
+			continue;
+		if (s->slot >= 0)
+			used[s->slot] = true;
+		if (s->kind != DO_ROOT_OVERLAY)
+			continue;
+		lowers = plan_at(p, s->mount.lowers.at);
+		for (uint32_t l = 0; l < s->mount.lowers.n; l++)
+			if (lowers[l] >= 0)
+				used[lowers[l]] = true;
+		if (s->mount.upper_slot >= 0)
+			used[s->mount.upper_slot] = true;
+	}
+	if (p->gate_slot >= 0)
+		used[p->gate_slot] = true;
+	for (int i = 0; i < PLAN_SLOTS; i++)
+		if (used[i])
+			keep(k, w->slots[i]);
+}
+
+/* Does this process live among others, or for longer than it takes to get to execve(2)?  There what has close-on-exec is
+ * closed anyway. */
+static bool stays(const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].stage == STAGE_JOIN || p->steps[i].stage == STAGE_HOOKS || p->steps[i].kind == DO_HOOK_INSIDE)
+			return true;
+	return p->init || p->gate == GATE_SOCKET || !(p->clone_flags & CLONE_NEWPID);
+}
+
 /* Closes what the caller has open and the plan does not use: a lock that the caller takes back, or a pipe whose end
- * somebody waits for, must not live on in a container that waits at its gate. */
+ * somebody waits for, must not live on in a container that waits at its gate, and a process of the container that is
+ * joined finds nothing in /proc/PID/fd. */
 static void drop_callers_descriptors(const struct walk *w)
 {
 	struct kept k = {.n = 0};
 	unsigned next = keep_for_command(w->plan, &k);
 
 	keep(&k, w->wire);
-	for (int i = 0; i < PLAN_SLOTS; i++)
-		keep(&k, w->slots[i]);
+	keep_slots(w, &k);
 	for (size_t i = 0; i < k.n; i++) {
 		if (k.fds[i] < (int)next)
 			continue;
@@ -119,7 +160,8 @@ static void drop_callers_descriptors(const struct walk *w)
 static int child_build(struct walk *w, struct nook_error *e)
 {
 	TRY(walk_stage(w, STAGE_EARLY, e));
-	TRY(wait_go(w, e));
+	if (w->waits)
+		TRY(wait_go(w, e));
 	TRY(walk_stage(w, STAGE_BUILD, e));
 	if (has_hooks(w->plan)) {
 		int r = wire_send(w->wire, WIRE_HOOKS, 0);
@@ -146,7 +188,8 @@ _Noreturn void child_run(struct walk *w)
 	int r;
 
 	signals_reset(w->ignored_signals);
-	drop_callers_descriptors(w);
+	if (stays(w->plan))
+		drop_callers_descriptors(w);
 	r = child_build(w, &e);
 	if (r < 0)
 		fail(w, &e, r);

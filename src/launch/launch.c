@@ -6,19 +6,20 @@
  *   PREPARE
  *   clone3 ------------------------> EARLY
  *   ADOPT (id maps, cgroups)         waits
- *   WIRE_GO -----------------------> BUILD
+ *   WIRE_GO -----------------------> BUILD (no word is waited for when there is nothing to adopt)
  *                      <------------ WIRE_HOOKS (only when the plan has hooks)
  *   HOOKS, WIRE_GO ----------------> ENTER
  *                      <------------ WIRE_READY (only with a gate)
  *   end of file        <------------ FINAL, execve
  *
  * A plan that joins namespaces has a process in between: it walks JOIN, clones the real child with CLONE_PARENT, says
- * who that is and ends.  A failure anywhere is one WIRE_ERROR record; the parent then kills and reaps what it started.
+ * who that is and ends.  (Not needed where enter_pidns() works: there the child walks JOIN itself.)  A failure anywhere is one WIRE_ERROR record; the parent then kills and reaps what it started.
  */
 #include "launch/launch.h"
 
 #include "base/fd.h"
 #include "launch/child.h"
+#include "sys/pid.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -61,18 +62,14 @@ static int status_share(struct walk *w, struct launched *l, struct nook_error *e
 	return 0;
 }
 
-/* Field 33 of /proc/self/stat: what the caller has left ignored.  Unknown counts as all. */
-static uint64_t signals_ignored(void)
+/* What the caller has left ignored.  Unknown counts as all. */
+static uint64_t signals_ignored(const struct launch_hooks *hooks)
 {
-	char text[1024], *at;
-	auto_close int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : fd_read_once(fd, text, sizeof(text) - 1);
+	struct pid_stat self;
 
-	text[n > 0 ? n : 0] = 0;
-	at = strrchr(text, ')');
-	for (int field = 2; at && field < 33; field++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoull(at, NULL, 10) : UINT32_MAX;
+	if (hooks && hooks->self)
+		return hooks->self->ignored;
+	return pid_stat_self(&self) < 0 ? UINT32_MAX : self.ignored;
 }
 
 static bool has_stage(const struct plan *p, enum stage stage)
@@ -138,14 +135,90 @@ static int from_wire(const struct wire_record *r, struct nook_error *e)
 	return r->number < 0 ? r->number : -EIO;
 }
 
-/* Starts the first process; *ret_pid is its pid. */
+/* A descriptor that came with a record finds its place. */
+static int keep_passed(struct launched *l, const struct wire_record *record, int *passed, struct nook_error *e)
+{
+	int *to = record->kind == WIRE_CONSOLE ? &l->console : &l->listener;
+
+	if (record->kind == WIRE_HELD && l->n_held == HELD_MAX) {
+		close_fd(passed);
+		return err_num(e, STEP_LOCK, NULL, E2BIG);
+	}
+	if (record->kind == WIRE_HELD)
+		to = &l->held[l->n_held++];
+	else
+		close_fd(to);
+	*to = take_fd(passed);
+	return 0;
+}
+
+/* Hears from the process in between who the real child is.  That one runs already, up to where it waits, and may be heard
+ * first: why it failed is told once it can be reaped. */
+static int hear_child(int wire, struct launched *l, struct nook_error *e)
+{
+	struct wire_record record, failed = {.kind = WIRE_GO};
+	int passed, r, kept = 0;
+
+	while ((r = wire_receive(wire, &record, &passed)) > 0 && record.kind != WIRE_CHILD) {
+		if (record.kind == WIRE_ERROR)
+			failed = record;
+		else if (kept == 0 && passed >= 0)
+			kept = keep_passed(l, &record, &passed, e);
+		close_fd(&passed);
+	}
+	if (r > 0)
+		l->pid = record.number;
+	if (failed.kind == WIRE_ERROR)
+		return from_wire(&failed, e);
+	if (r > 0)
+		return kept;
+	return err_num(e, STEP_WIRE, "join", r ? r : -EPIPE);
+}
+
+/* One setns(2) on a container's first process enters all of its namespaces; that of the pids is for children, so that the
+ * caller can enter it beforehand.  Not so without the rights over it, which an ordinary user has inside alone. */
+static void enter_pidns(struct walk *w)
+{
+	const struct step *join = NULL;
+
+	for (uint32_t i = 0; i < w->plan->n_steps; i++) {
+		const struct step *s = &w->plan->steps[i];
+
+		if (s->kind == DO_JOIN_NS && join)
+			return;
+		if (s->kind == DO_JOIN_NS)
+			join = s;
+	}
+	if (w->plan->clone_flags || !join || !(join->ns.flags & CLONE_NEWPID) ||
+		setns(walk_slot(w, join->slot), CLONE_NEWPID) < 0)
+		return;
+	/* The child is seen from inside at once. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	w->in_pidns = true;
+}
+
+/* The child itself enters the other namespaces. */
+static _Noreturn void join_and_run(struct walk *w)
+{
+	struct nook_error e = NOOK_ERROR_INIT;
+	int r = walk_stage(w, STAGE_JOIN, &e);
+
+	if (r < 0) {
+		(void)wire_send_error(w->wire, &e, r);
+		_exit(125);
+	}
+	/* A change of the user namespace may have set it anew. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	child_run(w);
+}
+
+/* Starts the first process. */
 static int clone_first(struct walk *w, int wire, struct launched *l, struct nook_error *e)
 {
 	const struct plan *p = w->plan;
 	int cgroup = walk_slot(w, p->cgroup_slot);
-	bool joins = has_stage(p, STAGE_JOIN);
-	struct wire_record record;
-	int passed, r;
+	bool joins = has_stage(p, STAGE_JOIN) && !w->in_pidns;
+	int r;
 	pid_t pid;
 
 	pid = clone_with(joins ? 0 : p->clone_flags, cgroup, joins ? NULL : &l->pidfd);
@@ -155,6 +228,8 @@ static int clone_first(struct walk *w, int wire, struct launched *l, struct nook
 		(void)close(wire);
 		if (joins)
 			join_run(w);
+		if (w->in_pidns)
+			join_and_run(w);
 		child_run(w);
 	}
 	if (!joins) {
@@ -162,16 +237,13 @@ static int clone_first(struct walk *w, int wire, struct launched *l, struct nook
 		return 0;
 	}
 	close_fd(&w->wire);
-	r = wire_receive(wire, &record, &passed);
+	r = hear_child(wire, l, e);
 	reap(pid);
-	if (r <= 0)
-		return err_num(e, STEP_WIRE, "join", r ? r : -EPIPE);
-	if (record.kind == WIRE_ERROR)
-		return from_wire(&record, e);
-	l->pid = record.number;
+	if (l->pid <= 0)
+		return r;
 	/* Our own child, not yet waited for: the number cannot have been taken by another process. */
 	l->pidfd = (int)syscall(SYS_pidfd_open, l->pid, 0);
-	return l->pidfd < 0 ? err_sys(e, STEP_CLONE, "pidfd") : 0;
+	return r == 0 && l->pidfd < 0 ? err_sys(e, STEP_CLONE, "pidfd") : r;
 }
 
 /* The listener is fetched by its number: for the child to send it, the filter that has just been loaded would have to let
@@ -206,23 +278,13 @@ static int serve(struct walk *w, int wire, const struct launch_hooks *hooks, str
 		switch ((enum wire_kind)record.kind) {
 		case WIRE_ERROR:
 			return from_wire(&record, e);
-		case WIRE_CONSOLE:
-			close_fd(&l->console);
-			l->console = take_fd(&passed);
-			break;
 		case WIRE_NOTIFY:
 			TRY(pass_listener(hooks, l->pid, l->pidfd, record.number, wire, e));
 			break;
+		case WIRE_CONSOLE:
 		case WIRE_LISTENER:
-			close_fd(&l->listener);
-			l->listener = take_fd(&passed);
-			break;
 		case WIRE_HELD:
-			if (l->n_held == HELD_MAX) {
-				close_fd(&passed);
-				return err_num(e, STEP_LOCK, NULL, E2BIG);
-			}
-			l->held[l->n_held++] = take_fd(&passed);
+			TRY(keep_passed(l, &record, &passed, e));
 			break;
 		case WIRE_HOOKS:
 			TRY(walk_stage(w, STAGE_HOOKS, e));
@@ -241,16 +303,13 @@ static int serve(struct walk *w, int wire, const struct launch_hooks *hooks, str
 
 static int launch_cloned(struct walk *w, int wire, const struct launch_hooks *hooks, struct launched *l, struct nook_error *e)
 {
-	char path[32];
 	int r;
 
+	if (!w->waits)
+		return serve(w, wire, hooks, l, e);
 	if (hooks && hooks->born)
 		TRY(hooks->born(hooks->data, l->pid, l->pidfd, e));
-	(void)snprintf(path, sizeof(path), "/proc/%d", (int)l->pid);
 	w->child = l->pid;
-	w->child_proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (w->child_proc < 0)
-		return err_sys(e, STEP_PROC, path);
 	r = walk_stage(w, STAGE_ADOPT, e);
 	if (r < 0) {
 		struct wire_record record;
@@ -260,8 +319,11 @@ static int launch_cloned(struct walk *w, int wire, const struct launch_hooks *ho
 			return from_wire(&record, e);
 		return r;
 	}
-	if (hooks && hooks->adopted)
-		TRY(hooks->adopted(hooks->data, l->pid, l->pidfd, w->child_proc, e));
+	if (hooks && hooks->adopted) {
+		int proc = TRY(walk_child_proc(w, e));
+
+		TRY(hooks->adopted(hooks->data, l->pid, l->pidfd, proc, e));
+	}
 	r = wire_send(wire, WIRE_GO, 0);
 	if (r < 0 && r != -EPIPE)
 		return err_num(e, STEP_WIRE, NULL, r);
@@ -272,8 +334,8 @@ static void kill_and_reap(struct launched *l)
 {
 	if (l->pid <= 0)
 		return;
-	if (l->pidfd >= 0)
-		(void)syscall(SYS_pidfd_send_signal, l->pidfd, SIGKILL, NULL, 0);
+	/* Not yet waited for, so the number is still its own. */
+	(void)kill(l->pid, SIGKILL);
 	reap(l->pid);
 	l->pid = 0;
 }
@@ -291,20 +353,23 @@ int launch(const struct plan *p, const struct launch_hooks *hooks, struct launch
 	if (r >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		r = err_sys(e, STEP_WIRE, NULL);
 	if (r < 0) {
-		walk_done(&w);
+		walk_done(&w, NULL);
 		launched_done(&l);
 		return r;
 	}
 	w.wire = pair[1];
-	w.ignored_signals = signals_ignored();
+	w.ignored_signals = signals_ignored(hooks);
+	if (hooks && hooks->alone)
+		enter_pidns(&w);
+	w.waits = has_stage(p, STAGE_ADOPT) || has_stage(p, STAGE_HOOKS) || p->gate != GATE_NONE ||
+		(has_stage(p, STAGE_JOIN) && !w.in_pidns) || (hooks && (hooks->born || hooks->adopted));
 	r = status_share(&w, &l, e);
 	if (r == 0)
 		r = clone_first(&w, pair[0], &l, e);
 	close_fd(&w.wire);
 	if (r == 0)
 		r = launch_cloned(&w, pair[0], hooks, &l, e);
-	close_fd(&pair[0]);
-	walk_done(&w);
+	walk_done(&w, &pair[0]);
 	if (r < 0) {
 		kill_and_reap(&l);
 		launched_done(&l);

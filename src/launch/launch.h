@@ -12,6 +12,8 @@
 
 #include <sys/types.h>
 
+struct pid_stat;
+
 struct launched {
 	pid_t pid;    /* the first process, in the caller's pid namespace */
 	int pidfd;
@@ -26,13 +28,17 @@ struct launched {
 void launched_done(struct launched *l);
 
 struct launch_hooks {
-	/* The first process exists and has run nothing of the container yet, so that its pid can be written down. */
+	/* The first process exists and has run nothing of the container yet, so that its pid can be written down.  Each of these may be NULL. */
 	int (*born)(void *data, pid_t pid, int pidfd, struct nook_error *e);
 	/* Its namespaces and ids are set up, and it still waits; PROC is its /proc/PID. */
 	int (*adopted)(void *data, pid_t pid, int pidfd, int proc, struct nook_error *e);
 	/* Its filter has a listener: LISTENER, which stays the caller's, is to be handed to an agent before the command runs. */
 	int (*notify)(void *data, pid_t pid, int listener, struct nook_error *e);
 	void *data;
+	const struct pid_stat *self; /* of the caller, from who has read it already, or NULL */
+	/* The caller is a program of nook's with one thread that starts no other process: what it joins needs no process in
+	 * between, for it may itself say in which pid namespace its child will be. */
+	bool alone;
 };
 
 /* Returns when the command runs (execve(2) succeeded), or with a gate when only the gate is left.  On failure the record

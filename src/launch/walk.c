@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "launch/walk.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static const apply_fn apply_table[DO_COUNT] = {
@@ -87,11 +89,13 @@ void walk_init(struct walk *w, const struct plan *p)
 		.plan = p,
 		.child_proc = -EBADF,
 		.child_userns = -EBADF,
+		.limit = -EBADF,
 		.wire = -EBADF,
 		.root = -EBADF,
 		.proc = -EBADF,
 		.sys = -EBADF,
 		.pts = -EBADF,
+		.here = -EBADF,
 		.host_null = -EBADF,
 		.mask_dir = -EBADF,
 		.terminal = -EBADF,
@@ -101,35 +105,42 @@ void walk_init(struct walk *w, const struct plan *p)
 		w->slots[i] = -EBADF;
 }
 
-/* Descriptors that stand side by side, as PREPARE mostly opens them, go in one call; what lies between two of them
- * belongs to somebody else. */
-static void slots_close(struct walk *w)
+/* Descriptors that stand side by side, as a start mostly opens them, go in one call; what lies between two of them belongs
+ * to somebody else. */
+struct closing {
+	int fds[PLAN_SLOTS + 4];
+	int n;
+};
+
+static void add(struct closing *c, int *fd)
 {
-	int fds[PLAN_SLOTS], n = 0;
+	int at = c->n;
 
-	for (int i = 0; i < PLAN_SLOTS; i++) {
-		int fd = w->slots[i], at = n;
-
-		if (fd < 0)
-			continue;
-		for (; at > 0 && fds[at - 1] > fd; at--)
-			fds[at] = fds[at - 1];
-		fds[at] = fd;
-		n++;
-		w->slots[i] = -EBADF;
-	}
-	for (int i = 0, end; i < n; i = end) {
-		for (end = i + 1; end < n && fds[end] <= fds[end - 1] + 1; end++)
-			;
-		(void)close_range((unsigned)fds[i], (unsigned)fds[end - 1], 0);
-	}
+	if (*fd < 0)
+		return;
+	for (; at > 0 && c->fds[at - 1] > *fd; at--)
+		c->fds[at] = c->fds[at - 1];
+	c->fds[at] = *fd;
+	c->n++;
+	*fd = -EBADF;
 }
 
-void walk_done(struct walk *w)
+void walk_done(struct walk *w, int *wire)
 {
-	slots_close(w);
-	close_fd(&w->child_proc);
-	close_fd(&w->child_userns);
+	struct closing c = {.n = 0};
+
+	for (int i = 0; i < PLAN_SLOTS; i++)
+		add(&c, &w->slots[i]);
+	add(&c, &w->child_proc);
+	add(&c, &w->child_userns);
+	add(&c, &w->limit);
+	if (wire)
+		add(&c, wire);
+	for (int i = 0, end; i < c.n; i = end) {
+		for (end = i + 1; end < c.n && c.fds[end] == c.fds[end - 1] + 1; end++)
+			;
+		(void)close_range((unsigned)c.fds[i], (unsigned)c.fds[end - 1], 0);
+	}
 }
 
 void walk_vector(const struct plan *p, struct refs r, char **to)
@@ -144,6 +155,27 @@ void walk_vector(const struct plan *p, struct refs r, char **to)
 int walk_one(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	return apply_table[s->kind](w, s, e);
+}
+
+int walk_child_proc(struct walk *w, struct nook_error *e)
+{
+	char path[32];
+
+	if (w->child_proc >= 0)
+		return w->child_proc;
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)w->child);
+	w->child_proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return w->child_proc < 0 ? err_sys(e, STEP_PROC, path) : w->child_proc;
+}
+
+int walk_chdir(struct walk *w, int fd)
+{
+	if (w->here == fd)
+		return 0;
+	if (fchdir(fd) < 0)
+		return -errno;
+	w->here = fd;
+	return 0;
 }
 
 int walk_stage(struct walk *w, enum stage stage, struct nook_error *e)

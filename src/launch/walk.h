@@ -24,14 +24,17 @@ struct walk {
 
 	/* parent */
 	pid_t child;           /* the container's first process, once cloned */
-	int child_proc;        /* /proc/PID of the child */
+	int child_proc;        /* /proc/PID of the child, once needed: walk_child_proc() */
 	int child_userns;      /* its user namespace, opened when first needed */
 	int held[HELD_MAX];    /* locks that live as long as the box: see struct launched */
 	size_t n_held;
+	int limit;             /* a group's file between two of its lines, or -EBADF */
+	bool in_pidns;         /* children are born in the pid namespace that is joined */
 	int *status;           /* where pid 1 writes the command's wait status, shared with the parent */
 
 	/* child */
 	uint64_t ignored_signals; /* of the caller: bit 0 is signal 1 */
+	bool waits;            /* the parent has something to do once it exists: it says go */
 	int wire;
 	int root;              /* the container's root */
 	int proc, sys, pts;    /* what was mounted at /proc and /sys, and the container's devpts, or -EBADF */
@@ -40,10 +43,12 @@ struct walk {
 		int fd;
 	} places[16];
 	size_t n_places;
+	int here;              /* the working directory, where it is one of these descriptors */
 	int host_null;         /* the host's /dev/null, checked */
 	int mask_dir;          /* an empty read-only directory to cover others with */
 	int terminal;          /* slave side of the container's terminal */
 	bool is_root;          /* DO_BECOME_ROOT has made it uid 0, gid 0, no groups */
+	bool tied;             /* DO_PARENT_DEATH has happened since then */
 	bool cwd_later;        /* the working directory wants the user's rights */
 	uint32_t uid, gid;     /* what DO_USER found */
 	uint32_t groups[64];
@@ -54,8 +59,8 @@ struct walk {
 };
 
 void walk_init(struct walk *w, const struct plan *p);
-/* Closes what the slots hold. */
-void walk_done(struct walk *w);
+/* Closes what the parent has opened on the way, and its end of the wire, if any. */
+void walk_done(struct walk *w, int *wire);
 /* Walks all steps of a stage in order; the record's rule is the 1-based index of the step that failed. */
 int walk_stage(struct walk *w, enum stage stage, struct nook_error *e);
 /* One step, whatever its stage. */
@@ -140,10 +145,20 @@ int apply_hook(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_hook_log(struct walk *w, const struct step *s, struct nook_error *e);
 int apply_hook_inside(struct walk *w, const struct step *s, struct nook_error *e);
 
+/* /proc/PID of the child, for the parent: borrowed, or -errno with the error recorded. */
+int walk_child_proc(struct walk *w, struct nook_error *e);
+/* Makes the directory FD the working directory, unless it is already: 0 or -errno. */
+int walk_chdir(struct walk *w, int fd);
+
 /* The descriptor in a slot, or -EBADF. */
 static inline int walk_slot(const struct walk *w, int slot)
 {
 	return slot >= 0 ? w->slots[slot] : -EBADF;
+}
+/* Is it what DO_BECOME_ROOT has made it, and will DO_SET_IDS leave it so? */
+static inline bool walk_is_root(const struct walk *w)
+{
+	return w->is_root && !w->uid && !w->gid && !w->n_groups;
 }
 static inline const char *walk_str(const struct walk *w, struct ref r)
 {

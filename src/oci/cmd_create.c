@@ -12,6 +12,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	AUTO(runtime_close) struct store_run *r = NULL;
 	struct started s;
 
+	TRY(oci_start_protect(o, options, e));
 	TRY(oci_store(o, &r, e));
 	TRY(oci_start(o, r, options, argv[0], START_GATED, &s, e));
 	started_done(&s);

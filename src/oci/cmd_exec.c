@@ -141,6 +141,8 @@ static int make_process(const struct options *opts, int argc, char **argv, struc
 	own_groups(s->arena, &s->process.user);
 	TRY(apply_options(opts, &s->process, s->arena, e));
 	s->process.terminal |= opts->tty;
+	if (!opts->console_socket)
+		oci_terminal_size(&s->process);
 	s->process.new_keyring = false;
 	s->process.preserve_fds = (unsigned)opts->preserve_fds.value;
 	if (opts->preserve_fds.value > 1024)
@@ -200,7 +202,7 @@ static const char *where_init_is(struct arena *a, const char *dir, pid_t pid)
 	const char *own, *rest;
 	size_t len = strlen(dir);
 
-	if (file_read(AT_FDCWD, arena_printf(a, "%s/cgroup.subtree_control", dir), 4096, &down, NULL) < 0 || down.len <= 1)
+	if (file_read_piece(AT_FDCWD, arena_printf(a, "%s/cgroup.subtree_control", dir), 4096, &down, NULL) < 0 || down.len <= 1)
 		return dir;
 	if (file_read(AT_FDCWD, arena_printf(a, "/proc/%d/cgroup", (int)pid), 65536, &groups, NULL) < 0)
 		return dir;
@@ -217,9 +219,19 @@ static const char *where_init_is(struct arena *a, const char *dir, pid_t pid)
 	return dir;
 }
 
-static int find_groups(struct arena *a, const struct container *c, const struct opt_list *options, const char *const **ret,
-	struct nook_error *e)
+/* The v2 group that the container was born in, or "". */
+static const char *v2_group(const struct plan *p)
 {
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].kind == DO_CGROUP_DIR && p->steps[i].slot != SLOT_NONE && p->steps[i].slot == p->cgroup_slot)
+			return plan_str(p, p->steps[i].cgroup.dir);
+	return "";
+}
+
+static int find_groups(struct arena *a, const struct container *c, const struct plan *of, const struct opt_list *options,
+	const char *const **ret, struct nook_error *e)
+{
+	const char *v2 = v2_group(of);
 	const char **dirs = NULL;
 	size_t n = 0;
 
@@ -227,7 +239,7 @@ static int find_groups(struct arena *a, const struct container *c, const struct 
 		const char *dir;
 
 		TRY(below(a, c->cgroups[i], options, &dir, e));
-		if (dir == c->cgroups[i])
+		if (dir == c->cgroups[i] && text_is(dir, v2))
 			dir = where_init_is(a, dir, c->pid);
 		*arena_push(a, &dirs, &n) = dir;
 	}
@@ -269,27 +281,23 @@ static int start(struct oci *o, struct store_run *r, const struct options *opts,
 {
 	struct plan_join join = {.pid = c->pid, .pid_start = c->pid_start, .process = p, .whole = true};
 	struct notify agent = {.oci = o, .container = c, .status = CONTAINER_RUNNING, .pidfd = -EBADF};
-	const struct launch_hooks to_agent = {.notify = notify_send, .data = &agent};
+	const struct launch_hooks to_agent = {.notify = notify_send, .data = &agent, .alone = true};
 	AUTO(plan_free) struct plan *plan = NULL;
-	auto_close int dir = TRY(container_open(r, c->id, e));
 
-	TRY(plan_load(dir, o->arena, &join.of, e));
+	TRY(plan_load(r, c->id, o->arena, &join.of, e));
 	if (!plan_has_userns(join.of))
-		oci_clamp_caps(o, p);
-	TRY(find_groups(o->arena, c, &opts->cgroups, &join.cgroups, e));
+		oci_clamp_caps(o, p, oci_permitted());
+	TRY(find_groups(o->arena, c, join.of, &opts->cgroups, &join.cgroups, e));
 	TRY(plan_build_join(o->arena, &join, &plan, e));
 	agent.plan = plan;
 	return launch(plan, &to_agent, ret, e);
 }
 
-/* Whoever has a range of ids of its own cannot write our file; so it is with who made it. */
-static int protect(struct oci *o, struct store_run *r, const struct container *c, struct nook_error *e)
+/* Whoever has a range of ids of its own cannot write our file; so it is with who made it.  Asked first of all, because it
+ * may begin all anew. */
+static int protect(struct oci *o, struct store_run *r, const char *id, struct nook_error *e)
 {
-	auto_close int dir = TRY(container_open(r, c->id, e));
-	const struct plan *plan = NULL;
-
-	TRY(plan_load(dir, o->arena, &plan, e));
-	return plan->clone_flags & CLONE_NEWUSER ? 0 : selfexe_protect(o->argv, e);
+	return selfexe_is_protected() || plan_file_has_own_ids(r, id) ? 0 : selfexe_protect(o->argv, e);
 }
 
 static int tell_caller(const struct options *opts, const struct launched *l, struct nook_error *e)
@@ -330,9 +338,9 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	int n;
 
 	TRY(oci_store(o, &r, e));
+	TRY(protect(o, r, argv[0], e));
 	TRY(oci_load(o, r, argv[0], &c, e));
 	TRY(check_status(&c, opts, e));
-	TRY(protect(o, r, &c, e));
 	if (!opts->process)
 		TRY(config_load_bundle(c.bundle, *c.source ? c.source : NULL, s, e));
 	TRY(make_process(opts, argc - 1, argv + 1, s, e));

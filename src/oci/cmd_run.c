@@ -45,6 +45,8 @@ static int attend(struct oci *o, struct store_run *r, const struct start_options
 	if (opts->console_socket)
 		close_fd(&s->process.console);
 	status = supervise(&s->process, e);
+	if (status >= 0)
+		s->container.pid = 0; /* reaped: nothing is left to be killed */
 	if (!opts->keep)
 		end(o, r, s);
 	return status;
@@ -58,6 +60,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	sigset_t before;
 	int status;
 
+	TRY(oci_start_protect(o, opts, e));
 	TRY(oci_store(o, &r, e));
 	if (!opts->detach)
 		supervise_begin(&before);

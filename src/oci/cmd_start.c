@@ -29,7 +29,7 @@ static int open_gate(struct oci *o, struct store_run *r, const char *id, struct 
 	struct nook_error *e)
 {
 	auto_close int dir = container_lock(r, id, e);
-	struct notify agent = {.oci = o, .container = c, .status = CONTAINER_CREATED, .dir = dir};
+	struct notify agent = {.oci = o, .container = c, .status = CONTAINER_CREATED, .store = r};
 	const struct launch_hooks to_agent = {.notify = notify_send, .data = &agent};
 	struct timespec now;
 	int n;

@@ -44,7 +44,7 @@ int notify_send(void *notify, pid_t pid, int listener, struct nook_error *e)
 {
 	const struct notify *n = notify;
 	const struct plan *p = n->plan;
-	int r = p ? 0 : plan_load(n->dir, n->oci->arena, &p, e);
+	int r = p ? 0 : plan_load(n->store, n->container->id, n->oci->arena, &p, e);
 
 	if (r == 0)
 		r = send(n, p, pid, listener, e);

@@ -11,8 +11,8 @@ struct notify {
 	struct oci *oci;
 	const struct container *container;
 	enum container_status status;
-	const struct plan *plan; /* the container's; NULL: loaded from DIR, its state directory, when it is needed */
-	int dir;
+	const struct plan *plan; /* the container's; NULL: loaded from STORE when it is needed */
+	struct store_run *store;
 	int pidfd;               /* killed when the agent cannot be reached; -EBADF: the launch sees to that */
 };
 int notify_send(void *notify, pid_t pid, int listener, struct nook_error *e);

@@ -6,6 +6,7 @@
 #include "security/caps.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 __attribute__((format(printf, 3, 0)))
@@ -52,7 +53,7 @@ int oci_load(struct oci *o, struct store_run *r, const char *id, struct containe
 	return n;
 }
 
-static uint64_t permitted(void)
+uint64_t oci_permitted(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}, {0}};
@@ -62,9 +63,9 @@ static uint64_t permitted(void)
 	return (uint64_t)data[1].permitted << 32 | data[0].permitted;
 }
 
-void oci_clamp_caps(const struct oci *o, struct spec_process *p)
+void oci_clamp_caps(const struct oci *o, struct spec_process *p, uint64_t have)
 {
-	uint64_t have = permitted(), missing = p->caps[CAPS_BOUNDING] | p->caps[CAPS_PERMITTED] | p->caps[CAPS_INHERITABLE];
+	uint64_t missing = p->caps[CAPS_BOUNDING] | p->caps[CAPS_PERMITTED] | p->caps[CAPS_INHERITABLE];
 
 	missing &= ~have;
 	if (!p->has_caps || !missing)
@@ -74,4 +75,15 @@ void oci_clamp_caps(const struct oci *o, struct spec_process *p)
 			oci_warn(o, "process.capabilities: %s is left out, the caller does not have it", caps_name(cap));
 	for (int set = 0; set < CAPS_SETS; set++)
 		p->caps[set] &= have;
+}
+
+void oci_terminal_size(struct spec_process *p)
+{
+	struct winsize size;
+
+	if (!p->terminal || p->rows || p->columns ||
+		(ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0))
+		return;
+	p->rows = size.ws_row;
+	p->columns = size.ws_col;
 }

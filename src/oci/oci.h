@@ -26,6 +26,7 @@ struct oci {
 	enum oci_manager manager;
 	struct oci_log *log;
 	char *const *argv;   /* of the program, to start it anew */
+	bool safe;           /* nobody could write this program's file: oci_start_protect() has looked */
 };
 
 struct oci_command {
@@ -47,8 +48,13 @@ void oci_debug(const struct oci *o, const char *fmt, ...) __attribute__((format(
 
 /* The directory of states; opened (and made) at the first use. */
 int oci_store(struct oci *o, struct store_run **ret, struct nook_error *e);
-/* Takes out of the process's capabilities what the caller cannot give, with a warning; engines ask for all that there are
+/* Takes out of the process's capabilities what is not PERMITTED to the caller, who cannot give it, with a warning; engines ask for all that there are
  * when they mean "as much as possible".  In a user namespace of its own a container has them all. */
-void oci_clamp_caps(const struct oci *o, struct spec_process *p);
+void oci_clamp_caps(const struct oci *o, struct spec_process *p, uint64_t permitted);
+/* The caller's capabilities. */
+uint64_t oci_permitted(void);
+/* A terminal that is relayed to the caller's is born with the size of that one, unless the process says otherwise: a program
+ * may ask for it at once. */
+void oci_terminal_size(struct spec_process *p);
 /* The container that has exactly this id.  -ENOENT: "container does not exist", the words that clients look for. */
 int oci_load(struct oci *o, struct store_run *r, const char *id, struct container *ret, struct nook_error *e);

@@ -40,6 +40,8 @@ struct making {
 	const char *config; /* absolute, when it is not the bundle's config.json; else "" */
 	struct spec *spec;
 	struct container container;
+	struct pid_stat self;
+	struct plan_host host;
 	struct cgroup_layout layout;
 	struct cgroup_want groups;
 	bool has_groups;
@@ -90,9 +92,10 @@ static void note_limits(const struct making *m)
 
 	for (size_t i = 0; i < p->n_rlimits; i++) {
 		const struct spec_rlimit *want = &p->rlimits[i];
-		struct rlimit have;
+		struct rlimit have = {.rlim_max = m->host.nofile_max};
+		bool known = want->resource == RLIMIT_NOFILE && m->host.nofile_max;
 
-		if (prlimit(0, (__rlimit_resource_t)want->resource, NULL, &have) < 0 || want->hard <= have.rlim_max)
+		if ((!known && prlimit(0, (__rlimit_resource_t)want->resource, NULL, &have) < 0) || want->hard <= have.rlim_max)
 			continue;
 		if (prctl(PR_CAPBSET_READ, CAP_SYS_RESOURCE, 0, 0, 0) != 1 || geteuid() != 0)
 			oci_warn(m->oci, "process.rlimits[%zu]: %s stays at %llu, the caller's", i, rlimit_name(want->resource),
@@ -116,9 +119,11 @@ static int apply_options(struct making *m, struct nook_error *e)
 	TRY(notify_check(s, e));
 	note_limits(m);
 	if (s->ns[NS_USER].mode == NS_HOST)
-		oci_clamp_caps(m->oci, &s->process);
+		oci_clamp_caps(m->oci, &s->process, m->host.permitted);
 	pass_listen_fds(s);
 	sd_notify_prepare(s, m->store, m->id);
+	if (!opts->console_socket)
+		oci_terminal_size(&s->process);
 	if (s->process.terminal && !opts->console_socket && (m->gate == START_GATED || opts->detach))
 		return err_why(e, STEP_CONSOLE, "process.terminal", EINVAL,
 			"needs --console-socket, because nobody stays to hold the terminal");
@@ -155,6 +160,7 @@ static int plan_groups(struct making *m, struct nook_error *e)
 	if (!path || !*path)
 		path = container_cgroup_path(m->store, m->id, m->oci->arena);
 	TRY(cgroup_layout_read(m->oci->arena, AT_FDCWD, &m->layout, e));
+	m->layout.all_ours = plan_host_is_root(&m->host);
 	if (m->oci->manager == MANAGER_SYSTEMD)
 		TRY(plan_scope(m, e));
 	else
@@ -208,7 +214,6 @@ static int now_ns(int64_t *ret)
 
 static int write_intent(struct making *m, const char *bundle, struct nook_error *e)
 {
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct container *c = &m->container;
 
 	c->id = m->id;
@@ -222,7 +227,8 @@ static int write_intent(struct making *m, const char *bundle, struct nook_error 
 	c->creating = true;
 	c->exit_status = -1;
 	c->supervisor = getpid();
-	(void)pid_start_time(proc, c->supervisor, &c->supervisor_start);
+	(void)pid_stat_self(&m->self);
+	c->supervisor_start = m->self.start;
 	(void)now_ns(&c->created_ns);
 	m->dir = container_create(m->store, c, e);
 	if (m->dir == -EEXIST)
@@ -240,9 +246,8 @@ static int write_intent(struct making *m, const char *bundle, struct nook_error 
 /* Who runs: until this is written, only the groups tell `delete --force` whom to end. */
 static int note_process(struct making *m, pid_t pid, struct nook_error *e)
 {
-	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct container *c = &m->container;
-	int r = pid_start_time(proc, pid, &c->pid_start);
+	int r = pid_start_time(AT_FDCWD, pid, &c->pid_start);
 
 	if (r < 0)
 		return err_num(e, STEP_PROC, "stat", r);
@@ -292,12 +297,12 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 	struct arena *a = m->oci->arena;
 	/* A program that runs at once may be seen, and killed, before launch() returns. */
 	const struct launch_hooks hooks = {
-		.born = m->gate == START_AT_ONCE || !m->has_groups ? born : NULL, .notify = notify, .data = m};
-	struct plan_host host = {0};
+		.born = m->gate == START_AT_ONCE || !m->has_groups ? born : NULL, .notify = notify, .data = m,
+		.self = m->self.start ? &m->self : NULL};
 	struct plan_result built = {0};
 	struct plan_request q = {
 		.spec = m->spec,
-		.host = &host,
+		.host = &m->host,
 		.cgroups = m->has_groups ? &m->groups : NULL,
 		.id = m->id,
 		.hook_state = oci_hook_state(a, &m->container, CONTAINER_CREATING, STATE_PID_LATER),
@@ -305,8 +310,7 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 	};
 	int r;
 
-	TRY(plan_host_probe(&host, e));
-	host.cgroups = m->has_groups ? &m->layout : NULL;
+	m->host.cgroups = m->has_groups ? &m->layout : NULL;
 	choose_id_maps(&q);
 	if (m->gate == START_GATED) {
 		q.gate_dir = arena_printf(a, "%s/" STORE_CONTAINERS "/%s", m->store->path, m->id);
@@ -364,6 +368,14 @@ static void take_back(struct making *m, struct launched *l)
 		oci_hook_state(m->oci->arena, &m->container, CONTAINER_STOPPED, 0));
 }
 
+int oci_start_protect(struct oci *o, const struct start_options *opts, struct nook_error *e)
+{
+	o->safe = selfexe_is_protected();
+	if (o->safe || config_may_have_userns(opts->bundle ? opts->bundle : ".", opts->config))
+		return 0;
+	return selfexe_protect(o->argv, e);
+}
+
 int oci_start(struct oci *o, struct store_run *r, const struct start_options *opts, const char *id, enum start_gate gate,
 	struct started *ret, struct nook_error *e)
 {
@@ -379,9 +391,9 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 	if (opts->config)
 		TRY(bundle_path(o->arena, opts->config, &m.config, e));
 	TRY(config_load_bundle(bundle, opts->config, spec, e));
-	/* Whoever has a range of ids of its own cannot write our file. */
-	if (spec->ns[NS_USER].mode != NS_PRIVATE)
+	if (!o->safe && !spec_has_own_ids(spec, geteuid()))
 		TRY(selfexe_protect(o->argv, e));
+	TRY(plan_host_probe(&m.host, e));
 	TRY(apply_options(&m, e));
 	plan_rdt(&m);
 	if (!opts->detach && gate == START_AT_ONCE && !opts->no_subreaper)

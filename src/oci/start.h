@@ -34,6 +34,9 @@ struct started {
 	int ready;          /* with START_AT_ONCE: what sd_notify_wait() wants, or negative */
 };
 
+/* First of all: begins the program anew from a file that a container cannot write, unless the configuration may ask for ids
+ * of its own, for which that is needless; then oci_start() decides. */
+int oci_start_protect(struct oci *o, const struct start_options *opts, struct nook_error *e);
 /* Makes the container ID and, with a gate, leaves it waiting for `start`.  On failure nothing is left of it. */
 int oci_start(struct oci *o, struct store_run *r, const struct start_options *opts, const char *id, enum start_gate gate,
 	struct started *ret, struct nook_error *e);

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 struct state {
 	const char *oci_version, *id, *status, *bundle, *rootfs, *created;
@@ -27,15 +26,33 @@ static const struct bind table[] = {
 	{0},
 };
 
+/* The date of a day since 1970-01-01.  Not gmtime_r(3), which reads the local time zone first: seven system calls. */
+static void date_of(int64_t days, int64_t *ret_year, int *ret_month, int *ret_day)
+{
+	/* Years begin in March here, so that the odd day is the last of a year; an era is 400 of them. */
+	enum { ERA_DAYS = 146097, TO_MARCH_0000 = 719468 };
+	int64_t shifted = days + TO_MARCH_0000, era = (shifted >= 0 ? shifted : shifted - (ERA_DAYS - 1)) / ERA_DAYS;
+	int64_t day_of_era = shifted - era * ERA_DAYS;
+	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / (ERA_DAYS - 1)) / 365;
+	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t month = (5 * day_of_year + 2) / 153;
+
+	*ret_day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
+	*ret_month = (int)(month < 10 ? month + 3 : month - 9);
+	*ret_year = year_of_era + era * 400 + (month >= 10);
+}
+
 const char *oci_time(struct arena *a, int64_t ns)
 {
-	time_t secs = ns / 1000000000;
-	struct tm tm;
+	enum { DAY_SECS = 86400 };
+	int64_t secs = ns / 1000000000, days = secs / DAY_SECS, year;
+	int of_day = (int)(secs % DAY_SECS), month, day;
 
-	if (!gmtime_r(&secs, &tm))
+	if (ns < 0)
 		return "";
-	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-		tm.tm_min, tm.tm_sec, (long)(ns % 1000000000));
+	date_of(days, &year, &month, &day);
+	return arena_printf(a, "%04lld-%02d-%02dT%02d:%02d:%02d.%09lldZ", (long long)year, month, day, of_day / 3600,
+		of_day / 60 % 60, of_day % 60, (long long)(ns % 1000000000));
 }
 
 const char *oci_version_of(const struct container *c)

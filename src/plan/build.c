@@ -9,8 +9,13 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+
+/* The inode number that the kernel gives the initial user namespace (PROC_USER_INIT_INO). */
+enum { FIRST_USER_NS = 0xEFFFFFFD };
 
 int plan_host_probe(struct plan_host *ret, struct nook_error *e)
 {
@@ -18,21 +23,25 @@ int plan_host_probe(struct plan_host *ret, struct nook_error *e)
 	struct __user_cap_data_struct caps[2] = {{0}, {0}};
 	struct plan_host h = {.euid = geteuid(), .egid = getegid()};
 	struct utsname uts;
-	char map[64] = "";
 	unsigned major = 0, minor = 0;
-	auto_close int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	struct rlimit files;
+	struct stat ns;
 
 	if (uname(&uts) < 0 || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
 		return err_sys(e, STEP_CONFIG, "kernel release");
-	if (fd < 0 || fd_read_once(fd, map, sizeof(map) - 1) < 0)
-		return err_sys(e, STEP_PROC, "/proc/self/uid_map");
+	if (stat("/proc/self/ns/user", &ns) < 0)
+		return err_sys(e, STEP_PROC, "/proc/self/ns/user");
 	if (syscall(SYS_capget, &header, caps) < 0)
 		return err_sys(e, STEP_CAPS, NULL);
+	/* A machine that cannot tell is asked again by who sets the limit. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+		h.nofile_max = files.rlim_max;
 	h.kernel = major << 16 | minor << 8;
-	/* Only the initial user namespace maps all ids to themselves. */
-	h.first_userns = strstr(map, "4294967295") != NULL;
+	h.first_userns = ns.st_ino == FIRST_USER_NS;
 	h.privileged = caps[0].effective & (1U << CAP_SYS_ADMIN);
 	h.can_mknod = h.first_userns && h.privileged && (caps[0].effective & (1U << CAP_MKNOD));
+	h.permitted = (uint64_t)caps[1].permitted << 32 | caps[0].permitted;
+	h.may_raise = h.first_userns && (caps[0].effective & (1U << CAP_SYS_RESOURCE));
 	*ret = h;
 	return 0;
 }
@@ -326,6 +335,7 @@ static int build_all(struct build *b, struct nook_error *e)
 	if (b->spec->last_userns)
 		build_join(b, STAGE_FINAL, b->spec->last_userns, ns_flags[NS_USER]);
 	build_gate(b);
+	header->own_ids = spec_has_own_ids(b->spec, b->host->euid);
 	header->init = b->spec->process.init;
 	header->terminal = b->spec->process.terminal;
 	return build_final(b, e);
@@ -345,6 +355,7 @@ int plan_build(struct arena *a, const struct plan_request *q, struct plan_result
 		.result = &result,
 		.userns = user->mode != NS_HOST,
 		.new_userns = user->mode == NS_PRIVATE,
+		.without_root = spec_has_own_ids(q->spec, 0),
 		/* Who has no rights over its mounts gets them in the child's namespaces only. */
 		.open = q->host->privileged ? STAGE_PREPARE : STAGE_EARLY,
 	};

@@ -15,6 +15,9 @@ struct plan_host {
 	bool can_mknod;       /* nodes of the initial user namespace can be made */
 	unsigned kernel;      /* major << 16 | minor << 8 */
 	uint32_t euid, egid;
+	uint64_t permitted;   /* capabilities */
+	uint64_t nofile_max;  /* the caller's hard limit of open files; 0: unknown */
+	bool may_raise;       /* CAP_SYS_RESOURCE: may raise hard limits */
 	const struct cgroup_layout *cgroups; /* NULL: the container gets no group */
 };
 /* Asks the kernel: few calls, nothing cached. */

@@ -39,14 +39,18 @@ void build_cgroup_door(struct build *b, enum stage join, const char *path, int s
 	build_step(b, join, DO_CGROUP_JOIN, path)->slot = (int16_t)door;
 }
 
-/* A group is held only where a later step works in it; its door is opened by name otherwise. */
+/* A group is held only where later steps work in it; what is alone there (a door, one limit) is opened by name. */
 static bool is_held(const struct cgroup_want *want, size_t dir)
 {
+	size_t writes = 0;
+
 	if ((int)dir == want->into || want->dirs[dir].path[0] != '/')
 		return true;
 	for (size_t i = 0; i < want->n_writes; i++)
 		if (want->writes[i].dir == (int)dir)
-			return true;
+			writes += strchr(want->writes[i].file, '|') ? 2 : 1;
+	if (writes > 1)
+		return true;
 	for (size_t i = 0; i < want->n_bpf; i++)
 		if (want->bpf[i].dir == (int)dir)
 			return true;
@@ -107,6 +111,8 @@ int build_cgroup(struct build *b, struct nook_error *e)
 
 		s->slot = (int16_t)slots[w->dir];
 		s->flags = w->optional ? PATH_OPTIONAL : 0;
+		if (slots[w->dir] == SLOT_NONE)
+			s->cgroup.dir = s->object;
 		s->cgroup.file = plan_add_str(b->out, w->file);
 		s->cgroup.value = plan_add_str(b->out, w->value);
 	}

@@ -12,6 +12,19 @@
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/* A default above what this caller can give is lowered here, where it costs nothing to know. */
+static struct spec_rlimit possible(const struct build *b, const struct spec_rlimit *limit)
+{
+	struct spec_rlimit l = *limit;
+	uint64_t max = limit->resource == RLIMIT_NOFILE ? b->host->nofile_max : 0;
+
+	if (max && l.clamp && !b->host->may_raise && l.hard > max) {
+		l.hard = max;
+		l.soft = l.soft > max ? max : l.soft;
+	}
+	return l;
+}
+
 static struct step *build_rlimit(struct build *b, enum stage stage, const struct spec_rlimit *limit)
 {
 	struct step *s = build_step(b, stage, DO_RLIMIT, rlimit_name(limit->resource));
@@ -34,8 +47,13 @@ int build_limits(struct build *b, struct nook_error *e)
 		s->value.number = p->oom_score_adj.value;
 		s->value.clamp = p->oom_score_adj_clamp;
 	}
-	for (size_t i = 0; i < p->n_rlimits; i++)
-		build_rlimit(b, STAGE_ADOPT, &p->rlimits[i])->flags = p->rlimits[i].resource == RLIMIT_NOFILE ? RLIMIT_RAISE : 0;
+	for (size_t i = 0; i < p->n_rlimits; i++) {
+		const struct spec_rlimit limit = possible(b, &p->rlimits[i]);
+		bool is_files = limit.resource == RLIMIT_NOFILE;
+
+		if (!is_files || !b->host->nofile_max || limit.hard > b->host->nofile_max)
+			build_rlimit(b, b->joins ? STAGE_JOIN : STAGE_ADOPT, &limit)->flags = is_files ? RLIMIT_RAISE : 0;
+	}
 	if (p->die_with_parent)
 		build_step(b, STAGE_BUILD, DO_PARENT_DEATH, NULL);
 	return 0;
@@ -299,9 +317,12 @@ void build_fds(struct build *b)
 	struct step *s;
 
 	/* Making the container takes descriptors, so only the outside raises their limit early; the command's comes last. */
-	for (size_t i = 0; i < p->n_rlimits; i++)
-		if (p->rlimits[i].resource == RLIMIT_NOFILE)
-			(void)build_rlimit(b, STAGE_FINAL, &p->rlimits[i]);
+	for (size_t i = 0; i < p->n_rlimits; i++) {
+		const struct spec_rlimit limit = possible(b, &p->rlimits[i]);
+
+		if (limit.resource == RLIMIT_NOFILE)
+			(void)build_rlimit(b, STAGE_FINAL, &limit);
+	}
 	s = build_step(b, STAGE_FINAL, DO_FDS, NULL);
 	s->flags = b->fds_marked ? FDS_MARKED : 0;
 	s->fds.preserve = p->preserve_fds;

@@ -195,12 +195,12 @@ static void copy_all(struct join *j, enum stage stage, enum step_kind kind)
 			copy_step(j, stage, &j->of->steps[i]);
 }
 
-/* The same for the steps of one stage, which they keep. */
-static void copy_stage(struct join *j, enum stage stage, enum step_kind kind)
+/* The same for the steps of one stage, in stage TO. */
+static void copy_stage(struct join *j, enum stage from, enum step_kind kind, enum stage to)
 {
 	for (uint32_t i = 0; i < j->of->n_steps; i++)
-		if (j->of->steps[i].kind == kind && j->of->steps[i].stage == stage)
-			copy_step(j, stage, &j->of->steps[i]);
+		if (j->of->steps[i].kind == kind && j->of->steps[i].stage == from)
+			copy_step(j, to, &j->of->steps[i]);
 }
 
 static const char *const *list_of(struct join *j, struct refs from)
@@ -247,9 +247,9 @@ static int join_all(struct join *j, struct nook_error *e)
 
 	/* Before it joins: from then on its owner has no rights over its files in /proc. */
 	copy_all(j, STAGE_JOIN, DO_OOM_SCORE);
+	copy_stage(j, STAGE_ADOPT, DO_RLIMIT, STAGE_JOIN);
 	enter_groups(j);
 	enter_namespaces(j);
-	copy_stage(j, STAGE_ADOPT, DO_RLIMIT);
 	copy_all(j, STAGE_ADOPT, DO_RDT);
 	if (j->ask->process->terminal) {
 		s = build_step(&j->b, STAGE_BUILD, DO_CONSOLE, "/dev/pts");
@@ -278,7 +278,7 @@ static int join_all(struct join *j, struct nook_error *e)
 	copy_all(j, STAGE_FINAL, DO_UMASK);
 	copy_all(j, STAGE_FINAL, DO_NO_NEW_PRIVS);
 	copy_all(j, STAGE_FINAL, DO_LANDLOCK);
-	copy_stage(j, STAGE_FINAL, DO_RLIMIT);
+	copy_stage(j, STAGE_FINAL, DO_RLIMIT, STAGE_FINAL);
 	build_fds(&j->b);
 	if (guarded)
 		copy_all(j, STAGE_FINAL, DO_SECCOMP);

@@ -141,7 +141,8 @@ static int open_source(struct build *b, const char *path, unsigned flags, const 
 
 	s->slot = (int16_t)slot;
 	s->flags = (uint16_t)flags;
-	s->mount.source = s->object;
+	/* With a slash behind it the kernel takes nothing but a directory. */
+	s->mount.source = flags & PATH_ROOT ? plan_add_str(b->out, arena_printf(b->arena, "%s/", path)) : s->object;
 	if (ids->map)
 		map_source(b, path, slot, ids);
 	return slot;
@@ -354,6 +355,7 @@ int build_dev(struct build *b, const struct spec_mount *m, struct nook_error *e)
 		dev_detached(b, m);
 	else
 		dev_bound(b, m);
+	b->fresh_dev = true;
 	return 0;
 }
 
@@ -422,6 +424,7 @@ static void attach_bind(struct build *b, const struct spec_mount *m, int slot, u
 {
 	struct step *s = build_step(b, STAGE_BUILD, DO_BIND, m->target);
 
+	b->foreign = true;
 	s->slot = (int16_t)slot;
 	s->flags = (uint16_t)(flags | (is_real_dir_target(m->target) ? PATH_REAL_DIR : 0) | (m->copyup ? PATH_COPYUP : 0));
 	s->mount.target = s->object;
@@ -452,17 +455,50 @@ static int build_disk(struct build *b, const struct spec_mount *m, struct nook_e
 	return 0;
 }
 
+/* The kernel's own names alone are below a new sysfs, and ours below a new /dev: until something with content of another
+ * maker is mounted, a name there leads nowhere else. */
+static bool is_trusted(const struct build *b, const char *target)
+{
+	static const char *const in_dev[] = {"/dev/pts", "/dev/shm", "/dev/mqueue"};
+
+	for (size_t i = 0; b->fresh_dev && i < sizeof(in_dev) / sizeof(in_dev[0]); i++)
+		if (text_is(target, in_dev[i]))
+			return !b->foreign;
+	return b->fresh_sys && !b->foreign && text_is(target, "/sys/fs/cgroup");
+}
+
+/* A file system that mount(2) can make in one call. */
+static bool is_plain(const struct build *b, const struct spec_mount *m)
+{
+	enum { PLAIN = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
+
+	return !((m->words.set | m->words.clear) & ~(uint64_t)PLAIN) && !m->words.rec_set && !m->words.rec_clear &&
+	       !m->words.propagation && !m->words.sb_flags && !m->words.tmpcopyup &&
+	       /* The terminal comes from the descriptor of this mount. */
+	       !(b->spec->process.terminal && m->type && text_is(m->type, "devpts"));
+}
+
 static void build_fs(struct build *b, const struct spec_mount *m, const char *target, const char *type)
 {
+	/* The standard mounts come first. */
+	bool trusted = is_trusted(b, target) || (m->standard && strchr(target + 1, '/'));
 	struct step *s = build_step(b, STAGE_BUILD, DO_MOUNT, target);
 
-	s->flags = PATH_IS_DIR | (is_real_dir_target(target) ? PATH_REAL_DIR : 0) | (m->words.tmpcopyup ? PATH_COPYUP : 0);
+	s->flags = PATH_IS_DIR | (is_real_dir_target(target) ? PATH_REAL_DIR : 0) | (m->words.tmpcopyup ? PATH_COPYUP : 0) |
+		(trusted ? PATH_TRUSTED : 0);
 	s->mount.target = s->object;
 	s->mount.fstype = plan_add_str(b->out, type);
 	/* A source that only repeats the type is left out: it is one system call for a word in mount(8)'s list. */
 	s->mount.source = plan_add_str(b->out, m->source && !text_is(m->source, type) ? m->source : NULL);
-	if (m->standard) /* these come first, before any mount whose content is not ours */
-		s->flags |= PATH_FRESH | (strchr(target + 1, '/') ? PATH_TRUSTED : 0);
+	if (trusted && is_plain(b, m)) {
+		s->flags |= MOUNT_AT_ONCE;
+		s->mount.data = plan_add_str(b->out, m->data);
+	} else if (m->standard || (text_is(type, "sysfs") && text_is(target, "/sys"))) {
+		s->flags |= PATH_FRESH;
+	}
+	b->fresh_sys |= text_is(type, "sysfs") && text_is(target, "/sys");
+	if (m->words.tmpcopyup)
+		b->foreign = true;
 	build_mount_params(b, type, m, s);
 }
 
@@ -491,6 +527,8 @@ static void build_cgroup_view(struct build *b, const struct spec_mount *m)
 	struct spec_mount top = {.data = "mode=0755,size=64k,nr_inodes=64", .words.set = m->words.set & ~(uint64_t)MOUNT_ATTR_RDONLY,
 		.standard = true};
 	struct spec_mount each = {.words.rec_set = m->words.set | m->words.rec_set, .standard = true};
+	bool trusted = is_trusted(b, m->target);
+	struct step *s = NULL;
 
 	if (want->n_dirs == 1 && want->dirs[0].v2) {
 		each = (struct spec_mount){.words = m->words, .standard = true};
@@ -501,18 +539,19 @@ static void build_cgroup_view(struct build *b, const struct spec_mount *m)
 	for (size_t i = 0; i < want->n_dirs; i++) {
 		const struct cgroup_dir *d = &want->dirs[i];
 		const char *name = d->mount ? strrchr(d->mount, '/') : NULL;
-		struct step *s;
 
 		/* A hierarchy that is mounted nowhere has no usual name. */
 		if (!name || d->path[0] != '/' || !(d->v2 || has_limit_in(want, i)))
 			continue;
 		each.target = arena_printf(b->arena, "%s%s", m->target, name);
 		s = build_step(b, STAGE_BUILD, DO_SHOW, each.target);
-		s->flags = PATH_IS_DIR | PATH_TRUSTED;
+		s->flags = PATH_IS_DIR | (trusted ? PATH_TRUSTED : 0);
 		s->mount.target = s->object;
 		s->mount.source = plan_add_str(b->out, d->path);
 		s->mount.rec_attr_set = each.words.rec_set;
 	}
+	if (s)
+		s->flags |= SHOW_LAST;
 }
 
 static int build_layers(struct build *b, const struct spec_mount *m, struct nook_error *e)
@@ -582,6 +621,7 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 		return 0;
 	}
 	if (m->words.copy_symlink) {
+		b->foreign = true;
 		s = build_step(b, STAGE_BUILD, DO_COPY_LINK, m->target);
 		s->mount.target = s->object;
 		s->mount.source = plan_add_str(b->out, m->source);
@@ -683,6 +723,25 @@ static bool is_bare(const struct build *b, const char *base)
 	return bare;
 }
 
+/* With ids of its own, none of them the host's root, a container has no way into what that root alone may open (mode 0400
+ * or 0200); and directories of sysfs that others are mounted on are empty in a new one.  A default need not cover them. */
+static bool is_out_of_reach(const struct build *b, const char *path)
+{
+	static const char *const of_root[] = {
+		"/proc/kcore", "/proc/kmsg", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/pagetypeinfo",
+		"/proc/slabinfo", "/proc/sysrq-trigger", "/proc/timer_list", "/proc/vmallocinfo",
+	};
+	static const char *const mount_points[] = {"/sys/kernel/debug", "/sys/kernel/security", "/sys/kernel/tracing"};
+
+	for (size_t i = 0; b->without_root && i < sizeof(of_root) / sizeof(of_root[0]); i++)
+		if (text_is(of_root[i], path))
+			return true;
+	for (size_t i = 0; b->fresh_sys && i < sizeof(mount_points) / sizeof(mount_points[0]); i++)
+		if (text_is(mount_points[i], path))
+			return true;
+	return false;
+}
+
 /* Paths below BASE, relative to it, in one step; with BASE "/" those that are below neither /proc nor /sys. */
 static void mask_below(struct build *b, enum step_kind kind, const char *const *paths, const char *base)
 {
@@ -695,7 +754,7 @@ static void mask_below(struct build *b, enum step_kind kind, const char *const *
 		const char *in_proc = text_after(*p, "/proc/"), *in_sys = text_after(*p, "/sys/");
 		const char *rest = text_is(base, "/proc") ? in_proc : text_is(base, "/sys") ? in_sys : in_proc || in_sys ? NULL : *p;
 
-		if (rest)
+		if (rest && !(b->spec->default_masks && is_out_of_reach(b, *p)))
 			*arena_push(b->arena, &list, &n) = kind == DO_MASK ? mask_word(b, rest) : rest;
 	}
 	if (!n)

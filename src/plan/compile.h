@@ -13,11 +13,14 @@ struct build {
 	struct plan_result *result;
 	bool userns;      /* a new or joined user namespace */
 	bool new_userns;
+	bool without_root; /* the host's root has no id in it */
 	bool joins;       /* a process more in a container that runs */
 	enum stage open;  /* the stage in which sources can be opened */
 	int hook_out, hook_err; /* slots of the files that take what hooks say, or SLOT_NONE */
 	bool cgroup_view; /* groups exist, a view of them can be mounted */
 	bool fds_marked;  /* every descriptor is close-on-exec already */
+	bool fresh_dev, fresh_sys; /* a new /dev, a new sysfs at /sys come before what is built next */
+	bool foreign;     /* so does a mount that may hold links of somebody else's */
 };
 
 void build_note(struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -192,7 +192,7 @@ static bool step_is_inside(const struct plan *p, const struct step *s)
 		return array_is_inside(p, s->mount.nodes, sizeof(struct plan_node)) && strs_are_inside(p, s->mount.links) &&
 		       strs_are_inside(p, s->mount.dirs) && s->mount.links.n % 2 == 0 && s->mount.upper_slot >= SLOT_NONE &&
 		       s->mount.upper_slot < PLAN_SLOTS && str_is_inside(p, s->mount.source) && str_is_inside(p, s->mount.target) &&
-		       str_is_inside(p, s->mount.fstype) && strs_are_inside(p, s->mount.params) &&
+		       str_is_inside(p, s->mount.fstype) && strs_are_inside(p, s->mount.params) && str_is_inside(p, s->mount.data) &&
 		       s->mount.params.n % 2 == 0 && array_is_inside(p, s->mount.lowers, sizeof(int16_t));
 	case DO_CGROUP_DIR:
 	case DO_CGROUP_OPEN:

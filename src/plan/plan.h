@@ -140,6 +140,8 @@ enum {
 	PATH_HELD = 512,      /* DO_OPEN_TREE: the source is the descriptor in upper_slot */
 	PATH_TRUSTED = 8192,  /* the target lies in a file system that an earlier step made, where only we have made names */
 	PATH_FRESH = 16384,   /* this step makes such a file system */
+	MOUNT_AT_ONCE = 1024, /* DO_MOUNT: mount(2) can say all of it: data is what params are */
+	SHOW_LAST = 1024,     /* DO_SHOW: the last one of its view */
 	PATH_ROOT = 64,       /* DO_OPEN_TREE: the source is the container's root: must be a directory */
 	OVERLAY_USERXATTR = 128, /* DO_ROOT_OVERLAY: in a user namespace, overlay marks are user.* attributes */
 	OVERLAY_READONLY = 256, /* DO_OVERLAY: no layer for changes */
@@ -176,6 +178,7 @@ struct step {
 			struct ref target;    /* path inside the root */
 			struct ref fstype;
 			struct refs params;   /* key, value pairs for fsconfig(2); a flag has "" as value */
+			struct ref data;      /* the same for mount(2) */
 			uint64_t attr_set, attr_clear;         /* MOUNT_ATTR_*, this mount */
 			uint64_t rec_attr_set, rec_attr_clear; /* the same, AT_RECURSIVE */
 			uint32_t propagation; /* MS_* | MS_REC, 0: leave */
@@ -313,7 +316,7 @@ struct plan_node {
 enum gate_kind { GATE_NONE, GATE_SOCKET };
 
 /* Changes whenever struct step does: a plan written by another nook is refused. */
-#define PLAN_FORMAT (0x6e6f6f6bU ^ (uint32_t)(sizeof(struct step) << 8) ^ DO_COUNT)
+#define PLAN_FORMAT (0x6e6f6f6cU ^ (uint32_t)(sizeof(struct step) << 8) ^ DO_COUNT)
 
 struct plan {
 	uint32_t format;      /* PLAN_FORMAT */
@@ -327,6 +330,7 @@ struct plan {
 	int32_t cgroup_slot;  /* CLONE_INTO_CGROUP, or SLOT_NONE */
 	int32_t gate_slot;    /* GATE_SOCKET: the listening socket that DO_GATE made */
 	uint32_t die_with_parent;
+	uint32_t own_ids;     /* nobody inside has an id that its maker's files belong to */
 	uint32_t init;        /* nook's reaper stays pid 1 */
 	uint32_t fail_at;     /* 1-based index of a step that fails on purpose (fault tests); 0: none */
 	struct step steps[];

@@ -100,6 +100,8 @@ int container_list(struct store_run *r, struct arena *a, struct container **ret,
 /* Judged now: looks at the process and, when it lives, at the freezer.  A start whose process died before it was finished
  * counts as stopped. */
 enum container_status container_status(const struct container *c);
+/* The same on trust: whether the process that the state notes still lives is left to who goes on to hold it. */
+enum container_status container_status_noted(const struct container *c);
 extern const char *const container_status_names[]; /* OCI: "creating", "created", "running", "paused", "stopped" */
 /* A pidfd of its init, checked against the start time; -ESRCH when it has ended. */
 int container_pidfd(const struct container *c, struct nook_error *e);

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "runtime/idfiles.h"
 #include "sys/fields.h"
 
 #include <assert.h>
@@ -62,7 +63,8 @@ static bool subid_line(struct fields *f, struct subid_line *l)
 /* Opens a file that may be missing: -ENOENT with nothing recorded. */
 static int open_optional(int etc, const char *name, struct nook_error *e)
 {
-	int fd = openat(etc, name, O_RDONLY | O_CLOEXEC);
+	char path[IDFILES_PATH];
+	int fd = openat(etc, idfiles_path(etc, name, path), O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 && errno != ENOENT)
 		return err_sys(e, STEP_IDRANGE, name);
@@ -302,21 +304,35 @@ static int search_owner(struct search *s, const struct ranges *uids, const struc
 	return 0;
 }
 
+static bool has_ranges(const struct ranges *owned)
+{
+	for (size_t i = 0; i < OWNERS; i++)
+		if (owned[i].n)
+			return true;
+	return false;
+}
+
 int idrange_take(const struct idrange_files *f, int run, const char *id, struct arena *a, uint32_t *ret_base,
                  struct nook_error *e)
 {
+	char stamp[IDFILES_STAMP];
 	const struct range pool = {POOL_FIRST, (uint64_t)POOL_LAST + 1};
 	struct ranges uids[OWNERS] = {0}, gids[OWNERS] = {0}, none = {0}, taboo = {0};
 	struct search s = {.files = f, .taboo = &none, .run = run, .id = id};
 
 	s.target = arena_printf(a, "../containers/%s", id);
-	TRY(read_owners(f->etc, "subuid", a, uids, &taboo, e));
-	TRY(read_owners(f->etc, "subgid", a, gids, &taboo, e));
-	for (size_t i = 0; i < OWNERS; i++)
-		if (TRY(search_owner(&s, &uids[i], &gids[i], ret_base, e)))
-			return 0;
-	TRY(read_ids(f->etc, "passwd", a, &taboo, e));
-	TRY(read_ids(f->etc, "group", a, &taboo, e));
+	idfiles_stamp(f->etc, stamp);
+	if (!idfiles_are_known(run, stamp)) {
+		TRY(read_owners(f->etc, "subuid", a, uids, &taboo, e));
+		TRY(read_owners(f->etc, "subgid", a, gids, &taboo, e));
+		for (size_t i = 0; i < OWNERS; i++)
+			if (TRY(search_owner(&s, &uids[i], &gids[i], ret_base, e)))
+				return 0;
+		TRY(read_ids(f->etc, "passwd", a, &taboo, e));
+		TRY(read_ids(f->etc, "group", a, &taboo, e));
+		if (!has_ranges(uids) && !touches(&taboo, pool.first, pool.end - pool.first))
+			idfiles_note(run, f->etc, stamp);
+	}
 	s.taboo = &taboo;
 	if (TRY(search_range(&s, &pool, ret_base, e)))
 		return 0;
@@ -467,11 +483,9 @@ static int choose_as_root(int etc, int run, const char *id, bool first_userns, s
 
 int idrange_choose(int run, const char *id, bool first_userns, struct arena *a, struct idrange *ret, struct nook_error *e)
 {
-	auto_close int etc = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const int etc = AT_FDCWD;
 	struct idrange r;
 
-	if (etc < 0)
-		return err_sys(e, STEP_IDRANGE, "/etc");
 	if (geteuid() == 0)
 		return choose_as_root(etc, run, id, first_userns, a, ret, e);
 	TRY(idrange_subids(etc, geteuid(), getegid(), a, &r, e));

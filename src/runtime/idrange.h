@@ -48,7 +48,7 @@ int idrange_sweep(int run, uint32_t base, struct nook_error *e);
 
 /* The parts of idrange_choose(), over any directory that holds subuid, subgid, passwd and group. */
 struct idrange_files {
-	int etc; /* directory descriptor */
+	int etc; /* directory descriptor; AT_FDCWD: /etc */
 	const struct spec_idmap *uids, *gids; /* /proc/self/uid_map and gid_map, the container's view */
 	size_t n_uids, n_gids;
 };

@@ -279,8 +279,7 @@ int inside_run(struct store_run *r, const struct container *c, enum inside_view 
 		pidfd = i.pidfd = TRY(container_pidfd(c, e));
 		return run_reported(r, &i, a, e);
 	}
-	auto_close int dir = TRY(container_open(r, c->id, e));
-	TRY(plan_load(dir, a, &i.plan, e));
+	TRY(plan_load(r, c->id, a, &i.plan, e));
 	TRY(check_kept(c, i.plan, e));
 	code = lock_kept(c, a, &locks, e);
 	if (code >= 0)

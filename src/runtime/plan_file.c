@@ -2,6 +2,10 @@
 #include "runtime/plan_file.h"
 
 #include "base/fd.h"
+#include "runtime/store.h"
+
+#include <fcntl.h>
+#include <stdio.h>
 
 enum { PLAN_MAX = 16 << 20 };
 
@@ -14,15 +18,34 @@ int plan_save(int dir, const struct plan *p, struct nook_error *e)
 	return r < 0 ? err_num(e, STEP_STATE, PLAN_FILE, r) : 0;
 }
 
-int plan_load(int dir, struct arena *a, const struct plan **ret, struct nook_error *e)
-{
-	struct buf text = {0};
-	int r = file_read(dir, PLAN_FILE, PLAN_MAX, &text, e);
+enum { PATH_ROOM = sizeof(STORE_CONTAINERS "/" "/" PLAN_FILE) + CONTAINER_ID_MAX };
 
-	if (r == 0 && plan_validate(buf_text(&text), text.len) < 0)
-		r = err_why(e, STEP_STATE, PLAN_FILE, EINVAL, "it was written by another version of nook, or is damaged");
-	if (r == 0)
-		*ret = arena_memdup(a, buf_text(&text), text.len);
-	buf_done(&text);
-	return r;
+static int path_of(const char *id, char path[static PATH_ROOM], struct nook_error *e)
+{
+	TRY(container_id_check(id, e));
+	(void)snprintf(path, PATH_ROOM, STORE_CONTAINERS "/%s/" PLAN_FILE, id);
+	return 0;
+}
+
+bool plan_file_has_own_ids(struct store_run *r, const char *id)
+{
+	char path[PATH_ROOM];
+	auto_close int fd = path_of(id, path, NULL) < 0 ? -EBADF : openat(r->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct plan head;
+
+	return fd >= 0 && fd_read_once(fd, &head, sizeof(head)) == sizeof(head) && head.format == PLAN_FORMAT &&
+	       head.own_ids;
+}
+
+int plan_load(struct store_run *r, const char *id, struct arena *a, const struct plan **ret, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	char path[PATH_ROOM];
+
+	TRY(path_of(id, path, e));
+	TRY(file_read_piece(r->fd, path, PLAN_MAX, &text, e));
+	if (plan_validate(buf_text(&text), text.len) < 0)
+		return err_why(e, STEP_STATE, PLAN_FILE, EINVAL, "it was written by another version of nook, or is damaged");
+	*ret = arena_memdup(a, buf_text(&text), text.len);
+	return 0;
 }

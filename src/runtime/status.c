@@ -50,17 +50,24 @@ static struct cgroup freezer_of(const struct container *c)
 	return (struct cgroup){.dirs = c->cgroups, .n = c->n_cgroups};
 }
 
-enum container_status container_status(const struct container *c)
+enum container_status container_status_noted(const struct container *c)
 {
 	const struct cgroup g = freezer_of(c);
 
+	if (c->creating || !c->pid)
+		return c->creating ? CONTAINER_CREATING : CONTAINER_STOPPED;
+	if (g.n && cgroup_is_frozen(&g) > 0)
+		return CONTAINER_PAUSED;
+	return c->started_ns ? CONTAINER_RUNNING : CONTAINER_CREATED;
+}
+
+enum container_status container_status(const struct container *c)
+{
 	if (c->creating)
 		return container_is_supervised(c) ? CONTAINER_CREATING : CONTAINER_STOPPED;
 	if (!process_lives(c->pid, c->pid_start))
 		return CONTAINER_STOPPED;
-	if (g.n && cgroup_is_frozen(&g) > 0)
-		return CONTAINER_PAUSED;
-	return c->started_ns ? CONTAINER_RUNNING : CONTAINER_CREATED;
+	return container_status_noted(c);
 }
 
 int container_pidfd(const struct container *c, struct nook_error *e)

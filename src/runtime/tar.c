@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "base/text.h"
+#include "sys/selfexe.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -14,16 +15,11 @@ enum { UNPACK_TIMEOUT_MS = INT_MAX, SIGNAL_BASE = 128 };
 
 int helper_find(const char *name, char *path, size_t size, struct nook_error *e)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *slash;
+	char own[PATH_MAX];
 
-	if (n > 0) {
-		self[n] = 0;
-		slash = strrchr(self, '/');
-		if (snprintf(path, size, "%.*s/%s", (int)(slash - self), self, name) < (int)size && access(path, X_OK) == 0)
-			return 0;
-	}
+	if (selfexe_dir(own, sizeof(own), NULL) == 0 && snprintf(path, size, "%s/%s", own, name) < (int)size &&
+		access(path, X_OK) == 0)
+		return 0;
 	if (snprintf(path, size, "%s/%s", NOOK_LIBEXEC, name) < (int)size && access(path, X_OK) == 0)
 		return 0;
 	return err_fmt(e, STEP_SPAWN, name, ENOENT, "is neither beside nook nor in %s", NOOK_LIBEXEC);

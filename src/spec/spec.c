@@ -119,3 +119,16 @@ int spec_mount_add(struct spec *s, const char *target, const char *type, const c
 		*ret = added;
 	return 0;
 }
+
+bool spec_has_own_ids(const struct spec *s, uint32_t uid)
+{
+	if (s->ns[NS_USER].mode != NS_PRIVATE)
+		return false;
+	/* Chosen later: a range of its own from root, from anybody else with that one's own id in it. */
+	if (!s->n_uid_maps)
+		return uid == 0;
+	for (size_t i = 0; i < s->n_uid_maps; i++)
+		if (uid >= s->uid_maps[i].outside && uid - s->uid_maps[i].outside < s->uid_maps[i].count)
+			return false;
+	return true;
+}

@@ -378,6 +378,7 @@ struct spec {
 	struct spec_device *devices;
 	size_t n_devices;
 	const char *const *masked, *const *readonly; /* paths, NULL-terminated or NULL */
+	bool default_masks;    /* nobody asked for them: those that cover what is out of reach anyway may be left out */
 	bool default_devices;  /* the standard nodes and links of /dev */
 	struct spec_process process;
 	bool has_process;
@@ -427,6 +428,9 @@ const char *spec_annotation(const struct spec *s, const char *key);
 
 /* Puts KEY = VALUE into a list kept sorted by key, in place of an earlier value. */
 void spec_pair_set(struct arena *a, struct spec_pair **pairs, size_t *n, const char *key, const char *value);
+
+/* Has the container ids of its own, none of which is UID's?  Then nobody in it can be UID outside. */
+bool spec_has_own_ids(const struct spec *s, uint32_t uid);
 
 /* Appends a mount; OPTIONS is a comma list or NULL.  Strings are borrowed for the life of the spec.  RET may be NULL; it
  * is valid until the next mount is added. */

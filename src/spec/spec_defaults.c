@@ -151,6 +151,7 @@ void spec_default_security(struct spec *s)
 	(void)arena_push(s->arena, &masked, &n);
 	s->masked = masked;
 	s->readonly = readonly_paths;
+	s->default_masks = true;
 	p->has_caps = true;
 	p->caps[CAPS_BOUNDING] = p->caps[CAPS_EFFECTIVE] = p->caps[CAPS_PERMITTED] = spec_default_caps;
 	p->no_new_privs = true;

@@ -24,7 +24,8 @@ static int next_byte(struct fields *f)
 	if (f->at == f->len && f->ended)
 		return AT_END;
 	if (f->at == f->len) {
-		ssize_t n = f->error ? 0 : fd_read(f->fd, f->buf, sizeof(f->buf));
+		/* One at a time: who finds the line early never reads to the end. */
+		ssize_t n = f->error ? 0 : fd_read_once(f->fd, f->buf, sizeof(f->buf));
 
 		if (n > 0 && (size_t)n > f->left)
 			n = -EFBIG;
@@ -32,8 +33,7 @@ static int next_byte(struct fields *f)
 			f->error = (int)n;
 		f->at = 0;
 		f->len = n > 0 ? (size_t)n : 0;
-		/* fd_read() comes back short only at the end of the file. */
-		f->ended = f->len < sizeof(f->buf);
+		f->ended = !f->len;
 		if (n <= 0)
 			return AT_END;
 		f->left -= f->len;

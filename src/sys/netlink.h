@@ -7,3 +7,5 @@
 
 /* Brings "lo" of the caller's network namespace up; its addresses come with that.  Allocates nothing. */
 int net_loopback_up(struct nook_error *e);
+/* The same by a SOCKET of that namespace, of any family. */
+int net_loopback_up_by(int socket, struct nook_error *e);

@@ -11,7 +11,7 @@
 #include <time.h>
 
 /* Enough for the fields up to the start time with the longest command name. */
-enum { STAT_MAX = 1024, PATH_ROOM = 32, NUMBER_ROOM = 12 };
+enum { FIELD_START = 22, FIELD_IGNORED = 33, STAT_MAX = 1024, PATH_ROOM = 32, NUMBER_ROOM = 12 };
 
 static const char *decimal(pid_t pid, char room[static NUMBER_ROOM])
 {
@@ -29,18 +29,18 @@ int pid_stat_parse(const char *text, struct pid_stat *ret)
 {
 	/* The name is whatever the process chose, ")" and blanks included: it ends at the last ")". */
 	const char *open = strchr(text, '('), *close = strrchr(text, ')');
-	unsigned long long field[23] = {0};
+	unsigned long long field[FIELD_IGNORED + 1] = {0};
 	size_t len;
 	char *end;
 
 	if (!open || !close || close < open || close[1] != ' ' || !close[2] || close[3] != ' ')
 		return -EINVAL;
 	end = (char *)close + 3;
-	for (size_t i = 4; i <= 22; i++) {
+	for (size_t i = 4; i <= FIELD_IGNORED; i++) {
 		const char *from = end;
 
 		field[i] = strtoull(from, &end, 10);
-		if (end == from)
+		if (end == from && i <= FIELD_START)
 			return -EINVAL;
 	}
 	len = (size_t)(close - open - 1);
@@ -56,20 +56,17 @@ int pid_stat_parse(const char *text, struct pid_stat *ret)
 	ret->system_ticks = field[15];
 	ret->children_user_ticks = field[16];
 	ret->children_system_ticks = field[17];
-	ret->start = field[22];
+	ret->start = field[FIELD_START];
+	ret->ignored = field[FIELD_IGNORED];
 	return 0;
 }
 
-int pid_stat(int proc, pid_t pid, struct pid_stat *ret)
+static int stat_read(int proc, const char *path, struct pid_stat *ret)
 {
-	char path[PATH_ROOM], number[NUMBER_ROOM], text[STAT_MAX];
-	auto_close int fd = -EBADF;
+	char text[STAT_MAX];
+	auto_close int fd = openat(proc, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	ssize_t n;
 
-	if (pid <= 0)
-		return -ESRCH;
-	(void)stpcpy(stpcpy(stpcpy(path, proc == AT_FDCWD ? "/proc/" : ""), decimal(pid, number)), "/stat");
-	fd = openat(proc, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
 	n = fd_read_once(fd, text, sizeof(text) - 1);
@@ -77,6 +74,21 @@ int pid_stat(int proc, pid_t pid, struct pid_stat *ret)
 		return (int)n;
 	text[n] = 0;
 	return pid_stat_parse(text, ret);
+}
+
+int pid_stat(int proc, pid_t pid, struct pid_stat *ret)
+{
+	char path[PATH_ROOM], number[NUMBER_ROOM];
+
+	if (pid <= 0)
+		return -ESRCH;
+	(void)stpcpy(stpcpy(stpcpy(path, proc == AT_FDCWD ? "/proc/" : ""), decimal(pid, number)), "/stat");
+	return stat_read(proc, path, ret);
+}
+
+int pid_stat_self(struct pid_stat *ret)
+{
+	return stat_read(AT_FDCWD, "/proc/self/stat", ret);
 }
 
 int pid_start_time(int proc, pid_t pid, uint64_t *ret)

@@ -20,10 +20,13 @@ struct pid_stat {
 	uint64_t user_ticks, system_ticks;
 	uint64_t children_user_ticks, children_system_ticks; /* of those that were waited for */
 	uint64_t start; /* the start time */
+	uint64_t ignored; /* signals that are ignored: bit 0 is signal 1 */
 };
 
 /* 0, -ESRCH when there is no such process, or another -errno; records nothing. */
 int pid_stat(int proc, pid_t pid, struct pid_stat *ret);
+/* Of the caller itself, by its own /proc. */
+int pid_stat_self(struct pid_stat *ret);
 int pid_start_time(int proc, pid_t pid, uint64_t *ret);
 /* The same from the text of a stat file: 0 or -EINVAL. */
 int pid_stat_parse(const char *text, struct pid_stat *ret);

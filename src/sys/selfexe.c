@@ -5,12 +5,18 @@
 #include "sys/mountapi.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef MFD_EXEC
@@ -18,20 +24,48 @@
 #endif
 
 static const char self[] = "/proc/self/exe";
+/* Where the program's file is, told to the program that is started anew: its own link leads nowhere then. */
+static const char was_in[] = "NOOK_STARTED_IN";
 
 enum { SEALS = F_SEAL_SEAL | F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
 
-static bool is_protected(int file)
+/* Has this program been started by descriptor, as selfexe_protect() does it? */
+static bool is_started_anew(void)
 {
-	struct statvfs fs;
-	struct stat st;
+	const char *name = (const char *)(uintptr_t)getauxval(AT_EXECFN);
 
-	/* A sealed copy has no name and no link. */
-	if (fstat(file, &st) == 0 && !st.st_nlink)
-		return true;
-	if (fstatvfs(file, &fs) == 0 && fs.f_flag & ST_RDONLY)
-		return true;
-	return syscall(SYS_faccessat2, file, "", W_OK, AT_EMPTY_PATH | AT_EACCESS) < 0;
+	return name && !strncmp(name, "/dev/fd/", 8);
+}
+
+int selfexe_dir(char *path, size_t size, struct nook_error *e)
+{
+	const char *was = is_started_anew() ? secure_getenv(was_in) : NULL;
+	ssize_t n = was ? 0 : readlink(self, path, size - 1);
+	char *slash;
+
+	if (was)
+		return snprintf(path, size, "%s", was) < (int)size ? 0 : err_num(e, STEP_PROC, self, ENAMETOOLONG);
+	if (n < 0)
+		return err_sys(e, STEP_PROC, self);
+	path[n] = 0;
+	slash = strrchr(path, '/');
+	if (slash)
+		*slash = 0;
+	return slash ? 0 : err_num(e, STEP_PROC, self, ENOENT);
+}
+
+bool selfexe_is_protected(void)
+{
+	struct statfs fs;
+	struct stat st;
+	bool is = (statfs(self, &fs) == 0 && fs.f_flags & ST_RDONLY) ||
+		/* A sealed copy has no name and no link. */
+		(stat(self, &st) == 0 && !st.st_nlink) || faccessat(AT_FDCWD, self, W_OK, AT_EACCESS) < 0;
+
+	/* Older kernels name a program that was started by descriptor after the descriptor's number. */
+	if (is && is_started_anew())
+		(void)prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
+	return is;
 }
 
 /* A descriptor, or -errno: -EPERM for an ordinary user. */
@@ -63,15 +97,14 @@ static int sealed_copy(struct nook_error *e)
 
 int selfexe_protect(char *const *argv, struct nook_error *e)
 {
-	auto_close int file = open(self, O_PATH | O_CLOEXEC), again = -EBADF;
+	auto_close int file = -EBADF, again = -EBADF;
+	char dir[PATH_MAX];
 
+	if (selfexe_dir(dir, sizeof(dir), NULL) == 0)
+		(void)setenv(was_in, dir, 1);
+	file = open(self, O_PATH | O_CLOEXEC);
 	if (file < 0)
 		return err_sys(e, STEP_PROC, self);
-	if (is_protected(file)) {
-		/* Older kernels name a program that was started by descriptor after the descriptor's number. */
-		(void)prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
-		return 0;
-	}
 	again = readonly_mount(file);
 	if (again < 0)
 		again = TRY(sealed_copy(e));

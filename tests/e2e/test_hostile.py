@@ -179,3 +179,27 @@ def test_a_script_cannot_write_the_runtime_that_runs_it(nook, space, own_root, e
             assert said == ["held\n"]
         finally:
             subprocess.run([*oci, "delete", "--force", "grab"], check=False, capture_output=True)
+
+
+@pytest.mark.user("root")
+@pytest.mark.parametrize("who", ["root", "user"])
+def test_a_script_cannot_write_the_nook_that_runs_it(request, space, own_root, escape, who):
+    """The same for nook exec: into a container with the host's ids, and for a user who owns the program and is root inside."""
+    nook = request.getfixturevalue("nook" if who == "root" else "as_user")
+    shutil.copy(escape, own_root / "escape")
+    (own_root / "trick").write_text("#!/proc/self/exe\n")
+    (own_root / "trick").chmod(0o755)
+    program = space / "nook-copy"
+    shutil.copy(nook.build / "nook", program)
+    if who == "user":
+        os.chown(program, nook.uid, nook.uid)
+    ids = ["--userns", "host"] if who == "root" else []
+    with nook.start("run", "--rm", *ids, "--name", "grab", f"dir:{own_root}", "/escape", "grab") as process:
+        said = process.stdout.readline()
+        assert said == "ready\n", process.stderr.read()
+        line = [program if word == str(nook.program) else word for word in nook.argv("exec", "grab", "/trick")]
+        while said == "ready\n":
+            subprocess.run(line, env=nook.environment, check=False, capture_output=True, cwd=space)
+            if select.select([process.stdout], [], [], 0.1)[0]:
+                said = process.stdout.readline()
+        assert said == "held\n"
