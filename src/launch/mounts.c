@@ -36,7 +36,7 @@ int mounts_add(const struct plan *p, int pidfd, struct nook_error *e)
 	if (r >= 0)
 		r = walk_stage(&w, STAGE_BUILD, e);
 	close_fd(&w.root);
-	walk_done(&w);
+	walk_done(&w, NULL);
 	return r;
 }
 

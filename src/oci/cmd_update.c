@@ -66,9 +66,7 @@ static int update_rdt(struct oci *o, struct store_run *r, const struct options *
 
 	if (!opts->l3_schema && !opts->mem_schema)
 		return 0;
-	auto_close int dir = TRY(container_open(r, id, e));
-
-	TRY(plan_load(dir, o->arena, &plan, e));
+	TRY(plan_load(r, id, o->arena, &plan, e));
 	s = rdt_class(plan);
 	if (!s)
 		return err_why(e, STEP_LIMIT, id, EINVAL, "the container has no class of cache and memory bandwidth (linux.intelRdt)");
