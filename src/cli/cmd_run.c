@@ -366,6 +366,9 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 
 	TRY(run_source_parse(argv[0], &r.source, e));
 	TRY(run_storage_parse(r.options->storage, &r.storage, e));
+	/* A container of an image that is not thrown away keeps what it changed, as people expect who know others. */
+	if (r.source.kind == SOURCE_IMAGE && r.storage.kind == STORAGE_NONE && !r.options->rm && !r.options->overlay)
+		r.storage.kind = STORAGE_DIR;
 	TRY(container_id_new(c->arena, &r.state.id, e));
 	TRY(runtime_open(c->run, c->arena, &store, e));
 	r.store = store;

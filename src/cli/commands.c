@@ -9,6 +9,7 @@ extern const struct command cmd_apply;
 extern const struct command cmd_box;
 extern const struct command cmd_bwrap;
 extern const struct command cmd_cgroup;
+extern const struct command cmd_commit;
 extern const struct command cmd_complete;
 extern const struct command cmd_completion;
 extern const struct command cmd_cp;
@@ -21,6 +22,7 @@ extern const struct command cmd_help;
 extern const struct command cmd_history;
 extern const struct command cmd_image;
 extern const struct command cmd_images;
+extern const struct command cmd_import;
 extern const struct command cmd_inspect;
 extern const struct command cmd_kill;
 extern const struct command cmd_load;
@@ -32,6 +34,7 @@ extern const struct command cmd_ps;
 extern const struct command cmd_rm;
 extern const struct command cmd_rmi;
 extern const struct command cmd_run;
+extern const struct command cmd_save;
 extern const struct command cmd_stats;
 extern const struct command cmd_system;
 extern const struct command cmd_tag;
@@ -67,6 +70,9 @@ const struct command *const commands[] = {
 	&cmd_push,
 	&cmd_images,
 	&cmd_load,
+	&cmd_save,
+	&cmd_import,
+	&cmd_commit,
 	&cmd_tag,
 	&cmd_history,
 	&cmd_rmi,

@@ -23,3 +23,72 @@ const struct command cmd_load = {
 		   "stdin.",
 	.examples = "nook load -i debian.tar\nnook load oci:layout:12 --name debian:12\n",
 };
+
+#define AT(member) offsetof(struct save_options, member)
+static const struct opt save_table[] = {
+	{'o', "output", "FILE", OPT_STRING, AT(output), "write to this file (a directory for oci) instead of stdout"},
+	{0, "format", "FORMAT", OPT_STRING, AT(format), "docker-archive (the default), oci-archive, or oci: a directory"},
+	{0},
+};
+#undef AT
+
+const struct command cmd_save = {
+	.name = "save",
+	.usage = "[OPTIONS] IMAGE...",
+	.summary = "write images to an archive",
+	.options = save_table,
+	.options_size = sizeof(struct save_options),
+	.min_args = 1,
+	.max_args = -1,
+	.transfer = true,
+	.details = "A docker-archive is an OCI layout with docker's manifest.json beside it, as docker save writes it since version 25: "
+		   "docker, podman, skopeo and nook read it. Layers are written as they are stored, so digests stay what they are.",
+	.examples = "nook save -o debian.tar debian:12\nnook save --format oci -o layout debian:12\n",
+};
+
+#define AT(member) offsetof(struct import_options, member)
+static const struct opt import_table[] = {
+	{'c', "change", "INSTRUCTION", OPT_STRINGS, AT(changes), "CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, as in a Dockerfile"},
+	{0, "compression", "gzip|zstd|none", OPT_STRING, AT(compression), "of the layer as it is stored (gzip)"},
+	{'m', "message", "TEXT", OPT_STRING, AT(message), "a comment in the history"},
+	{0},
+};
+#undef AT
+
+const struct command cmd_import = {
+	.name = "import",
+	.usage = "[OPTIONS] FILE|DIR|- [NAME]",
+	.summary = "make an image of a root file system",
+	.options = import_table,
+	.options_size = sizeof(struct import_options),
+	.min_args = 1,
+	.max_args = 2,
+	.transfer = true,
+	.details = "FILE is a tar archive, plain or compressed with gzip, zstd, xz or bzip2; of a directory all files are taken.",
+	.examples = "nook import rootfs.tar base:1 --change 'CMD [\"/bin/sh\"]'\nnook import --change 'ENV A=b' rootfs.tar.zst\n",
+};
+
+#define AT(member) offsetof(struct commit_options, member)
+static const struct opt commit_table[] = {
+	{'a', "author", "TEXT", OPT_STRING, AT(author), "who made it"},
+	{'c', "change", "INSTRUCTION", OPT_STRINGS, AT(changes), "CMD, ENTRYPOINT, ENV and so on, as in a Dockerfile"},
+	{0, "compression", "gzip|zstd|none", OPT_STRING, AT(compression), "of the layer as it is stored (gzip)"},
+	{'m', "message", "TEXT", OPT_STRING, AT(message), "a comment in the history"},
+	{0, "no-pause", NULL, OPT_FLAG, AT(no_pause), "let it run on while its files are read"},
+	{0},
+};
+#undef AT
+
+const struct command cmd_commit = {
+	.name = "commit",
+	.usage = "[OPTIONS] CONTAINER [NAME]",
+	.summary = "make an image of what a container has changed",
+	.options = commit_table,
+	.options_size = sizeof(struct commit_options),
+	.min_args = 1,
+	.max_args = 2,
+	.transfer = true,
+	.details = "The container was made of an image and keeps its changes on disk: that is so without --rm, and with --storage dir. "
+		   "It may run or have ended. Volumes and other mounts are no part of it.",
+	.examples = "nook commit web web:2\nnook commit -c 'CMD [\"/srv/start\"]' web web:3\n",
+};

@@ -10,3 +10,18 @@ struct load_options {
 };
 
 extern const struct command cmd_load;
+
+struct save_options {
+	const char *output, *format;
+};
+struct import_options {
+	const char *message, *compression;
+	struct opt_list changes;
+};
+struct commit_options {
+	const char *message, *author, *compression;
+	struct opt_list changes;
+	bool no_pause;
+};
+
+extern const struct command cmd_save, cmd_import, cmd_commit;

@@ -90,20 +90,51 @@ static int put_data(struct out *o, int file, uint64_t size, struct nook_error *e
 	return entry_write_padding(o->fd, size, e);
 }
 
+/* One more name of what came as FIRST. */
+static int put_link(struct out *o, const char *first, struct nook_error *e)
+{
+	o->entry.hard_link = true;
+	(void)snprintf(o->entry.link, sizeof(o->entry.link), "%s", first);
+	return entry_write(o->fd, &o->entry, e);
+}
+
 static int put_file(struct out *o, int file, const struct stat *st, const char *as, struct nook_error *e)
 {
 	const char *first = st->st_nlink > 1 ? links_find(&o->links, st, as) : NULL;
 
-	if (first) {
-		o->entry.hard_link = true;
-		(void)snprintf(o->entry.link, sizeof(o->entry.link), "%s", first);
-		return entry_write(o->fd, &o->entry, e);
-	}
+	if (first)
+		return put_link(o, first, e);
 	get_xattrs(o, file);
 	o->entry.size = (uint64_t)st->st_size;
 	o->entry.sparse = (o->flags & TREE_HOLES) && st->st_blocks * 512 < st->st_size;
 	TRY(entry_write(o->fd, &o->entry, e));
 	return put_data(o, file, (uint64_t)st->st_size, e);
+}
+
+#define WHITEOUT ".wh."
+
+/* What this layer hides of those below: an empty file beside it, or in a directory for all that it held. */
+static int put_whiteout(struct out *o, const char *as, const char *hidden, struct nook_error *e)
+{
+	const char *slash = hidden ? NULL : strrchr(as, '/');
+	const char *last = hidden ? hidden : slash ? slash + 1 : as;
+	const int folder = hidden ? (int)strlen(as) : slash ? (int)(slash - as) : 0;
+	int n = snprintf(o->entry.name, sizeof(o->entry.name), "%.*s%s" WHITEOUT "%s", folder, as, folder ? "/" : "", last);
+
+	if (n >= (int)sizeof(o->entry.name) || strlen(last) + strlen(WHITEOUT) > NAME_MAX)
+		return err_num(e, STEP_FILE, as, ENAMETOOLONG);
+	o->entry.mode = S_IFREG | 0600;
+	o->entry.size = 0;
+	o->entry.xattrs.len = 0;
+	return entry_write(o->fd, &o->entry, e);
+}
+
+static bool is_opaque(int folder)
+{
+	char value = 0;
+
+	return (fgetxattr(folder, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y') ||
+		(fgetxattr(folder, "user.overlay.opaque", &value, 1) == 1 && value == 'y');
 }
 
 static int put_other(struct out *o, int dir, const char *name, const struct stat *st, const char *as, struct nook_error *e)
@@ -113,8 +144,16 @@ static int put_other(struct out *o, int dir, const char *name, const struct stat
 
 	if (S_ISSOCK(st->st_mode))
 		return 0;
-	if (st->st_nlink > 1 && !S_ISLNK(st->st_mode) && links_find(&o->links, st, as))
-		return 0; /* another name of a device node or FIFO */
+	if ((o->flags & TREE_LAYER) && S_ISCHR(st->st_mode) && st->st_rdev == 0)
+		return put_whiteout(o, as, NULL, e);
+	if (st->st_nlink > 1 && (!S_ISLNK(st->st_mode) || (o->flags & TREE_LAYER))) {
+		const char *first = links_find(&o->links, st, as);
+
+		if (first && !(o->flags & TREE_LAYER))
+			return 0; /* another name of a device node or FIFO */
+		if (first)
+			return put_link(o, first, e);
+	}
 	if (S_ISLNK(st->st_mode)) {
 		n = readlinkat(dir, name, o->entry.link, sizeof(o->entry.link) - 1);
 		if (n < 0)
@@ -144,6 +183,9 @@ static int put_children(struct out *o, int folder, const char *as, unsigned dept
 
 		if (text_is(d->d_name, ".") || text_is(d->d_name, ".."))
 			continue;
+		/* In a layer such a name would hide something. */
+		if ((o->flags & TREE_LAYER) && text_after(d->d_name, WHITEOUT))
+			continue;
 		if (snprintf(path, sizeof(path), "%s%s%s", as, *as ? "/" : "", d->d_name) >= PATH_MAX - 2)
 			r = err_num(e, STEP_FILE, as, ENAMETOOLONG);
 		else
@@ -157,10 +199,14 @@ static int put_folder(struct out *o, int folder, const char *as, unsigned depth,
 {
 	if (depth > DEPTH_MAX)
 		return err_why(e, STEP_FILE, as, ELOOP, "directories are nested too deep");
-	if (*as) {
+	if (*as || (o->flags & TREE_LAYER)) {
+		if (!*as)
+			(void)stpcpy(o->entry.name, "./");
 		get_xattrs(o, folder);
 		TRY(entry_write(o->fd, &o->entry, e));
 	}
+	if ((o->flags & TREE_LAYER) && is_opaque(folder))
+		TRY(put_whiteout(o, as, WHITEOUT ".opq", e));
 	return put_children(o, folder, as, depth, e);
 }
 

@@ -5,12 +5,15 @@
 #include "command/registry_options.h"
 
 const struct transfer_command transfer_commands[] = {
+	{&cmd_commit, NULL, commit_run},
+	{&cmd_import, NULL, import_run},
 	{&cmd_load, NULL, load_run},
 	{&cmd_login, NULL, login_run},
 	{&cmd_logout, NULL, logout_run},
 	{&cmd_manifest_inspect, "manifest inspect", manifest_inspect_run},
 	{&cmd_pull, NULL, pull_run},
 	{&cmd_push, NULL, push_run},
+	{&cmd_save, NULL, save_run},
 	{&cmd_search, NULL, search_run},
 	{0},
 };

@@ -12,10 +12,13 @@ struct transfer_command {
 
 extern const struct transfer_command transfer_commands[]; /* ends with a zeroed one */
 
+int commit_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int import_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int login_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int logout_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int manifest_inspect_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int pull_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int push_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int save_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int search_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "transfer/transfer.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "command/image_options.h"
+#include "runtime/container.h"
+#include "runtime/inside.h"
+#include "storage/image.h"
+#include "stream/tree.h"
+#include "transfer/layertar.h"
+#include "transfer/options.h"
+
+#include <stdio.h>
+
+struct commit {
+	struct cli *cli;
+	const struct commit_options *options;
+	struct store_run *store;
+	struct container container;
+	struct depot *depot;
+	struct image image;
+	struct manifest manifest;
+	struct image_config config;
+	int upper; /* its changes */
+};
+
+static const char *image_digest(const struct container *c)
+{
+	for (size_t i = 0; i < c->n_annotations; i++)
+		if (text_is(c->annotations[i].key, "nook.image"))
+			return c->annotations[i].value;
+	return NULL;
+}
+
+static int find_image(struct commit *c, struct nook_error *e)
+{
+	const char *digest = image_digest(&c->container);
+
+	if (!digest)
+		return err_why(e, STEP_CONTAINER, c->container.id, EINVAL, "was not made of an image; nook export and nook import make one of its root");
+	TRY(image_find(c->depot, digest, c->cli->arena, &c->image, NULL, e));
+	TRY(image_manifest(c->depot, &c->image, c->cli->arena, &c->manifest, e));
+	return image_config(c->depot, &c->image, c->cli->arena, &c->config, e);
+}
+
+static int open_changes(struct commit *c, struct nook_error *e)
+{
+	for (size_t i = 0; i < c->container.n_kept; i++) {
+		c->upper = open(arena_printf(c->cli->arena, "%s/upper", c->container.kept[i]), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (c->upper >= 0)
+			return 0;
+	}
+	return err_why(e, STEP_CONTAINER, c->container.id, ENODATA,
+		"its changes are not in a directory: commit is for containers that were started without --rm, or with --storage dir");
+}
+
+/* An ordinary user's files belong to the ids of his containers, and only their root can read all. */
+static int read_changes(struct commit *c, struct newlayer *l, struct nook_error *e)
+{
+	struct idrange range = {0};
+
+	if (geteuid() == 0)
+		return layertar_add(l, c->upper, TREE_LAYER | TREE_ONE_FS, NULL, e);
+	TRY(idrange_choose(-EBADF, c->container.id, true, c->cli->arena, &range, e));
+	return layertar_add(l, c->upper, TREE_LAYER | TREE_ONE_FS, &range, e);
+}
+
+static int read_quietly(struct commit *c, struct newlayer *l, struct nook_error *e)
+{
+	int frozen = c->options->no_pause || container_status(&c->container) != CONTAINER_RUNNING
+		? 0 : TRY(inside_freeze(&c->container, c->cli->arena, e));
+	int r = read_changes(c, l, e);
+
+	if (frozen)
+		(void)inside_thaw(&c->container, c->cli->arena, r < 0 ? NULL : e);
+	return r;
+}
+
+static int commit(struct commit *c, const char *name, struct nook_error *e)
+{
+	AUTO(newlayer_free) struct newlayer *l = NULL;
+	struct arena *a = c->cli->arena;
+	enum compression compression;
+	struct descriptor layer;
+	const char *diff_id = NULL, *id = NULL;
+	struct newimage n = {
+		.old = &c->manifest,
+		.config = &c->config,
+		.layer = &layer,
+		.created_by = c->container.command,
+		.comment = c->options->message,
+		.author = c->options->author,
+		.name = name,
+	};
+
+	TRY(option_compression(c->options->compression, &compression, e));
+	for (size_t i = 0; i < c->options->changes.n; i++)
+		TRY(image_config_change(&c->config, c->options->changes.items[i], a, e));
+	TRY(newlayer_open(c->depot, compression, &l, e));
+	TRY(read_quietly(c, l, e));
+	TRY(newlayer_finish(l, a, &layer, &diff_id, e));
+	n.diff_id = diff_id;
+	TRY(newimage_commit(c->depot, &n, a, &id, e));
+	(void)printf("%s\n", id);
+	return 0;
+}
+
+int commit_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
+{
+	AUTO(runtime_close) struct store_run *store = NULL;
+	AUTO(depot_close) struct depot *d = NULL;
+	struct commit job = {.cli = c, .options = options, .upper = -EBADF};
+	const char *name = NULL;
+	int r;
+
+	if (argc > 1)
+		TRY(option_name(argv[1], c->arena, &name, e));
+	TRY(runtime_open(c->run, c->arena, &store, e));
+	TRY(container_load(store, argv[0], c->arena, &job.container, e));
+	TRY(depot_open(c->root, DEPOT_WRITE, c->arena, &d, e));
+	job.store = store;
+	job.depot = d;
+	TRY(find_image(&job, e));
+	TRY(open_changes(&job, e));
+	r = commit(&job, name, e);
+	close_fd(&job.upper);
+	return r;
+}

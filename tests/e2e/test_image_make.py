@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images made without a registry: import, commit, save and what others read of it; trees that come back as they went."""
+
+import json
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import tarfile
+
+import pytest
+
+import hostile_tars as tars
+import images
+
+BASE = images.busybox_layer()
+ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def layout(space):
+    return images.Layout(space / "oci")
+
+
+@pytest.fixture
+def base(nook, space):
+    """An imported busybox."""
+    (space / "base.tar").write_bytes(BASE)
+    nook("import", space / "base.tar", "base:1", "--change", 'CMD ["echo", "imported"]', "-c", "ENV PATH=/bin", "-m", "first")
+    return "base:1"
+
+
+def tool(*argv, **options):
+    return subprocess.run([*map(str, argv)], stdout=subprocess.PIPE, text=True, check=True, **options).stdout
+
+
+def test_import_with_changes(nook, base):
+    assert nook("run", "--rm", base) == "imported\n"
+    shown = json.loads(nook("inspect", base))[0]
+    assert shown["config"] == {"Env": ["PATH=/bin"], "Cmd": ["echo", "imported"]}
+    assert shown["history"][0]["comment"] == "first"
+
+
+@pytest.mark.parametrize("program", ["gzip", "zstd", "xz", "bzip2", "cat"])
+def test_import_of_compressed_archives(nook, space, base, program):
+    packed = space / "packed"
+    with packed.open("wb") as out:
+        subprocess.run([program, *([] if program == "cat" else ["-c"])], input=BASE, stdout=out, check=True)
+    nook("import", packed, "packed")
+    first, second = (json.loads(nook("inspect", name))[0] for name in ("base:1", "packed"))
+    assert first["layers"] == second["layers"]
+    with packed.open("rb") as stream:
+        assert nook("import", "-", stdin=stream).startswith("sha256:")
+
+
+def test_import_of_a_directory(nook, space, own_root):
+    nook("import", own_root, "fromdir:1", "-c", "CMD echo ran in $0", "--compression", "zstd")
+    assert nook("run", "--rm", "fromdir:1") == "ran in /bin/sh\n"
+
+
+def test_what_cannot_be_imported(nook, space):
+    (space / "text").write_text("no archive " * 100)
+    nook.fails(125, "import", space / "text", "x")
+    nook.fails(125, "import", space / "nothing", "x")
+    (space / "base.tar").write_bytes(BASE)
+    assert "RUN" in nook.fails(125, "import", space / "base.tar", "x", "-c", "RUN true")
+    assert "gzip, zstd and none" in nook.fails(125, "import", space / "base.tar", "x", "--compression", "lzma")
+    assert nook("images", "-q") == ""
+
+
+CHANGES = """
+echo new >/new; rm /bin/pwd; mkdir -p /d/e; rm -r /home; mkdir /home; echo 1 >/home/1; echo more >>/etc/group
+echo x >/bin/x; chmod 4755 /bin/x; ln /new /d/link; ln -s /new /d/soft; rm -r /root; echo file >/root
+"""
+LOOK = "ls /bin/pwd 2>/dev/null; ls /d; ls /home; cat /new /root; stat -c '%a %h' /bin/x /new; readlink /d/soft; ls -d /root"
+
+
+def test_commit_keeps_what_was_changed(nook, base):
+    nook("run", "--name", "worker", base, "sh", "-c", CHANGES)
+    before = nook("run", "--rm", base, "sh", "-c", "ls -l /home /bin /etc | cat")
+    nook("commit", "worker", "made:1", "-c", 'CMD ["sh", "-c", "echo committed"]', "-a", "me", "-m", "why")
+    assert nook("run", "--rm", "made:1") == "committed\n"
+    assert nook("run", "--rm", "made:1", "sh", "-c", LOOK) == "e\nlink\nsoft\n1\nnew\nfile\n4755 1\n644 2\n/new\n/root\n"
+    assert nook("run", "--rm", base, "sh", "-c", "ls -l /home /bin /etc | cat") == before
+    told = json.loads(nook("history", "--format", "json", "made:1"))
+    assert len(told) == 2 and told[0]["comment"] == "why"
+    nook("rm", "worker")
+    nook("rmi", "made:1")
+
+
+def test_commit_of_a_running_container(nook, base):
+    with nook.start("run", "--name", "live", base, "sh", "-c", "echo up >/state; echo up; read line", stdin=subprocess.PIPE) as held:
+        assert held.stdout.readline() == "up\n"
+        nook("commit", "live", "live:1")
+        held.communicate("\n")
+    assert nook("run", "--rm", "live:1", "cat", "/state") == "up\n"
+    nook("rm", "live")
+
+
+def test_what_cannot_be_committed(nook, base, own_root):
+    nook("run", "--name", "plain", f"dir:{own_root}", "true")
+    assert "not made of an image" in nook.fails(125, "commit", "plain", "x")
+    assert "no such container" in nook.fails(125, "commit", "nothing", "x")
+    nook("rm", "plain")
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive", "oci"])
+def test_what_was_saved_can_be_loaded(nook, base, space, form):
+    before = json.loads(nook("inspect", base))[0]
+    out = space / "saved"
+    nook("save", "--format", form, "-o", out, base)
+    nook("rmi", base)
+    assert images.store_of(nook)["layers"] == []
+    nook("load", f"{form}:{out}")
+    after = json.loads(nook("inspect", base))[0]
+    assert (before["id"], before["digest"]) == (after["id"], after["digest"])
+    assert nook("run", "--rm", base) == "imported\n"
+
+
+def test_saved_to_a_pipe_and_loaded_from_one(nook, base, as_user):
+    with nook.start("save", base, text=False) as saving:
+        out = as_user.start("load", stdin=saving.stdout, text=True)
+        saving.stdout.close()
+        assert "base:1" in out.communicate()[0]
+    assert saving.returncode == 0 and out.returncode == 0
+    assert "terminal" not in nook.result("save", base, "-o", "/dev/null").err
+
+
+@pytest.mark.skipif(not shutil.which("skopeo") or not shutil.which("umoci"), reason="skopeo and umoci are not here")
+def test_others_read_what_was_saved(nook, base, space):
+    nook("save", "-o", space / "docker.tar", base)
+    nook("save", "--format", "oci", "-o", space / "layout", base)
+    environment = {**os.environ, "TMPDIR": str(space)}
+    assert json.loads(tool("skopeo", "inspect", f"docker-archive:{space}/docker.tar:base:1", env=environment))["Architecture"]
+    assert json.loads(tool("skopeo", "inspect", "--config", f"oci:{space}/layout:1", env=environment))["config"]["Env"] == ["PATH=/bin"]
+    tool("umoci", "unpack", *([] if ROOT else ["--rootless"]), "--image", f"{space}/layout:1", space / "bundle")
+    assert (space / "bundle/rootfs/bin/busybox").read_bytes() == open("/bin/busybox", "rb").read()
+
+
+# ---- every oddity ----------------------------------------------------------------------------------------------------
+
+def oddities():
+    """A layer with all that a tree may hold."""
+    long = "/".join(["long-" + "n" * 95] * 12)
+    parts = long.split("/")
+    entries = [
+        tars.directory(".", 0o751, mtime=1000), tars.directory("d", 0o1777, mtime=2000, uid=1, gid=2), tars.file("d/f", b"1", mtime=3000.5),
+        tars.hardlink("d/link", "d/f"), tars.symlink("soft", "../../d/f", mtime=4000), tars.symlink("dangling", "/nowhere"),
+        tars.hardlink("soft2", "soft"), tars.fifo("pipe", mode=0o600), tars.file("suid", b"s", mode=0o6755, uid=5, gid=6),
+        *[tars.directory("/".join(parts[:n]), mtime=n) for n in range(1, len(parts))], tars.file(long, b"long"), tars.file("new\nline", b""), tars.file("latin-\udce9", b""), tars.file("empty", b""),
+        tars.file("closed", b"x", mode=0), tars.directory("closed-dir", 0o000, mtime=5000), tars.file("closed-dir/in", b""),
+        tars.file("negative", b"", mtime=-100.25), tars.file("far", b"", mtime=13569465600), tars.file("bigid", b"", uid=100000, gid=4000000),
+        tars.file("attrs", b"", pax_headers={"SCHILY.xattr.user.binary": "a\0b"}),
+        tars.file("attrs-empty", b"", pax_headers={"SCHILY.xattr.user.empty": ""}), tars.file("big", b"0123456789" * 100000),
+    ]
+    if ROOT:
+        entries += [tars.device("null", 1, 3), tars.device("blk", 7, 0, tarfile.BLKTYPE),
+                    tars.file("caps", b"", pax_headers={"SCHILY.xattr.security.capability": tars.CAPABILITY.decode("latin-1")})]
+    return tars.archive(*entries)
+
+
+def look(top):
+    """The tree: type, mode, owner, time, links, content, attributes of each name."""
+    seen = {}
+    inodes = {}
+    for path in sorted(top.rglob("*")) + [top]:
+        st = path.lstat()
+        name = os.fsencode(str(path.relative_to(top)))
+        text = path.read_bytes() if stat.S_ISREG(st.st_mode) and (ROOT or os.access(path, os.R_OK)) else None
+        link = os.readlink(path) if path.is_symlink() else None
+        attrs = {key: os.getxattr(path, key, follow_symlinks=False) for key in os.listxattr(path, follow_symlinks=False)
+                 if not key.startswith(("trusted.overlay", "user.overlay", "user.rootless"))}
+        first = inodes.setdefault(st.st_ino, name) if not stat.S_ISDIR(st.st_mode) else None
+        seen[name] = (st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns, st.st_rdev, st.st_nlink if first else 0, first, text, link, attrs)
+    return seen
+
+
+@pytest.mark.user("root")
+def test_a_tree_with_every_oddity_comes_back(nook, layout, space):
+    """Unpacked, saved, unpacked by umoci, imported from there, and compared with what tar says."""
+    digest = layout.image("odd", [oddities()])
+    nook("load", "--name", "odd:1", layout.source("odd"))
+    shown = json.loads(nook("inspect", "odd:1"))[0]
+    ours = look(pathlib.Path(shown["layers"][0]))
+    assert shown["digest"] == digest and len(ours) > 30
+    assert ours[b"d"][0] == stat.S_IFDIR | 0o1777 and ours[b"d"][3] == 2000 * 10**9
+    assert ours[b"d/f"][3] == 3000500000000 and ours[b"negative"][3] == -100250000000 and ours[b"far"][3] == 13569465600 * 10**9
+    assert ours[b"d/f"][6] == ours[b"d/link"][6] and ours[b"soft"][6] == ours[b"soft2"][6]
+    assert ours[b"bigid"][1:3] == (100000, 4000000) and stat.S_IMODE(ours[b"suid"][0]) == 0o6755
+    assert ours[b"attrs"][9] == {"user.binary": b"a\0b"} and ours[b"attrs-empty"][9] == {"user.empty": b""}
+    assert ours[b"caps"][9] == {"security.capability": tars.CAPABILITY}
+    nook("save", "--format", "oci", "-o", space / "saved", "odd:1")
+    if shutil.which("umoci"):
+        tool("umoci", "unpack", "--image", f"{space}/saved:1", space / "bundle")
+        theirs = look(space / "bundle/rootfs")
+        # umoci has 32 bits for a time, drops empty attributes, and the top is its own.
+        assert {name for name in ours if ours[name] != theirs.get(name)} <= {b".", b"far", b"attrs-empty"}
+        assert set(theirs) == set(ours)
+    nook("import", shown["layers"][0], "back:1")
+    assert look(pathlib.Path(json.loads(nook("inspect", "back:1"))[0]["layers"][0])) == ours
+
+
+def test_holes_stay_holes_where_it_matters(nook, layout, space):
+    """A terabyte of nothing (GNU sparse) takes no disk."""
+    sparse = space / "sparse"
+    with sparse.open("wb") as out:
+        out.truncate(1 << 40)
+        out.write(b"x")
+    archive = subprocess.run(["tar", "-C", space, "--sparse", "-c", "sparse"], stdout=subprocess.PIPE, check=True).stdout
+    layout.image("t", [archive])
+    nook("load", "--name", "t", layout.source("t"))
+    layer = json.loads(nook("inspect", "t"))[0]["layers"][0]
+    st = os.stat(f"{layer}/sparse")
+    assert st.st_size == 1 << 40 and st.st_blocks * 512 < 1 << 20
