@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/terminal.h"
 
-#include <sys/ioctl.h>
+#include "sys/pty.h"
+
 #include <unistd.h>
 
 void terminal_resize(const struct terminal *t)
 {
-	struct winsize size;
-
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-		(void)ioctl(t->master, TIOCSWINSZ, &size);
+	if (pty_copy_size(STDIN_FILENO, t->master, NULL) < 0)
+		(void)pty_copy_size(STDOUT_FILENO, t->master, NULL); /* none of them may be a terminal */
 }
 
 int terminal_join(struct terminal *t, int master, struct nook_error *e)
 {
-	struct termios raw;
-
 	*t = (struct terminal){.master = master};
-	if (tcgetattr(STDIN_FILENO, &t->before) == 0) {
-		raw = t->before;
-		cfmakeraw(&raw);
-		if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
-			return err_sys(e, STEP_CONSOLE, "raw mode");
+	if (isatty(STDIN_FILENO)) {
+		TRY(pty_raw(STDIN_FILENO, &t->before, e));
 		t->raw = true;
 	}
 	terminal_resize(t);
@@ -31,6 +25,6 @@ int terminal_join(struct terminal *t, int master, struct nook_error *e)
 void terminal_restore(struct terminal *t)
 {
 	if (t->raw)
-		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &t->before);
+		pty_restore(STDIN_FILENO, &t->before);
 	t->raw = false;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "spec/spec_defaults.h"
 
 #include <linux/capability.h>
 #include <stdint.h>
@@ -12,11 +13,7 @@
 /* Every capability that this nook knows. */
 #define CAPS_ALL (CAPS_BIT(CAP_CHECKPOINT_RESTORE + 1) - 1)
 
-/* What a container has when nobody asks: nothing here reaches a host device, another's packets or the audit log. */
-#define CAPS_DEFAULT                                                                                                   \
-	(CAPS_BIT(CAP_CHOWN) | CAPS_BIT(CAP_DAC_OVERRIDE) | CAPS_BIT(CAP_FOWNER) | CAPS_BIT(CAP_FSETID) |              \
-		CAPS_BIT(CAP_KILL) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETPCAP) |             \
-		CAPS_BIT(CAP_SETFCAP) | CAPS_BIT(CAP_NET_BIND_SERVICE) | CAPS_BIT(CAP_SYS_CHROOT))
+#define CAPS_DEFAULT SPEC_DEFAULT_CAPS
 
 /* "CAP_CHOWN" for 0, or NULL. */
 const char *caps_name(unsigned cap);

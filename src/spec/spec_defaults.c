@@ -5,7 +5,6 @@
 #include "base/text.h"
 
 #include <assert.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -17,10 +16,6 @@ enum {
 	TERMINAL_GID = 5,      /* "tty" everywhere */
 	CPUS_MAX = 1024,
 };
-
-const uint64_t spec_default_caps = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE | 1U << CAP_FOWNER | 1U << CAP_FSETID |
-	1U << CAP_KILL | 1U << CAP_SETGID | 1U << CAP_SETUID | 1U << CAP_SETPCAP | 1U << CAP_NET_BIND_SERVICE |
-	1U << CAP_SYS_CHROOT | 1U << CAP_SETFCAP;
 
 const char spec_default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -153,7 +148,7 @@ void spec_default_security(struct spec *s)
 	s->readonly = readonly_paths;
 	s->default_masks = true;
 	p->has_caps = true;
-	p->caps[CAPS_BOUNDING] = p->caps[CAPS_EFFECTIVE] = p->caps[CAPS_PERMITTED] = spec_default_caps;
+	p->caps[CAPS_BOUNDING] = p->caps[CAPS_EFFECTIVE] = p->caps[CAPS_PERMITTED] = SPEC_DEFAULT_CAPS;
 	p->no_new_privs = true;
 	p->new_keyring = true;
 	s->seccomp.source = SECCOMP_DEFAULT;

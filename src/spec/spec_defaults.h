@@ -7,6 +7,8 @@
 
 #include "spec/spec.h"
 
+#include <linux/capability.h>
+
 /* Everything below, on a fresh spec. */
 void spec_defaults(struct spec *s);
 
@@ -27,8 +29,11 @@ void spec_defaults_finish(struct spec *s);
 /* Options of a container's tmpfs of BYTES: the size, and never more inodes than pages. */
 const char *spec_tmpfs_options(struct arena *a, const char *words, uint64_t bytes);
 
-/* The capabilities of the default set as a mask. */
-extern const uint64_t spec_default_caps;
+/* The capabilities of the default set as a mask: nothing here reaches a host device, another's packets or the audit log. */
+#define SPEC_DEFAULT_CAPS                                                                                              \
+	(1ULL << CAP_CHOWN | 1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER | 1ULL << CAP_FSETID | 1ULL << CAP_KILL |     \
+		1ULL << CAP_SETGID | 1ULL << CAP_SETUID | 1ULL << CAP_SETPCAP | 1ULL << CAP_SETFCAP |                    \
+		1ULL << CAP_NET_BIND_SERVICE | 1ULL << CAP_SYS_CHROOT)
 /* The search path a container has without an image that says otherwise. */
 extern const char spec_default_path[];
 /* Appends the rules for the devices every container may use, behind what is there. */

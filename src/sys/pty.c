@@ -29,13 +29,6 @@ int pty_open_slave(int master, struct nook_error *e)
 	return fd < 0 ? err_sys(e, STEP_CONSOLE, "terminal") : fd;
 }
 
-int pty_number(int master)
-{
-	unsigned n = 0;
-
-	return ioctl(master, TIOCGPTN, &n) < 0 ? -errno : (int)n;
-}
-
 int pty_make_controlling(int slave, struct nook_error *e)
 {
 	return ioctl(slave, TIOCSCTTY, 0) < 0 ? err_sys(e, STEP_CONSOLE, "controlling terminal") : 0;
@@ -70,5 +63,5 @@ int pty_raw(int fd, struct termios *saved, struct nook_error *e)
 
 void pty_restore(int fd, const struct termios *saved)
 {
-	(void)tcsetattr(fd, TCSANOW, saved);
+	(void)tcsetattr(fd, TCSADRAIN, saved); /* what was written is shown as it was meant */
 }

@@ -15,8 +15,6 @@
 int pty_open_master(int devpts, struct nook_error *e);
 /* Its slave, as no controlling terminal yet. */
 int pty_open_slave(int master, struct nook_error *e);
-/* N of /dev/pts/N: 0 or more, or -errno. */
-int pty_number(int master);
 /* Makes SLAVE the controlling terminal of the calling session leader. */
 int pty_make_controlling(int slave, struct nook_error *e);
 
