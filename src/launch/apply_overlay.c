@@ -167,7 +167,7 @@ int overlay_make(struct walk *w, const struct step *s, struct nook_error *e)
 	if (!given && !none)
 		TRY(upper_like_lower(home, walk_slot(w, slots[0]), object, e));
 	fs = fsopen("overlay", FSOPEN_CLOEXEC);
-	if (fs < 0 || fchdir(scratch) < 0)
+	if (fs < 0 || walk_chdir(w, scratch) < 0)
 		return err_sys(e, step, "overlay");
 	if (set_string(fs, "source", "nook") < 0 || set_lowers(fs, s->mount.lowers.n) < 0)
 		return fs_refused(fs, step, object, e);

@@ -97,33 +97,20 @@ static unsigned keep_for_command(const struct plan *p, struct kept *k)
 	return 3;
 }
 
-/* The slots that this process has still to use; those of the joins before it are not among them. */
+/* What was opened for the joins has done its work: it opens the way to the host's groups and to other processes. */
 static void keep_slots(const struct walk *w, struct kept *k)
 {
 	const struct plan *p = w->plan;
-	bool used[PLAN_SLOTS] = {false};
+	bool done[PLAN_SLOTS] = {false};
 
 	for (uint32_t i = 0; i < p->n_steps; i++) {
 		const struct step *s = &p->steps[i];
-		const int16_t *lowers;
 
-		if (s->stage != STAGE_EARLY && s->stage < STAGE_BUILD)
-			continue;
-		if (s->slot >= 0)
-			used[s->slot] = true;
-		if (s->kind != DO_ROOT_OVERLAY)
-			continue;
-		lowers = plan_at(p, s->mount.lowers.at);
-		for (uint32_t l = 0; l < s->mount.lowers.n; l++)
-			if (lowers[l] >= 0)
-				used[lowers[l]] = true;
-		if (s->mount.upper_slot >= 0)
-			used[s->mount.upper_slot] = true;
+		if (s->slot >= 0 && (s->stage == STAGE_JOIN || s->kind == DO_OPEN_PID || s->kind == DO_OPEN_NS || s->kind == DO_CGROUP_OPEN))
+			done[s->slot] = true;
 	}
-	if (p->gate_slot >= 0)
-		used[p->gate_slot] = true;
 	for (int i = 0; i < PLAN_SLOTS; i++)
-		if (used[i])
+		if (!done[i])
 			keep(k, w->slots[i]);
 }
 
