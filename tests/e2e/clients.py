@@ -281,5 +281,20 @@ def remove_groups(name):
             wait_for(lambda path=pathlib.Path(path): is_removed(path), lambda path=path: f"{path} does not get empty")
 
 
-def read_group(name, controller, file):
-    return pathlib.Path("/sys/fs/cgroup", controller, name, file).read_text().strip()
+# Where a limit is: v1's hierarchy and file, v2's file.
+FILES = {
+    "memory": ("memory", "memory.limit_in_bytes", "memory.max"),
+    "cpu": ("cpu", "cpu.cfs_quota_us", "cpu.max"),
+    "shares": ("cpu", "cpu.shares", "cpu.weight"),
+    "pids": ("pids", "pids.max", "pids.max"),
+}
+
+
+def limit_file(what, group=""):
+    """The file of a limit, by its path from the root; a container sees its own group as the top."""
+    controller, v1, v2 = FILES[what]
+    return f"/sys/fs/cgroup/{group}/{v2}" if runner.cgroup_layout() == "v2" else f"/sys/fs/cgroup/{controller}/{group}/{v1}"
+
+
+def read_limit(group, what):
+    return int(pathlib.Path(limit_file(what, group)).read_text().split()[0])

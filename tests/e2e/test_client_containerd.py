@@ -137,8 +137,8 @@ def test_ctr_logs(ctr, space):
 def test_ctr_pause_limits_and_the_end(ctr, space):
     start(ctr, "--memory-limit", str(64 << 20), "--cpus", "0.5", "--pid-file", space / "pid")
     group = f"{ctr.group}/box"
-    assert clients.read_group(group, "memory", "memory.limit_in_bytes") == str(64 << 20)
-    assert clients.read_group(group, "cpu", "cpu.cfs_quota_us") == "50000"
+    assert clients.read_limit(group, "memory") == 64 << 20
+    assert clients.read_limit(group, "cpu") == 50000
     pid = (space / "pid").read_text()
     assert pid in ctr("task", "ps", "box").split()
     metrics = ctr("task", "metrics", "box")
@@ -262,15 +262,15 @@ def test_limits_of_a_pod(pods):
     container = pods.start(pod, "sleep", "1000",
                            resources={"memory_limit_in_bytes": 64 << 20, "cpu_quota": 50000, "cpu_period": 100000, "cpu_shares": 512})
     group = f"{pods.group}/pods/{container}"
-    assert clients.read_group(group, "memory", "memory.limit_in_bytes") == str(64 << 20)
-    assert clients.read_group(group, "cpu", "cpu.cfs_quota_us") == "50000"
-    assert clients.read_group(group, "cpu", "cpu.shares") == "512"
+    assert clients.read_limit(group, "memory") == 64 << 20
+    assert clients.read_limit(group, "cpu") == 50000
+    assert clients.read_limit(group, "shares") == 512
     stats = pods.cri("ContainerStats", container_id=container).stats
     assert stats.memory.working_set_bytes.value > 0 and stats.cpu.usage_core_nano_seconds.value > 0
     pods.cri("UpdateContainerResources", container_id=container, linux={"memory_limit_in_bytes": 128 << 20, "cpu_quota": 20000,
                                                                        "cpu_period": 100000})
-    assert clients.read_group(group, "memory", "memory.limit_in_bytes") == str(128 << 20)
-    assert clients.read_group(group, "cpu", "cpu.cfs_quota_us") == "20000"
+    assert clients.read_limit(group, "memory") == 128 << 20
+    assert clients.read_limit(group, "cpu") == 20000
     big = pods.start(pod, "sh", "-c", "head -c 100m /dev/zero | tail; exit $?", resources={"memory_limit_in_bytes": 20 << 20})
     status = pods.end(big)
     assert (status.exit_code, status.reason) == (137, "OOMKilled")

@@ -144,7 +144,7 @@ def test_a_service_over_an_overlay_network(service):
     names = [name for node in service.nodes for name in service.tasks(node)]
     assert first.docker("inspect", "-f", "{{.HostConfig.Runtime}}", service.tasks(first)[0]) == "nook\n"
     task = service.tasks(second)[0]
-    assert second.docker("exec", task, "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes") == f"{64 << 20}\n"
+    assert second.docker("exec", task, "cat", clients.limit_file("memory")) == f"{64 << 20}\n"
 
     # A task of one node reaches those of both, by the name of the service.
     shown = second.docker("exec", task, "nslookup", "-type=a", "web")
