@@ -4,6 +4,7 @@
  *
  *   rules.c    one table: words, their values, what they change in struct nook_box
  *   compile.c  the box, the machine and a command become a spec and then a plan
+ *   learn.c    what a command touches, observed from outside; learned.c makes a profile of it
  *   network.c  the network: rules in net_rules.c, helper processes
  *   watch.c    from the start to the end: limits, signals, what was used
  *   shim.c     the same in a helper process, for a caller that is big or has threads
@@ -150,6 +151,8 @@ struct nook_box {
 	unsigned best_effort;
 	int depth; /* of profiles in profiles */
 	struct opt_u64 start_fd; /* the command starts when something can be read there */
+	bool learn;
+	uint16_t learn_port; /* of the host's loopback, where a proxy listens that tells which hosts were wanted; 0: none */
 	bool terminal;
 	uint16_t rows, columns;
 };
@@ -201,5 +204,7 @@ int box_ids(const struct nook_box *b, const struct plan_host *host, struct arena
 	struct nook_error *e);
 /* The calling process goes in: 0; -errno: nothing has changed; 1: it has to end (enter.c). */
 int box_enter(const struct nook_box *b, struct nook_error *e);
+/* The home in a box: the caller's, or where that is no place of its own, another. */
+const char *box_home(struct arena *a);
 /* Judges the machine for nook_host_probe(). */
 int box_host_probe(struct nook_host *ret, struct nook_error *e);

@@ -10,6 +10,8 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "box/learn.h"
+#include "box/learned.h"
 #include "runtime/idrange.h"
 #include "spec/spec_defaults.h"
 
@@ -69,13 +71,13 @@ static int make_namespaces(struct make *m, struct nook_error *e)
 /* ---- what is seen -------------------------------------------------------------------------------------------------- */
 
 /* Programs, libraries and their settings. */
-static const char *const view[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu"};
+const char *const box_view[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu", NULL};
 
 /* What in it is nobody's business.  Most cannot be read by an ordinary user anyway. */
-static const char *const secrets[] = {
+const char *const box_secrets[] = {
 	"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssh",
 	"/etc/ssl/private", "/etc/krb5.keytab", "/etc/wpa_supplicant", "/etc/NetworkManager/system-connections", "/etc/wireguard",
-	"/etc/openvpn", "/etc/polkit-1", "/etc/docker", "/etc/kubernetes", "/etc/rancher",
+	"/etc/openvpn", "/etc/polkit-1", "/etc/docker", "/etc/kubernetes", "/etc/rancher", NULL,
 };
 
 static void fence_add(struct make *m, const char *path, bool write)
@@ -85,15 +87,15 @@ static void fence_add(struct make *m, const char *path, bool write)
 
 static int make_view(struct make *m, struct nook_error *e)
 {
-	for (size_t i = 0; i < sizeof(view) / sizeof(view[0]); i++) {
+	for (size_t i = 0; box_view[i]; i++) {
 		struct stat st;
 
-		if (lstat(view[i], &st) < 0)
+		if (lstat(box_view[i], &st) < 0)
 			continue;
 		if (S_ISLNK(st.st_mode))
-			TRY(spec_mount_add(m->spec, view[i], "bind", view[i], "bind,copy-symlink", NULL, e));
+			TRY(spec_mount_add(m->spec, box_view[i], "bind", box_view[i], "bind,copy-symlink", NULL, e));
 		else if (S_ISDIR(st.st_mode))
-			TRY(spec_mount_add(m->spec, view[i], "bind", view[i], "rbind,rro,rnosuid,rnodev", NULL, e));
+			TRY(spec_mount_add(m->spec, box_view[i], "bind", box_view[i], "rbind,rro,rnosuid,rnodev", NULL, e));
 	}
 	return 0;
 }
@@ -135,7 +137,7 @@ static int make_private(struct make *m, struct nook_error *e)
 }
 
 /* A home of the caller's that is a place of its own; for others "/home" is the home. */
-static const char *home_of(struct arena *a)
+const char *box_home(struct arena *a)
 {
 	const char *home = outside("HOME");
 	static const char *const taken[] = {"/usr", "/bin", "/sbin", "/lib", "/etc", "/opt", "/nix", "/gnu", "/proc", "/sys", "/dev", "/tmp", "/run", "/var/tmp"};
@@ -249,8 +251,8 @@ static int make_masks(struct make *m, struct nook_error *e)
 	for (const char *const *p = m->spec->masked; p && *p; p++)
 		if (text_after(*p, "/proc/"))
 			*arena_push(m->arena, &list, &n) = *p;
-	for (size_t i = 0; !m->box->bare && !m->box->root && i < sizeof(secrets) / sizeof(secrets[0]); i++)
-		*arena_push(m->arena, &list, &n) = secrets[i];
+	for (size_t i = 0; !m->box->bare && !m->box->root && box_secrets[i]; i++)
+		*arena_push(m->arena, &list, &n) = box_secrets[i];
 	for (size_t i = 0; i < m->box->n_paths; i++) {
 		const struct box_path *p = &m->box->paths[i];
 
@@ -493,7 +495,7 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 	int r;
 
 	TRY(plan_host_probe(&m.host, e));
-	m.home = home_of(a);
+	m.home = box_home(a);
 	TRY(box_network_check(b, e));
 	TRY(make_namespaces(&m, e));
 	make_security(&m);

@@ -2,6 +2,7 @@
 /* Which system calls a box may make. */
 #include "box/box.h"
 
+#include "box/learn.h"
 #include "security/seccomp.h"
 #include "security/seccomp_names.h"
 
@@ -35,6 +36,8 @@ int box_filter(const struct nook_box *b, struct arena *a, struct spec *spec, str
 		if (seccomp_call_find(b->denied[i]) < 0)
 			return err_why(e, STEP_SECCOMP, b->denied[i], EINVAL, "there is no system call of this name");
 	add_denied(b, a, &spec->seccomp_before);
+	if (b->learn)
+		learn_filter(a, &spec->seccomp_before);
 	s->source = b->no_filter ? SECCOMP_NONE : SECCOMP_DEFAULT;
 	s->nesting = b->userns;
 	if (!b->filter_file)

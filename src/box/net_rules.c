@@ -142,12 +142,12 @@ void box_network_env(const struct nook_box *b, struct arena *a, const char ***li
 {
 	static const char *const names[] = {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
 
-	if (net_of(b) != BOX_NET_PROXY)
+	if (net_of(b) != BOX_NET_PROXY && !b->learn_port)
 		return;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		*arena_push(a, list, n) = arena_printf(a, "%s=http://127.0.0.1:%d", names[i], BOX_PROXY_PORT);
+		*arena_push(a, list, n) = arena_printf(a, "%s=http://127.0.0.1:%u", names[i], b->learn_port ? b->learn_port : BOX_PROXY_PORT);
 	/* Servers of the box's own are reached without a detour, unless rules name the host's. */
-	if (allows_loopback(b))
+	if (allows_loopback(b) || b->learn)
 		return;
 	*arena_push(a, list, n) = "no_proxy=localhost,127.0.0.1,::1";
 	*arena_push(a, list, n) = "NO_PROXY=localhost,127.0.0.1,::1";
@@ -167,7 +167,7 @@ void box_network_of(const struct nook_box *b, struct arena *a, struct box_networ
 {
 	AUTO_VALUE(buf_done) struct buf text = {0};
 
-	*ret = (struct box_network){.net = net_of(b), .n_ports = (uint32_t)b->n_ports};
+	*ret = (struct box_network){.net = net_of(b), .learn = b->learn && (net_of(b) == BOX_NET_PROXY || b->learn_port), .n_ports = (uint32_t)b->n_ports};
 	for (size_t i = 0; i < b->n_ports; i++)
 		ret->ports[i] = b->ports[i];
 	for (size_t i = 0; i < b->n_allow; i++)

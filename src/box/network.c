@@ -6,7 +6,9 @@
 #include "box/box.h"
 #include "box/shim.h"
 #include "box/user_net.h"
+#include "runtime/tar.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -24,29 +26,15 @@ static const struct box_helper no_helper = {-EBADF, -EBADF, 0};
 
 /* ---- one helper ------------------------------------------------------------------------------------------------------ */
 
-static int helper_path(struct arena *a, const char **ret, struct nook_error *e)
-{
-	const char *own = box_own_dir(a);
-	const char *const places[] = {own ? arena_printf(a, "%s/nook-proxy", own) : NULL, NOOK_LIBEXEC "/nook-proxy"};
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (places[i] && access(places[i], X_OK) == 0) {
-			*ret = places[i];
-			return 0;
-		}
-	}
-	return err_fmt(e, STEP_SPAWN, "nook-proxy", ENOENT, "is neither beside nook nor in %s", NOOK_LIBEXEC);
-}
-
 static int helper_start(const char *task, struct box_helper *h, struct nook_error *e)
 {
-	AUTO(arena_free) struct arena *a = arena_new();
 	const char *const argv[] = {"nook-proxy", task, NULL};
-	struct spawn_start s = {.argv = argv, .stderr_fd = -1};
+	char path[PATH_MAX];
+	struct spawn_start s = {.path = path, .argv = argv, .stderr_fd = -1};
 	int pair[2];
 	pid_t pid;
 
-	TRY(helper_path(a, &s.path, e));
+	TRY(helper_find("nook-proxy", path, sizeof(path), e));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, STEP_SPAWN, "nook-proxy");
 	auto_close int ours = pair[0], theirs = pair[1];
@@ -235,19 +223,30 @@ int box_links_adopted(void *links, pid_t pid, int pidfd, int proc, struct nook_e
 int box_links_ready(struct box_links *l, struct launched *launched, struct nook_error *e)
 {
 	struct proxy_order order = {.kind = PROXY_LISTEN};
+	int *listener = l->learn_listener > 0 ? &l->learn_listener : &launched->listener;
 
 	box_bus_hide(&l->network->bus);
-	if (l->proxy.pid <= 0 || launched->listener < 0)
+	if (l->proxy.pid <= 0 || *listener < 0)
 		return 0;
-	TRY(helper_order(&l->proxy, &order, &launched->listener, 1, e));
+	TRY(helper_order(&l->proxy, &order, listener, 1, e));
 	/* The proxy has the only one: with it goes the way out. */
-	close_fd(&launched->listener);
+	close_fd(listener);
 	return 0;
 }
 
 int box_links_fd(const struct box_links *l)
 {
 	return l->proxy.control;
+}
+
+static void reached(const struct box_links *l, const struct proxy_report *r)
+{
+	struct box_refusal host = {.port = r->port};
+
+	(void)snprintf(host.host, sizeof(host.host), "%s", r->host);
+	(void)snprintf(host.address, sizeof(host.address), "%s", r->address);
+	if (l->reached)
+		l->reached(l->data, &host);
 }
 
 static void hear(struct box_links *l, const struct proxy_report *r)
@@ -258,7 +257,11 @@ static void hear(struct box_links *l, const struct proxy_report *r)
 		l->refused = r->total;
 	if (!r->host[0] || (r->kind != PROXY_REFUSED && r->kind != PROXY_REACHED))
 		return;
-	if (r->kind != PROXY_REFUSED || l->n_list == REFUSALS_MAX)
+	if (r->kind == PROXY_REACHED) {
+		reached(l, r);
+		return;
+	}
+	if (l->n_list == REFUSALS_MAX)
 		return;
 	l->list = xrealloc(l->list, l->n_list + 1, sizeof(*l->list));
 	at = &l->list[l->n_list++];

@@ -65,6 +65,7 @@ struct box_helper {
 	pid_t pid;
 };
 
+/* Also a host that was reached while learning. */
 struct box_refusal {
 	char host[HOST_NAME_MAX_LEN + 3], address[ADDRESS_TEXT_MAX];
 	uint16_t port;
@@ -75,10 +76,12 @@ struct box_links {
 	int listeners[PUBLISH_MAX];
 	struct box_helper proxy, publisher, user, guard, bus;
 	int bus_pipe; /* closed: the bus's proxy ends */
+	int learn_listener; /* of the host, for the port that box->learn_port names; taken */
 	uint32_t refused;
 	struct box_refusal *list; /* each host once */
 	size_t n_list;
 	bool asked_proxy;
+	void (*reached)(void *data, const struct box_refusal *r); /* while learning */
 	void (*told)(void *data, const struct box_refusal *r); /* once for each host; set by the caller, may be NULL */
 	void *data;
 };

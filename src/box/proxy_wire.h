@@ -39,6 +39,6 @@ struct proxy_report {
 	int32_t code;   /* FAILED: -errno */
 	uint16_t port;
 	char host[HOST_NAME_MAX_LEN + 3];
-	char address[ADDRESS_TEXT_MAX]; /* REFUSED: the host is named by a rule, this address of it is not; else "" */
+	char address[ADDRESS_TEXT_MAX]; /* of a host that is named by a rule, or reached while learning, and not public; else "" */
 	struct nook_error error;        /* FAILED */
 };

@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "box/learned.h"
 #include "security/caps.h"
 
 #include <stdio.h>
@@ -395,7 +396,7 @@ static int add_limit(struct nook_box *b, const char *value, struct nook_error *e
 /* ---- the process --------------------------------------------------------------------------------------------------- */
 
 /* For programs that only compute: no sockets, no looking at others, no memory shared by name. */
-static const char strict_calls[] =
+const char box_strict_calls[] =
 	"socket,ptrace,process_vm_readv,process_vm_writev,pidfd_getfd,kcmp,shmget,shmat,msgget,semget,mq_open,personality,chroot,"
 	"unshare,setns,mount,umount2,pivot_root,open_tree,move_mount,fsopen,mount_setattr,inotify_init1,fanotify_init,memfd_secret";
 
@@ -414,7 +415,7 @@ static int set_syscalls(struct nook_box *b, const char *value, struct nook_error
 		b->no_filter = text_is(value, "none");
 		b->filter_file = NULL;
 		b->n_denied = 0;
-		return text_is(value, "strict") ? each_word(b, strict_calls, deny_one, e) : 0;
+		return text_is(value, "strict") ? each_word(b, box_strict_calls, deny_one, e) : 0;
 	}
 	if (names)
 		return each_word(b, names + strspn(names, " "), deny_one, e);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "box/box.h"
 #include "box/watch.h"
+#include "cli/box_learn.h"
 #include "json/out.h"
 #include "runtime/supervise.h"
 #include "runtime/terminal.h"
@@ -18,7 +19,7 @@ struct box_options {
 	struct opt_list rules[BOX_WORDS]; /* of words with a value */
 	bool flags[BOX_WORDS];            /* of words without */
 	bool tty, no_tty, detach, check;
-	const char *json, *explain, *save;
+	const char *json, *learn, *explain, *save;
 	struct opt_u64 ready_fd, go_fd;
 };
 
@@ -34,6 +35,7 @@ static const struct opt table[] = {
 	{'T', "no-tty", NULL, OPT_FLAG, AT(no_tty), "no terminal even then"},
 	{'d', "detach", NULL, OPT_FLAG, AT(detach), "go on in the background: prints the number of the box's first process"},
 	{0, "json", "FILE|fd:N", OPT_STRING, AT(json), "write there how it ended and what it used"},
+	{0, "learn", "FILE", OPT_STRING, AT(learn), "let it touch what it wants, and write a profile there that opens just that"},
 	{0, "explain", "text|why|json", OPT_OPTIONAL, AT(explain), "print the plan and start nothing"},
 	{0, "check", NULL, OPT_FLAG, AT(check), "tell what this machine gives to boxes, try this one, and how to mend what fails"},
 	{0, "save", "NAME", OPT_STRING, AT(save), "write these rules into the profile NAME, and start nothing"},
@@ -205,11 +207,23 @@ static int place_fds(struct nook_box *b, struct nook_error *e)
 	return 0;
 }
 
+struct asked {
+	const struct box_options *options;
+	const struct nook_box *box;
+	const char *const *command;
+	struct box_plan *plan;
+	int learn_listener;
+};
+
 struct running {
 	struct box_plan *plan;
 	struct launched launched;
 	struct box_output output;
 	struct box_links links;
+	struct learn learn;
+	const char **hosts; /* that were reached while learning */
+	size_t n_hosts;
+	struct arena *arena;
 	struct relay *relays; /* of a terminal */
 	struct terminal terminal;
 	int ready, started;   /* where the box's number is told: when it is made, when the command runs; or -EBADF */
@@ -248,6 +262,13 @@ static int watch_terminal(struct running *r, struct box_watch *w, struct nook_er
 	return 0;
 }
 
+static int observed(void *data, pid_t pid, int listener, struct nook_error *e)
+{
+	struct running *r = data;
+
+	return learn_observe(&r->learn, listener, e);
+}
+
 /* What has started does not stay when its network could not be made. */
 static int links_ready(struct running *r, struct nook_error *e)
 {
@@ -263,7 +284,7 @@ static int links_ready(struct running *r, struct nook_error *e)
 
 static int run_box(struct running *r, struct nook_result *ret, struct nook_error *e)
 {
-	const struct launch_hooks hooks = {.adopted = adopted, .data = r};
+	const struct launch_hooks hooks = {.adopted = adopted, .notify = observed, .data = r};
 	struct box_watch w = BOX_WATCH_INIT(&r->launched, r->plan->plan);
 	bool pipes = w.plan->terminal ? false : r->plan->bounds.output > 0;
 	sigset_t before;
@@ -309,6 +330,7 @@ static int status_of(const struct nook_result *r)
 
 struct refusals {
 	const struct cli *c;
+	struct running *running;
 	bool later; /* a terminal is the box's as long as it runs */
 };
 
@@ -326,19 +348,43 @@ static void tell_refusal(void *data, const struct box_refusal *r)
 		cli_note(refusals->c, "refused %s; allow it with --allow %s", text, text);
 }
 
-/* STARTED: where the box's number is told, or -EBADF. */
-static int run_planned(struct cli *c, struct box_plan *plan, const struct box_options *o, int started, struct nook_error *e)
+static void note_reached(void *data, const struct box_refusal *r)
 {
+	const struct refusals *refusals = data;
+	struct running *running = refusals->running;
+	struct box_refusal name = *r;
+	char text[NOOK_OBJECT_MAX + 16];
+
+	/* A name whose address is not public takes both. */
+	name.address[0] = 0;
+	*arena_push(running->arena, &running->hosts, &running->n_hosts) =
+		arena_strdup(running->arena, refusal_text(&name, text, sizeof(text)));
+	if (!r->address[0])
+		return;
+	*arena_push(running->arena, &running->hosts, &running->n_hosts) = arena_strdup(running->arena, refusal_text(r, text, sizeof(text)));
+}
+
+/* STARTED: where the box's number is told, or -EBADF. */
+static int run_planned(struct cli *c, const struct asked *q, int started, struct nook_error *e)
+{
+	const struct box_options *o = q->options;
+	struct box_plan *plan = q->plan;
 	struct running r = {.plan = plan, .launched = LAUNCHED_INIT, .output = BOX_OUTPUT_INIT, .terminal.master = -EBADF,
 		.ready = o->ready_fd.set ? (int)o->ready_fd.value : -EBADF, .started = started};
 	struct nook_result result = NOOK_RESULT_INIT;
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	auto_close int json = o->json ? TRY(json_open(o->json, e)) : -EBADF;
-	struct refusals refusals = {c, plan->plan->terminal};
+	auto_close int profile = o->learn ? TRY(json_open(o->learn, e)) : -EBADF;
+	struct refusals refusals = {c, &r, plan->plan->terminal};
 	int code, status;
 
 	r.links.told = tell_refusal;
+	r.links.reached = note_reached;
 	r.links.data = &refusals;
+	r.links.learn_listener = q->learn_listener;
+	r.arena = c->arena;
+	if (profile >= 0)
+		TRY(learn_begin(&r.learn, e));
 	code = run_box(&r, &result, e);
 	box_output_done(&r.output);
 	free(r.relays);
@@ -358,6 +404,8 @@ static int run_planned(struct cli *c, struct box_plan *plan, const struct box_op
 		return status;
 	}
 	status = status_of(&result);
+	if (profile >= 0)
+		TRY(box_learn_write(&r.learn, profile, q->box, q->command, r.hosts, c->arena, e));
 	if (result.limit)
 		cli_note(c, "the limit of %s was reached", limit_names[result.limit]);
 	if (json >= 0) {
@@ -369,7 +417,7 @@ static int run_planned(struct cli *c, struct box_plan *plan, const struct box_op
 }
 
 /* The one who stays behind watches the box; this one goes as soon as the command runs. */
-static int run_detached(struct cli *c, struct box_plan *plan, const struct box_options *o, struct nook_error *e)
+static int run_detached(struct cli *c, const struct asked *q, struct nook_error *e)
 {
 	char number[16] = "";
 	int pipes[2], status = 0;
@@ -383,7 +431,7 @@ static int run_detached(struct cli *c, struct box_plan *plan, const struct box_o
 
 		close_fd(&pipes[0]);
 		(void)setsid();
-		code = null < 0 || dup2(null, STDIN_FILENO) < 0 ? err_sys(e, STEP_STDIO, "/dev/null") : run_planned(c, plan, o, pipes[1], e);
+		code = null < 0 || dup2(null, STDIN_FILENO) < 0 ? err_sys(e, STEP_STDIO, "/dev/null") : run_planned(c, q, pipes[1], e);
 		if (code < 0)
 			cli_error(c, e);
 		_exit(code < 0 ? EXIT_NOOK : code);
@@ -414,11 +462,14 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	AUTO(plan_free) struct plan *owned = NULL;
 	const char **command = arena_new_n(c->arena, const char *, (size_t)argc + 2);
 	struct box_plan plan = {0};
+	struct asked q = {.options = o, .box = b, .command = command, .plan = &plan, .learn_listener = -EBADF};
 
 	for (int i = 0; i < argc; i++)
 		command[i] = argv[i];
 	if (!argc)
 		command[0] = "/bin/sh";
+	if (o->learn)
+		TRY(learn_rules(b, e));
 	TRY(add_rules(b, o, e));
 	if (o->save)
 		return save_rules(o, e);
@@ -429,6 +480,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(check_descriptor("--ready-fd", &o->ready_fd, e));
 	TRY(check_descriptor("--go-fd", &o->go_fd, e));
 	b->start_fd = o->go_fd;
+	if (o->learn)
+		TRY(learn_listen(b, &q.learn_listener, e));
 	set_terminal(b, o);
 	TRY(box_compile(b, command, c->arena, &plan, e));
 	owned = plan.plan;
@@ -437,7 +490,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	if (o->explain)
 		return plan_explain(plan.plan, o->explain, STDOUT_FILENO, e);
 	TRY(place_fds(b, e));
-	return o->detach ? run_detached(c, &plan, o, e) : run_planned(c, &plan, o, -EBADF, e);
+	return o->detach ? run_detached(c, &q, e) : run_planned(c, &q, -EBADF, e);
 }
 
 const struct command cmd_box = {

@@ -168,6 +168,12 @@ int apply_seccomp(struct walk *w, const struct step *s, struct nook_error *e)
 
 	if (r < 0)
 		return err_sys(e, STEP_SECCOMP, "filter");
+	if (s->flags & SECCOMP_OBSERVED) {
+		int sent = wire_send_fd(w->wire, WIRE_OBSERVE, (int)r);
+
+		(void)close((int)r);
+		return sent < 0 ? err_num(e, STEP_SECCOMP, "listener", sent) : 0;
+	}
 	if (s->seccomp.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) {
 		int sent = wire_write(w->wire, WIRE_NOTIFY, (int)r);
 

@@ -263,6 +263,13 @@ static int pass_listener(const struct launch_hooks *hooks, pid_t pid, int pidfd,
 	return r < 0 && r != -EPIPE ? err_num(e, STEP_WIRE, NULL, r) : 0;
 }
 
+static int observe(const struct launch_hooks *hooks, pid_t pid, int listener, struct nook_error *e)
+{
+	if (!hooks || !hooks->notify)
+		return err_why(e, STEP_SECCOMP, "listener", EOPNOTSUPP, "nobody here observes");
+	return hooks->notify(hooks->data, pid, listener, e);
+}
+
 /* Serves the child until the command runs, the gate is reached, or something failed. */
 static int serve(struct walk *w, int wire, const struct launch_hooks *hooks, struct launched *l, struct nook_error *e)
 {
@@ -280,6 +287,11 @@ static int serve(struct walk *w, int wire, const struct launch_hooks *hooks, str
 			return from_wire(&record, e);
 		case WIRE_NOTIFY:
 			TRY(pass_listener(hooks, l->pid, l->pidfd, record.number, wire, e));
+			break;
+		case WIRE_OBSERVE:
+			r = observe(hooks, l->pid, passed, e);
+			close_fd(&passed);
+			TRY(r);
 			break;
 		case WIRE_CONSOLE:
 		case WIRE_LISTENER:

@@ -175,6 +175,7 @@ enum wire_kind {
 	WIRE_CHILD,  /* the process in between: number is the pid of the container's first process */
 	WIRE_CONSOLE,/* child to parent, with the master's descriptor */
 	WIRE_NOTIFY, /* child to parent: number is a seccomp listener in the child, which waits for WIRE_GO */
+	WIRE_OBSERVE, /* child to parent, with a seccomp listener; the filter lets what follows pass */
 	WIRE_LISTENER, /* child to parent, with a listening socket of the new network */
 	WIRE_HELD,   /* child to parent: a descriptor to hold as long as it runs */
 	WIRE_HOOKS,  /* child to parent: walk HOOKS, then say go */

@@ -111,7 +111,9 @@ static int build_filter(struct build *b, const struct spec_seccomp *spec, struct
 	s->seccomp.filter = refs;
 	s->seccomp.flags = spec->flags;
 	/* With one thread there is nothing to synchronise, and the kernel takes one of the two. */
-	if (has_listener)
+	if (spec->observed)
+		s->flags |= SECCOMP_OBSERVED;
+	if (has_listener || spec->observed)
 		s->seccomp.flags = (spec->flags & ~(uint32_t)SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	s->seccomp.listener = plan_add_str(b->out, spec->listener_path);
 	s->seccomp.metadata = plan_add_str(b->out, spec->listener_metadata);

@@ -162,6 +162,7 @@ enum {
 	RDT_MAKE = 1024,      /* DO_RDT: the class is made when it is missing */
 	RDT_MONITOR = 2048,   /* DO_RDT: a monitoring group */
 	RDT_JOIN = 4096,      /* DO_RDT: joined as it is */
+	SECCOMP_OBSERVED = 512,  /* DO_SECCOMP: the listener itself goes to the parent */
 	PIVOT_NONE = 256,     /* DO_PIVOT: move and chroot(2), for an initramfs */
 };
 

@@ -94,15 +94,15 @@ static bool is_news(struct engine *g, const struct proxy_report *r)
 }
 
 /* The owner may be slow; a host that does not get through is only counted. */
-static void report(struct engine *g, const struct connection *c, enum proxy_report_kind kind, const struct address *refused)
+static void report(struct engine *g, const struct connection *c, enum proxy_report_kind kind, const struct address *address)
 {
 	struct proxy_report r = {.kind = kind, .port = c->request.host.port};
 
 	g->refused += kind == PROXY_REFUSED;
 	r.total = g->refused;
 	(void)snprintf(r.host, sizeof(r.host), "%s", c->request.host.name);
-	if (refused)
-		address_text(refused, r.address);
+	if (address)
+		address_text(address, r.address);
 	if (!is_news(g, &r))
 		r.host[0] = 0;
 	if (r.host[0] || kind == PROXY_REFUSED)
@@ -201,6 +201,13 @@ static void stream_on(struct engine *g, struct connection *c)
 		arm(g, c, end, stream_wants(&c->stream, end));
 }
 
+static void report_reached(struct engine *g, const struct connection *c)
+{
+	const struct address *a = &c->addresses[c->next_address - 1];
+
+	report(g, c, PROXY_REACHED, c->request.host.kind == HOST_NAME && !address_is_public(a) ? a : NULL);
+}
+
 /* What came behind the request is for the server, behind the request that this proxy writes. */
 static void connected(struct engine *g, struct connection *c)
 {
@@ -208,7 +215,7 @@ static void connected(struct engine *g, struct connection *c)
 	const struct request *r = &c->request;
 
 	if (g->options.learn)
-		report(g, c, PROXY_REACHED, NULL);
+		report_reached(g, c);
 	if (r->protocol != PROTOCOL_UNKNOWN) {
 		request_answer(r, OUTCOME_CONNECTED, "", &answer);
 		stream_put(&c->stream, STREAM_SERVER, buf_text(&answer), answer.len);

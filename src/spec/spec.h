@@ -317,6 +317,7 @@ struct spec_seccomp {
 	bool nesting;             /* SECCOMP_DEFAULT: allow what another container manager inside needs */
 	bool foreign_archs;       /* SECCOMP_DEFAULT: allow i386 and x32 as well */
 	const char *listener_path, *listener_metadata;
+	bool observed;            /* its listener goes to launch()'s caller, in whatever process the command is */
 	const void *filter;       /* SECCOMP_FILTER: struct sock_filter, borrowed */
 	size_t n_filter;
 };

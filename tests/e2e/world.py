@@ -47,17 +47,21 @@ class Inside(runner.Nook):
 
     def __init__(self, nook, enter):
         super().__init__(nook.build, nook.space, nook.uid)
-        self.enter = enter
+        self.enter, self.cwd = enter, nook.space
 
     def argv(self, *args, program="nook"):
-        return [*self.enter, *super().argv(*args, program=program)]
+        return [*self.enter, f"--wdns={self.cwd}", *super().argv(*args, program=program)]
+
+    def start(self, *args, cwd=None, **options):
+        self.cwd = cwd or self.space
+        return super().start(*args, **options)
 
 
 class World:
     def __init__(self, space, holder):
         self.space, self.holder = space, holder
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
-        self.enter = ["nsenter", "-t", str(holder.pid), *user, "--net", "--mount", f"--wdns={space}"]
+        self.enter = ["nsenter", "-t", str(holder.pid), *user, "--net", "--mount"]
         self.stack = contextlib.ExitStack()
 
     def start(self, *argv, **options):

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "box/learn.h"
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "box/box.h"
+#include "box/learned.h"
+#include "security/seccomp_names.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+/* Linux 5.19: a signal does not take a call back that the observer is looking at. */
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+/* ---- the wide box ---------------------------------------------------------------------------------------------------- */
+
+/* Made by the box itself; /run holds sockets of services, some of which are as good as root. */
+static const char *const own_tops[] = {"/proc", "/dev", "/sys", "/run", "/lost+found"};
+
+static bool is_named(const char *const *list, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n && list[i]; i++)
+		if (text_is(list[i], path))
+			return true;
+	return false;
+}
+
+static int add_top(struct nook_box *b, const char *name, struct nook_error *e)
+{
+	char path[NAME_MAX + 2];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "/%s", name);
+	if (strpbrk(name, ":\\") || lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || is_named(box_view, SIZE_MAX, path) ||
+		is_named(own_tops, sizeof(own_tops) / sizeof(own_tops[0]), path))
+		return 0;
+	return box_add(b, BOX_RW, path, e);
+}
+
+int learn_rules(struct nook_box *b, struct nook_error *e)
+{
+	const char *home = secure_getenv("HOME");
+	DIR *top = opendir("/");
+	int r = 0;
+
+	if (!top)
+		return err_sys(e, STEP_SOURCE, "/");
+	for (struct dirent *entry; r == 0 && (entry = readdir(top));)
+		if (entry->d_name[0] != '.')
+			r = add_top(b, entry->d_name, e);
+	(void)closedir(top);
+	TRY(r);
+	/* Where the resolver's settings are, for the host's network. */
+	TRY(box_add(b, BOX_IF_EXISTS, "/run/systemd/resolve", e));
+	for (const char *const *s = learned_secrets; home && home[0] == '/' && !strpbrk(home, "*?[") && *s; s++) {
+		AUTO_VALUE(buf_done) struct buf path = {0};
+
+		buf_addf(&path, "%s/%s", home, *s);
+		if (access(buf_text(&path), F_OK) == 0)
+			TRY(box_add(b, BOX_HIDE, buf_text(&path), e));
+	}
+	b->learn = true;
+	b->net = BOX_NET_HOST;
+	return 0;
+}
+
+int learn_listen(struct nook_box *b, int *ret, struct nook_error *e)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(at);
+	auto_close int fd = -EBADF;
+
+	*ret = -EBADF;
+	if (b->bare || b->root)
+		return err_why(e, STEP_OPTION, "--learn", EINVAL, "it starts from this machine as it is: not from bare or root");
+	if (b->net != BOX_NET_HOST)
+		return 0;
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, SOMAXCONN) < 0 ||
+		getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		return err_sys(e, STEP_NET, "proxy");
+	b->learn_port = ntohs(at.sin_port);
+	*ret = take_fd(&fd);
+	return 0;
+}
+
+/* ---- what is heard of ------------------------------------------------------------------------------------------------ */
+
+/* NEW: fails when the name is taken; GONE: when there is none. */
+enum act { ACT_OPEN, ACT_OPEN2, ACT_CREATE, ACT_STAT, ACT_READ, ACT_EXEC, ACT_NEW, ACT_GONE, ACT_OVER, ACT_WRITE, ACT_ENTER, ACT_CONNECT, ACT_SEND, ACT_BIND, ACT_STRICT };
+
+/* Arguments by number; NONE: it has no such argument. */
+enum { NONE = -1 };
+
+static const struct call {
+	const char *name;
+	enum act act;
+	int8_t dir, path, flags; /* flags: of open */
+} observed[] = {
+	{"open", ACT_OPEN, NONE, 0, 1},
+	{"openat", ACT_OPEN, 0, 1, 2},
+	{"openat2", ACT_OPEN2, 0, 1, 2},
+	{"creat", ACT_CREATE, NONE, 0, NONE},
+	{"stat", ACT_STAT, NONE, 0, NONE},
+	{"lstat", ACT_STAT, NONE, 0, NONE},
+	{"newfstatat", ACT_STAT, 0, 1, NONE},
+	{"statx", ACT_STAT, 0, 1, NONE},
+	{"access", ACT_STAT, NONE, 0, NONE},
+	{"faccessat", ACT_STAT, 0, 1, NONE},
+	{"faccessat2", ACT_STAT, 0, 1, NONE},
+	{"readlink", ACT_STAT, NONE, 0, NONE},
+	{"readlinkat", ACT_STAT, 0, 1, NONE},
+	{"statfs", ACT_STAT, NONE, 0, NONE},
+	{"getxattr", ACT_STAT, NONE, 0, NONE},
+	{"inotify_add_watch", ACT_STAT, NONE, 1, NONE},
+	{"execve", ACT_EXEC, NONE, 0, NONE},
+	{"execveat", ACT_EXEC, 0, 1, NONE},
+	{"mkdir", ACT_NEW, NONE, 0, NONE},
+	{"mkdirat", ACT_NEW, 0, 1, NONE},
+	{"mknod", ACT_NEW, NONE, 0, NONE},
+	{"mknodat", ACT_NEW, 0, 1, NONE},
+	{"unlink", ACT_GONE, NONE, 0, NONE},
+	{"unlinkat", ACT_GONE, 0, 1, NONE},
+	{"rmdir", ACT_GONE, NONE, 0, NONE},
+	{"symlink", ACT_NEW, NONE, 1, NONE},
+	{"symlinkat", ACT_NEW, 1, 2, NONE},
+	{"link", ACT_READ, NONE, 0, NONE},
+	{"link", ACT_NEW, NONE, 1, NONE},
+	{"linkat", ACT_READ, 0, 1, NONE},
+	{"linkat", ACT_NEW, 2, 3, NONE},
+	{"rename", ACT_GONE, NONE, 0, NONE},
+	{"rename", ACT_OVER, NONE, 1, NONE},
+	{"renameat", ACT_GONE, 0, 1, NONE},
+	{"renameat", ACT_OVER, 2, 3, NONE},
+	{"renameat2", ACT_GONE, 0, 1, NONE},
+	{"renameat2", ACT_OVER, 2, 3, NONE},
+	{"truncate", ACT_WRITE, NONE, 0, NONE},
+	{"chmod", ACT_WRITE, NONE, 0, NONE},
+	{"fchmodat", ACT_WRITE, 0, 1, NONE},
+	{"chown", ACT_WRITE, NONE, 0, NONE},
+	{"lchown", ACT_WRITE, NONE, 0, NONE},
+	{"fchownat", ACT_WRITE, 0, 1, NONE},
+	{"utime", ACT_WRITE, NONE, 0, NONE},
+	{"utimes", ACT_WRITE, NONE, 0, NONE},
+	{"futimesat", ACT_WRITE, 0, 1, NONE},
+	{"utimensat", ACT_WRITE, 0, 1, NONE},
+	{"setxattr", ACT_WRITE, NONE, 0, NONE},
+	{"chdir", ACT_ENTER, NONE, 0, NONE},
+	{"connect", ACT_CONNECT, NONE, 1, 2},
+	{"sendto", ACT_SEND, NONE, 4, 5},
+	{"bind", ACT_BIND, NONE, 1, 2},
+};
+
+static bool has_wait_killable(void)
+{
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+	char *rest;
+
+	if (uname(&u) < 0)
+		return false;
+	major = (unsigned)strtoul(u.release, &rest, 10);
+	minor = *rest == '.' ? (unsigned)strtoul(rest + 1, NULL, 10) : 0;
+	return major > 5 || (major == 5 && minor >= 19);
+}
+
+void learn_filter(struct arena *a, struct spec_seccomp *s)
+{
+	const char **names = NULL;
+	struct seccomp_rule *rule;
+	char *words = arena_strdup(a, box_strict_calls), *rest = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(observed) / sizeof(observed[0]); i++)
+		*arena_push(a, &names, &n) = observed[i].name;
+	for (char *word = strtok_r(words, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+		*arena_push(a, &names, &n) = word;
+	(void)arena_push(a, &names, &n);
+	s->source = SECCOMP_PROFILE;
+	s->default_action = SECCOMP_RET_ALLOW;
+	s->observed = true;
+	s->flags = has_wait_killable() ? (uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
+	rule = arena_push(a, &s->rules, &s->n_rules);
+	rule->names = names;
+	rule->action = SECCOMP_RET_USER_NOTIF;
+}
+
+/* ---- the observer ---------------------------------------------------------------------------------------------------- */
+
+struct seen {
+	char *text; /* a path, or a whole line of another kind */
+	unsigned what;
+};
+
+struct observer {
+	int listener;
+	struct seen *slots; /* open addressing, twice as many as can be seen */
+	size_t n;
+	struct seccomp_notif *notice;
+	struct seccomp_notif_resp *answer;
+	struct seccomp_notif_sizes sizes;
+};
+
+enum { SLOTS = LEARNED_MAX * 2 };
+
+static struct seen *seen_find(struct observer *o, const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (const char *c = text; *c; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
+	for (size_t i = (size_t)(hash % SLOTS);; i = (i + 1) % SLOTS) {
+		struct seen *s = &o->slots[i];
+
+		if (s->text && !text_is(s->text, text))
+			continue;
+		if (!s->text && o->n < LEARNED_MAX) {
+			s->text = xstrdup(text);
+			o->n++;
+		}
+		return s->text ? s : NULL;
+	}
+}
+
+/* The caller still waits in the same call: what was read is what it meant. */
+static bool is_current(const struct observer *o)
+{
+	return ioctl(o->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &o->notice->id) == 0;
+}
+
+static bool read_memory(const struct observer *o, uint64_t from, void *to, size_t n)
+{
+	struct iovec local = {to, n}, remote = {(void *)(uintptr_t)from, n}; /* NOLINT: an address of another process */
+
+	return process_vm_readv((pid_t)o->notice->pid, &local, 1, &remote, 1, 0) == (ssize_t)n;
+}
+
+/* Page by page, for the next one need not be there. */
+static bool read_path(const struct observer *o, uint64_t from, char path[PATH_MAX])
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
+
+	while (from && n < PATH_MAX) {
+		size_t piece = page - (size_t)((from + n) % page);
+
+		if (piece > PATH_MAX - n)
+			piece = PATH_MAX - n;
+		if (!read_memory(o, from + n, path + n, piece))
+			return false;
+		if (memchr(path + n, 0, piece))
+			return true;
+		n += piece;
+	}
+	return false;
+}
+
+/* "." and ".." as the kernel would take them if no name on the way were a link. */
+static bool clean_path(const char *base, const char *path, char ret[PATH_MAX])
+{
+	char whole[2 * PATH_MAX];
+	char *to = ret, *rest = NULL;
+
+	if (snprintf(whole, sizeof(whole), "%s/%s", path[0] == '/' ? "" : base, path) >= (int)sizeof(whole))
+		return false;
+	*to = 0;
+	for (char *word = strtok_r(whole, "/", &rest); word; word = strtok_r(NULL, "/", &rest)) {
+		if (text_is(word, "."))
+			continue;
+		if (text_is(word, "..")) {
+			while (to > ret && *--to != '/')
+				;
+			*to = 0;
+			continue;
+		}
+		if ((size_t)(to - ret) + strlen(word) + 2 > PATH_MAX)
+			return false;
+		*to++ = '/';
+		to = stpcpy(to, word);
+	}
+	if (to == ret)
+		(void)strcpy(ret, "/");
+	return !strchr(ret, '\n');
+}
+
+/* Where relative names of the call start: its directory argument, or the working directory. */
+static bool base_of(const struct observer *o, int8_t dir, char ret[PATH_MAX])
+{
+	const uint64_t *args = (const uint64_t *)o->notice->data.args;
+	char link[64];
+	ssize_t n;
+
+	if (dir == NONE || (int)args[dir] == AT_FDCWD)
+		(void)snprintf(link, sizeof(link), "/proc/%u/cwd", o->notice->pid);
+	else
+		(void)snprintf(link, sizeof(link), "/proc/%u/fd/%d", o->notice->pid, (int)args[dir]);
+	n = readlink(link, ret, PATH_MAX - 1);
+	ret[n > 0 ? n : 0] = 0;
+	return ret[0] == '/';
+}
+
+static bool path_of(const struct observer *o, const struct call *c, char ret[PATH_MAX])
+{
+	char path[PATH_MAX], base[PATH_MAX] = "";
+
+	if (!read_path(o, o->notice->data.args[c->path], path) || !path[0])
+		return false;
+	if (path[0] != '/' && !base_of(o, c->dir, base))
+		return false;
+	return clean_path(base, path, ret);
+}
+
+/* What is there before the call happens. */
+static unsigned there(const struct observer *o, const char *path)
+{
+	char place[PATH_MAX + 32];
+	struct stat st;
+
+	(void)snprintf(place, sizeof(place), "/proc/%u/root%s", o->notice->pid, path);
+	if (lstat(place, &st) < 0)
+		return 0;
+	if (S_ISLNK(st.st_mode) && stat(place, &st) < 0)
+		return LEARNED_EXISTED;
+	return LEARNED_EXISTED | (S_ISDIR(st.st_mode) ? (unsigned)LEARNED_DIR : 0);
+}
+
+static unsigned open_flags(const struct observer *o, const struct call *c)
+{
+	uint64_t flags = 0;
+
+	if (c->act == ACT_CREATE)
+		return O_CREAT | O_WRONLY | O_TRUNC;
+	if (c->act == ACT_OPEN)
+		return (unsigned)o->notice->data.args[c->flags];
+	(void)read_memory(o, o->notice->data.args[c->flags], &flags, sizeof(flags)); /* the first member of struct open_how */
+	return (unsigned)flags;
+}
+
+static unsigned what_of_open(unsigned flags, unsigned found)
+{
+	if (flags & O_PATH)
+		return LEARNED_STAT;
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		return LEARNED_MAKE;
+	if (flags & O_CREAT && !(found & LEARNED_EXISTED))
+		return LEARNED_MAKE | LEARNED_WRITE;
+	if (found & LEARNED_DIR)
+		return LEARNED_LIST;
+	if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC))
+		return LEARNED_READ;
+	return (flags & O_ACCMODE) == O_WRONLY ? LEARNED_WRITE : LEARNED_READ | LEARNED_WRITE;
+}
+
+static unsigned what_of(const struct observer *o, const struct call *c, unsigned found)
+{
+	static const unsigned plain[] = {[ACT_STAT] = LEARNED_STAT, [ACT_READ] = LEARNED_READ, [ACT_EXEC] = LEARNED_EXEC,
+		[ACT_OVER] = LEARNED_MAKE, [ACT_WRITE] = LEARNED_WRITE, [ACT_ENTER] = LEARNED_ENTER};
+
+	if (c->act <= ACT_CREATE)
+		return what_of_open(open_flags(o, c), found);
+	if (c->act == ACT_NEW)
+		return found ? LEARNED_STAT : LEARNED_MAKE;
+	if (c->act == ACT_GONE)
+		return found ? LEARNED_MAKE : LEARNED_STAT;
+	return plain[c->act];
+}
+
+static void note_path(struct observer *o, const struct call *c)
+{
+	char path[PATH_MAX];
+	unsigned found, what;
+	struct seen *s;
+
+	if (!path_of(o, c, path))
+		return;
+	found = there(o, path);
+	what = what_of(o, c, found);
+	if (!is_current(o))
+		return;
+	s = seen_find(o, path);
+	if (!s)
+		return;
+	/* That it was there counts only at the first sight: later it may be of the command's own making. */
+	s->what |= what | (s->what ? found & LEARNED_DIR : found);
+}
+
+static void note_line(struct observer *o, char kind, const char *text)
+{
+	AUTO_VALUE(buf_done) struct buf line = {0};
+
+	buf_addf(&line, "%c %s", kind, text);
+	(void)seen_find(o, buf_text(&line));
+}
+
+/* Is descriptor FD of the caller a stream? */
+static bool is_stream(const struct observer *o, int fd)
+{
+	auto_close int pidfd = (int)syscall(SYS_pidfd_open, o->notice->pid, 0);
+	auto_close int copy = pidfd < 0 ? -EBADF : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0U);
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	/* A thread that is no leader has no pidfd: then the safer guess. */
+	return copy < 0 || getsockopt(copy, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type == SOCK_STREAM;
+}
+
+static void note_unix(struct observer *o, const struct sockaddr_un *at, size_t len)
+{
+	char name[sizeof(at->sun_path) + 1] = "", base[PATH_MAX] = "", path[PATH_MAX];
+	struct seen *s;
+
+	if (len <= offsetof(struct sockaddr_un, sun_path) || !at->sun_path[0])
+		return;
+	memcpy(name, at->sun_path, len - offsetof(struct sockaddr_un, sun_path));
+	if ((name[0] != '/' && !base_of(o, NONE, base)) || !clean_path(base, name, path))
+		return;
+	s = seen_find(o, path);
+	if (s)
+		s->what |= LEARNED_SOCKET | (s->what ? 0 : there(o, path));
+}
+
+static void note_address(struct observer *o, const struct call *c)
+{
+	const uint64_t *args = (const uint64_t *)o->notice->data.args;
+	struct sockaddr_storage at = {0};
+	size_t len = args[c->flags] < sizeof(at) ? (size_t)args[c->flags] : sizeof(at);
+	char text[ADDRESS_TEXT_MAX], line[ADDRESS_TEXT_MAX + 16];
+	struct address address;
+	uint16_t port;
+
+	if (!args[c->path] || len < sizeof(sa_family_t) || !read_memory(o, args[c->path], &at, len))
+		return;
+	if (at.ss_family == AF_UNIX && c->act == ACT_CONNECT)
+		note_unix(o, (struct sockaddr_un *)&at, len < sizeof(struct sockaddr_un) ? len : sizeof(struct sockaddr_un));
+	if (!address_from_sockaddr((struct sockaddr *)&at, &address))
+		return;
+	port = ntohs(((struct sockaddr_in *)&at)->sin_port); /* at the same place for IPv6 */
+	/* Port 0 is no conversation: getaddrinfo(3) asks the kernel for routes with it. */
+	if (!port || !is_current(o))
+		return;
+	address_text(&address, text);
+	(void)snprintf(line, sizeof(line), address.family == 6 ? "[%s]:%u" : "%s:%u", text, port);
+	note_line(o, c->act == ACT_BIND ? 'b' : is_stream(o, (int)args[0]) ? 'c' : 'd', line);
+}
+
+static void note_call(struct observer *o)
+{
+	const char *name = seccomp_name_find(0, (uint32_t)o->notice->data.nr);
+	bool known = false;
+
+	for (size_t i = 0; name && i < sizeof(observed) / sizeof(observed[0]); i++) {
+		if (!text_is(observed[i].name, name))
+			continue;
+		known = true;
+		if (observed[i].act < ACT_CONNECT)
+			note_path(o, &observed[i]);
+		else
+			note_address(o, &observed[i]);
+	}
+	if (name && !known)
+		note_line(o, 's', name);
+}
+
+static void serve(struct observer *o)
+{
+	struct pollfd p = {o->listener, POLLIN, 0};
+
+	for (;;) {
+		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+			return;
+		/* Nobody is left who has the filter. */
+		if (p.revents & POLLHUP && !(p.revents & POLLIN))
+			return;
+		if (!(p.revents & POLLIN))
+			continue;
+		memset(o->notice, 0, o->sizes.seccomp_notif);
+		memset(o->answer, 0, o->sizes.seccomp_notif_resp);
+		/* ENOENT: the caller has been killed meanwhile. */
+		if (ioctl(o->listener, SECCOMP_IOCTL_NOTIF_RECV, o->notice) < 0)
+			continue;
+		note_call(o);
+		o->answer->id = o->notice->id;
+		o->answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		(void)ioctl(o->listener, SECCOMP_IOCTL_NOTIF_SEND, o->answer);
+	}
+}
+
+static _Noreturn void observer_run(int listener, int notes)
+{
+	struct observer o = {.listener = listener, .slots = xcalloc(SLOTS, sizeof(*o.slots))};
+	AUTO_VALUE(buf_done) struct buf text = {0};
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	(void)prctl(PR_SET_NAME, "nook-observer", 0, 0, 0);
+	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &o.sizes) < 0)
+		_exit(1);
+	o.notice = xcalloc(1, o.sizes.seccomp_notif);
+	o.answer = xcalloc(1, o.sizes.seccomp_notif_resp);
+	serve(&o);
+	for (size_t i = 0; i < SLOTS; i++) {
+		if (o.slots[i].text && o.slots[i].text[0] == '/')
+			buf_addf(&text, "p %x %s\n", o.slots[i].what, o.slots[i].text);
+		else if (o.slots[i].text)
+			buf_addf(&text, "%s\n", o.slots[i].text);
+	}
+	_exit(fd_write(notes, buf_text(&text), text.len) < 0);
+}
+
+/* ---- its owner ------------------------------------------------------------------------------------------------------- */
+
+int learn_begin(struct learn *l, struct nook_error *e)
+{
+	l->notes = memfd_create("nook-learn", MFD_CLOEXEC);
+	return l->notes < 0 ? err_sys(e, STEP_MEMORY, "notes") : 0;
+}
+
+int learn_observe(struct learn *l, int listener, struct nook_error *e)
+{
+	l->pid = fork();
+	if (l->pid < 0)
+		return err_sys(e, STEP_CLONE, "observer");
+	if (l->pid == 0)
+		observer_run(listener, l->notes);
+	return 0;
+}
+
+int learn_end(struct learn *l, struct buf *ret, struct nook_error *e)
+{
+	char name[32];
+	int status = 0, r;
+
+	while (l->pid > 0 && waitpid(l->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", l->notes);
+	r = file_read(AT_FDCWD, name, LEARNED_MAX * PATH_MAX / 8, ret, e);
+	close_fd(&l->notes);
+	if (r == 0 && status)
+		return err_why(e, STEP_WAIT, "observer", EIO, "it has ended early, so that nothing is known");
+	return r;
+}
