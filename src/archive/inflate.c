@@ -19,7 +19,7 @@
 enum { IN_SIZE = 128 << 10, OUT_SIZE = 256 << 10, WINDOW_LOG_MAX = 27, MAGIC_SIZE = 4 };
 
 /* What grows beyond this much and this many times its size is made to fill disks. */
-#define BOMB_BYTES (UINT64_C(4) << 30)
+#define BOMB_BYTES (UINT64_C(1) << 30)
 enum { BOMB_RATIO = 200 };
 
 enum state {

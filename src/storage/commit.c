@@ -92,9 +92,9 @@ static int settle_layer(struct commit *c, size_t nth, struct nook_error *e)
 		key = own;
 		if (TRY(unpack_over(c, nth, NULL, own, e)) == 0)
 			continue;
+		/* What is missing was said. */
 		if (nth == 0)
-			return err_why(e, STEP_IMAGE, c->manifest.layers[nth].digest, EINVAL,
-				"has a hard link to a file that is not in it, and there is no layer below");
+			return -ENOENT;
 		TRY(unpack_over(c, nth, paths_below(c, nth), chain, e));
 	}
 	depot_hold(c->depot, TRY(fd));

@@ -55,6 +55,12 @@ int depot_open(const char *root, enum depot_mode mode, struct arena *a, struct d
 	}
 	if (fd < 0)
 		return err_sys(e, STEP_IMAGE, path);
+	/* Without a database nothing is in it, and who only looks makes none. */
+	if (mode == DEPOT_READ && faccessat(fd, "depot.db", F_OK, 0) < 0) {
+		(void)close(fd);
+		*ret = NULL;
+		return 1;
+	}
 	d = arena_new_of(a, struct depot);
 	d->root = path;
 	d->fd = fd;

@@ -150,10 +150,25 @@ static int read_facts(const struct unpacker *u, const char *line, struct layer_f
 	return 0;
 }
 
+/* 'unpack "ENTRY": why': the entry is the object, or the layer where it speaks of none. */
+static int refused(const struct unpacker *u, char *line, int errnum, struct nook_error *e)
+{
+	char *object = strstr(line, "unpack \""), *why = NULL;
+
+	for (char *at = object; at && (at = strstr(at, "\": ")); at++)
+		why = at;
+	if (!why)
+		return err_fmt(e, STEP_UNPACK, u->what, errnum, "%s", line);
+	*why = 0;
+	object += sizeof("unpack \"") - 1;
+	if (text_is(object, "layer") || text_is(object, "archive"))
+		return err_fmt(e, STEP_UNPACK, u->what, errnum, "%s", why + 3);
+	return err_fmt(e, STEP_UNPACK, object, errnum, "%s", why + 3);
+}
+
 int unpacker_finish(struct unpacker *u, struct layer_facts *ret, struct nook_error *e)
 {
 	char line[SAID_MAX + 1];
-	const char *why;
 	ssize_t n;
 	int status;
 
@@ -164,13 +179,10 @@ int unpacker_finish(struct unpacker *u, struct layer_facts *ret, struct nook_err
 	status = reap(u);
 	if (WIFSIGNALED(status))
 		return err_fmt(e, STEP_UNPACK, u->what, EIO, "the unpacker was ended by signal %d", WTERMSIG(status));
-	if (WEXITSTATUS(status) == EXIT_NEEDS_LOWERS)
-		return 1;
-	if (WEXITSTATUS(status) != 0) {
-		why = text_after(line, "unpack ");
-		return err_fmt(e, STEP_UNPACK, u->what, strstr(line, "No space left") ? ENOSPC : EINVAL, "%s", why ? why : line);
-	}
-	return read_facts(u, line, ret, e);
+	if (WEXITSTATUS(status) == 0)
+		return read_facts(u, line, ret, e);
+	(void)refused(u, line, strstr(line, "No space left") ? ENOSPC : EINVAL, e);
+	return WEXITSTATUS(status) == EXIT_NEEDS_LOWERS ? 1 : strstr(line, "No space left") ? -ENOSPC : -EINVAL;
 }
 
 const char *unpacker_dir(const struct unpacker *u)

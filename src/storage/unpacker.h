@@ -17,7 +17,7 @@ int unpacker_start(struct depot *d, const struct unpacker_want *want, struct unp
 /* -EPIPE (nothing recorded): it has ended; unpacker_finish() tells why. */
 int unpacker_grown(struct unpacker *u);
 /* Waits for its end.  0: the directory is complete, on the disk, and FACTS are true of it.  1: it has hard links to layers
- * below and must be done again with them. */
+ * below and must be done again with them; E names the first. */
 int unpacker_finish(struct unpacker *u, struct layer_facts *ret, struct nook_error *e);
 /* The finished directory, below the depot. */
 const char *unpacker_dir(const struct unpacker *u);

@@ -225,9 +225,11 @@ static int unpack(const struct options *o, const char *archive, struct nook_erro
 	if (o->sync && syncfs(root) < 0)
 		return err_sys(e, STEP_UNPACK, "target");
 	notes(o, w);
-	if (o->image)
-		TRY(report(layer, w, e));
-	return writer_skipped(w).links ? EXIT_NEEDS_LOWERS : 0;
+	if (writer_skipped(w).links) {
+		(void)err_why(e, STEP_UNPACK, writer_skipped(w).link, ENOENT, "is a hard link to a file that is not in this layer");
+		return fail(e, EXIT_NEEDS_LOWERS);
+	}
+	return o->image ? report(layer, w, e) : 0;
 }
 
 int main(int argc, char **argv)

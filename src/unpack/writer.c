@@ -9,6 +9,7 @@
 #include "unpack/lower.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -276,7 +277,8 @@ static int link_below(struct writer *w, const char *last, const struct entry_nam
 	int r;
 
 	if (w->options.links_skipped) {
-		w->skipped.links++;
+		if (!w->skipped.links++)
+			(void)snprintf(w->skipped.link, sizeof(w->skipped.link), "%s", entry->name);
 		return 0;
 	}
 	from = lower_open(w->options.lowers, w->options.n_lowers, target);

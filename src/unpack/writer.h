@@ -80,6 +80,7 @@ extern const struct writer_options writer_defaults;
 struct writer_skipped {
 	uint64_t devices, xattrs;
 	uint64_t links; /* hard links to what is not in this layer: it has to be unpacked again with the lower ones at hand */
+	char link[NOOK_OBJECT_MAX]; /* the first of them */
 };
 
 struct writer;

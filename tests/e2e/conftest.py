@@ -9,6 +9,7 @@ own layout, the pure-v1 and the v2 view; a virtual machine).  A test says with m
     @pytest.mark.controllers("memory") only where these cgroup controllers can be used
     @pytest.mark.lsm("selinux")        only where this security module is active
     @pytest.mark.systemd               only where systemd is pid 1
+    @pytest.mark.anywhere              control groups make no difference: not again in the views of them
     @pytest.mark.vm                    also in the virtual machine
     @pytest.mark.plain                 not with sanitized programs: others show as much in less time
 
@@ -53,6 +54,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "lsm(name): only where this security module is active")
     config.addinivalue_line("markers", "systemd: only where systemd is pid 1")
     config.addinivalue_line("markers", "plain: not with sanitized programs")
+    config.addinivalue_line("markers", "anywhere: control groups make no difference, so the views of them are left out")
     config.addinivalue_line("markers", "vm: also in the virtual machine")
     leaks.become_subreaper()
     if os.geteuid() == 0:

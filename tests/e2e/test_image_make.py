@@ -14,6 +14,8 @@ import pytest
 import hostile_tars as tars
 import images
 
+pytestmark = pytest.mark.anywhere
+
 BASE = images.busybox_layer()
 ROOT = os.geteuid() == 0
 

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images that somebody made to do harm: refused with a message that names the entry, or harmless."""
+
+import gzip
+import json
+import os
+import subprocess
+import zlib
+
+import pytest
+
+import hostile_layers
+import hostile_tars as tars
+import images
+
+pytestmark = pytest.mark.anywhere
+
+ROOT = os.geteuid() == 0
+CASES = [case for case in hostile_layers.CASES if ROOT or not case.root_only]
+
+
+@pytest.fixture
+def layout(space):
+    return images.Layout(space / "oci")
+
+
+class Outside:
+    """A directory beside the store that nothing may touch."""
+
+    def __init__(self, space):
+        self.path = space / "outside"
+        self.path.mkdir()
+        (self.path / "secret").write_text("secret")
+        self.before = self.look()
+
+    def look(self):
+        return [(str(p), p.lstat().st_mode, p.lstat().st_nlink, p.lstat().st_mtime_ns, p.lstat().st_uid) for p in sorted(self.path.rglob("*"))]
+
+
+def blob_image(layout, tag, blob, diff_id):
+    """An image whose layer is this blob, whatever is in it."""
+    document = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": [diff_id]}}
+    layout.manifest(tag, {"schemaVersion": 2, "config": layout.descriptor(images.to_json(document), images.OCI + "config.v1+json"),
+                          "layers": [layout.descriptor(blob, images.OCI + "layer.v1.tar+gzip")]})
+
+
+def plain(blob):
+    """What a layer unpacks to, for its DiffID; a blob that cannot be unpacked has none that could be right."""
+    try:
+        if blob[:2] == b"\x1f\x8b":
+            return gzip.decompress(blob)
+        if blob[:4] == b"\x28\xb5\x2f\xfd":
+            return subprocess.run(["zstd", "-q", "-dc"], input=blob, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    except (OSError, EOFError, subprocess.CalledProcessError, zlib.error):
+        return b"none"
+    return blob
+
+
+@pytest.fixture(scope="module")
+def nothing_is_left():
+    """Whether a store is as it was before anything was tried."""
+    def check(nook):
+        assert nook("images", "-q") == ""
+        left = images.store_of(nook)
+        assert left["layers"] == [] and [name for name in left["ingest"] if not name.startswith("sha256-")] == []
+    return check
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_a_hostile_layer(nook, layout, space, case, nothing_is_left):
+    outside = Outside(space)
+    blob = case.layer(outside.path)
+    blob_image(layout, "t", blob, images.sha256(plain(blob)))
+    result = nook.result("load", "--name", "evil", layout.source("t"))
+    assert outside.look() == outside.before, "the outside was touched"
+    if case.refused is not None:
+        assert result.code == 125 and case.refused in result.err, str(result)
+        assert result.err.count("\n") <= 2 and "\x1b" not in result.err
+        nothing_is_left(nook)
+        return
+    assert result.code == 0, str(result)
+    if case.check:
+        layer = json.loads(nook("inspect", "evil"))[0]["layers"][0]
+        assert case.check(layer), subprocess.run(["ls", "-laR", layer], capture_output=True, text=True, check=False).stdout[:3000]
+
+
+def test_there_are_enough_of_them():
+    assert len(hostile_layers.CASES) >= 60
+    assert len({case.name for case in hostile_layers.CASES}) == len(hostile_layers.CASES)
+
+
+# ---- too much of everything ------------------------------------------------------------------------------------------
+
+def test_a_gzip_bomb_ends_before_the_disk_does(nook, layout, nothing_is_left):
+    """64 GiB in 64 MiB would take the disk; it is over after the first."""
+    head = gzip.compress(tars.header("bomb", 64 << 30), 1, mtime=0)
+    zeros = gzip.compress(bytes(64 << 20), 9, mtime=0)
+    blob_image(layout, "t", head + zeros * 1024, "sha256:" + "0" * 64)
+    assert "200 times its size" in nook.fails(125, "load", layout.source("t"))
+    nothing_is_left(nook)
+
+
+def test_a_million_empty_files(nook, layout, nothing_is_left):
+    """More than an image may have are refused; NOOK_SWEEP=all makes them, which takes minutes."""
+    count = 5_000_000 if os.environ.get("NOOK_SWEEP") == "all" else 5_000
+    blob = hostile_layers.million(count)
+    blob_image(layout, "t", blob, images.sha256(gzip.decompress(blob)) if count < 1_000_000 else "sha256:" + "0" * 64)
+    result = nook.result("load", "--name", "many", layout.source("t"), timeout=600)
+    if count > 4 << 20:
+        assert result.code == 125 and "entries" in result.err
+        nothing_is_left(nook)
+    else:
+        assert result.code == 0
+        nook("rmi", "many")
+
+
+# ---- documents that lie ----------------------------------------------------------------------------------------------
+
+GOOD = tars.archive(tars.file("ok", b"fine"))
+
+
+def good_parts(layout):
+    document = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": [images.sha256(GOOD)]}}
+    return {"schemaVersion": 2, "mediaType": images.OCI + "manifest.v1+json",
+            "config": layout.descriptor(images.to_json(document), images.OCI + "config.v1+json"),
+            "layers": [layout.descriptor(gzip.compress(GOOD, mtime=0), images.OCI + "layer.v1.tar+gzip")]}
+
+
+def flip(layout, digest):
+    path = layout.path / "blobs/sha256" / digest.partition(":")[2]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+LIES = {
+    "layer-flipped": (lambda layout, m: flip(layout, m["layers"][0]["digest"]), ""),
+    "config-flipped": (lambda layout, m: flip(layout, m["config"]["digest"]), ""),
+    "layer-size": (lambda layout, m: m["layers"][0].update(size=m["layers"][0]["size"] - 1), "more of it"),
+    "layer-size-larger": (lambda layout, m: m["layers"][0].update(size=m["layers"][0]["size"] + 1), "bytes came"),
+    "config-size": (lambda layout, m: m["config"].update(size=3), "more of it"),
+    "digest-with-path": (lambda layout, m: m["layers"][0].update(digest="sha256:../../../../../etc/passwd"), "no digest"),
+    "digest-upper-case": (lambda layout, m: m["layers"][0].update(digest=m["layers"][0]["digest"].upper()), "no digest"),
+    "digest-unknown": (lambda layout, m: m["layers"][0].update(digest="md5:" + "0" * 32), "no digest"),
+    "layers-and-manifests": (lambda layout, m: m.update(manifests=[]), "manifest and index at once"),
+    "schema-1": (lambda layout, m: m.update(schemaVersion=1), "schema 1"),
+    "layer-missing": (lambda layout, m: m["layers"].append(dict(m["layers"][0], digest="sha256:" + "0" * 64)), ""),
+    "layer-count": (lambda layout, m: m["layers"].append(dict(m["layers"][0])), "2 layers"),
+    "unknown-layer-type": (lambda layout, m: m["layers"][0].update(mediaType="text/plain"), "no layer that is known"),
+    "artifact": (lambda layout, m: m["config"].update(mediaType="application/vnd.oci.empty.v1+json"), "artifact"),
+    "negative-size": (lambda layout, m: m["layers"][0].update(size=-5), "between"),
+    "huge-size": (lambda layout, m: m["layers"][0].update(size=2 ** 63), "beyond all bounds"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_document_that_lies(nook, layout, lie, nothing_is_left):
+    change, words = LIES[lie]
+    manifest = good_parts(layout)
+    change(layout, manifest)
+    layout.manifest("t", manifest)
+    assert words in nook.fails(125, "load", "--name", "evil", layout.source("t"))
+    nothing_is_left(nook)
+
+
+def test_a_wrong_diff_id(nook, layout, nothing_is_left):
+    blob_image(layout, "t", gzip.compress(GOOD, mtime=0), "sha256:" + "1" * 64)
+    assert "DiffID" in nook.fails(125, "load", layout.source("t"))
+    nothing_is_left(nook)
+
+
+def test_documents_that_are_too_large(nook, layout, space):
+    manifest = good_parts(layout)
+    manifest["annotations"] = {"x": "y" * (5 << 20)}
+    layout.manifest("t", manifest)
+    assert "at most" in nook.fails(125, "load", layout.source("t"))
+
+
+@pytest.mark.parametrize("depth", [3, 6])
+def test_indexes_in_indexes(nook, layout, depth):
+    inner = images.to_json(good_parts(layout))
+    kind = images.OCI + "manifest.v1+json"
+    for _ in range(depth):
+        entry = layout.descriptor(inner, kind)
+        inner = images.to_json({"schemaVersion": 2, "mediaType": images.OCI + "index.v1+json", "manifests": [entry]})
+        kind = images.OCI + "index.v1+json"
+    layout.manifest("t", json.loads(inner))
+    if depth == 3:
+        nook("load", "--name", "x", layout.source("t"))
+    else:
+        assert "nested too deeply" in nook.fails(125, "load", layout.source("t"))
+
+
+def test_a_platform_that_is_not_there(nook, layout):
+    entry = dict(layout.descriptor(images.to_json(good_parts(layout)), images.OCI + "manifest.v1+json"),
+                 platform={"os": "linux", "architecture": "s390x"})
+    unknown = dict(entry, platform={"os": "unknown", "architecture": "unknown"})
+    layout.manifest("t", {"schemaVersion": 2, "mediaType": images.OCI + "index.v1+json", "manifests": [unknown, entry]})
+    err = nook.fails(125, "load", layout.source("t"))
+    assert "linux/s390x" in err and "unknown" not in err
