@@ -157,6 +157,7 @@ struct nook_box {
 	uint16_t rows, columns;
 };
 
+#define BOX_GROUP_PREFIX "nook-box-"
 enum { BOX_FDS_MAX = 64, BOX_FD_MAX = 1 << 20, BOX_DEFAULT_PIDS = 512 };
 
 struct nook_box *box_new(void);

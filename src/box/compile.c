@@ -14,6 +14,7 @@
 #include "box/learned.h"
 #include "runtime/idrange.h"
 #include "spec/spec_defaults.h"
+#include "sys/openat2.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -90,8 +91,11 @@ static int make_view(struct make *m, struct nook_error *e)
 	for (size_t i = 0; box_view[i]; i++) {
 		struct stat st;
 
-		if (lstat(box_view[i], &st) < 0)
-			continue;
+		if (lstat(box_view[i], &st) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return err_sys(e, STEP_SOURCE, box_view[i]);
+		}
 		if (S_ISLNK(st.st_mode))
 			TRY(spec_mount_add(m->spec, box_view[i], "bind", box_view[i], "bind,copy-symlink", NULL, e));
 		else if (S_ISDIR(st.st_mode))
@@ -182,6 +186,29 @@ static int make_overlay(struct make *m, const struct box_path *p, struct nook_er
 	return 0;
 }
 
+/* In a directory that a box may write, an earlier run may have planted a link to anywhere: what lies below it is taken only
+ * when there is none on the way. */
+static int check_planted(const struct nook_box *b, const struct box_path *p, struct nook_error *e)
+{
+	for (size_t i = 0; i < b->n_paths; i++) {
+		const struct box_path *above = &b->paths[i];
+		const char *rest = above->kind == BOX_PATH_RW ? text_after(p->source, above->source) : NULL;
+		auto_close int dir = -EBADF;
+		int fd;
+
+		if (!rest || *rest != '/')
+			continue;
+		dir = open(above->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = dir < 0 ? -errno : openat2_raw(dir, rest + 1, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+		if (fd == -ELOOP)
+			return err_fmt(e, STEP_SOURCE, p->source, ELOOP, "a link stands on the way in %s, which the box may write: give the path it leads to",
+				above->source);
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	return 0;
+}
+
 static int make_path(struct make *m, const struct box_path *p, struct nook_error *e)
 {
 	static const char *const words[] = {
@@ -198,6 +225,7 @@ static int make_path(struct make *m, const struct box_path *p, struct nook_error
 			return 0;
 		return err_sys(e, STEP_SOURCE, p->source);
 	}
+	TRY(check_planted(m->box, p, e));
 	if (p->socket && !S_ISSOCK(st.st_mode))
 		return err_why(e, STEP_SOURCE, p->source, ENOTSOCK, "it is not a socket");
 	fence_add(m, p->target, p->kind != BOX_PATH_RO);
@@ -316,6 +344,7 @@ static void make_fence(struct make *m)
 	m->spec->landlock.rules = m->fence;
 	m->spec->landlock.n_rules = m->n_fence;
 	m->spec->landlock.optional = true;
+	m->spec->landlock.any_reason = m->box->best_effort & BOX_FEATURE_LANDLOCK;
 }
 
 static void rlimit_set(struct make *m, int resource, const struct opt_u64 *value)
@@ -381,7 +410,7 @@ static int make_groups(struct make *m, struct nook_error *e)
 	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
 		return err_sys(e, STEP_CGROUP, "random");
 	TRY(cgroup_layout_read(m->arena, AT_FDCWD, &m->layout, e));
-	r = cgroup_want(m->arena, &m->layout, &m->spec->resources, arena_printf(m->arena, "nook-box-%016llx", (unsigned long long)id),
+	r = cgroup_want(m->arena, &m->layout, &m->spec->resources, arena_printf(m->arena, BOX_GROUP_PREFIX "%016llx", (unsigned long long)id),
 		&m->want, e);
 	if (r < 0 && (m->box->best_effort & missing_ok) == missing_ok) {
 		m->spec->resources.memory_limit = m->spec->resources.memory_swap = m->spec->resources.cpu_quota = (struct opt_i64){0};

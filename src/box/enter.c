@@ -155,7 +155,7 @@ static void add_rule(struct enter *n, const char ***list, size_t *len, char righ
 static int add_fence(struct enter *n, struct nook_error *e)
 {
 	const struct spec_landlock l = {.n_rules = 1, .rules = &(struct spec_landlock_rule){"/", false},
-		.optional = n->box->best_effort & BOX_FEATURE_LANDLOCK};
+		.any_reason = n->box->best_effort & BOX_FEATURE_LANDLOCK};
 	struct landlock_kernel kernel = landlock_probe(NULL);
 	const char **rules = NULL;
 	struct refs refs;

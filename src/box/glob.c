@@ -5,11 +5,12 @@
 #include "base/text.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 32, ENTRIES_MAX = 200000, HIDDEN_MAX = 1000 };
+enum { DEPTH_MAX = 100, ENTRIES_MAX = 200000, HIDDEN_MAX = 1000 };
 
 struct search {
 	const char *pattern, *tail; /* tail: what stands behind the first two stars and a slash, or NULL */
@@ -41,6 +42,12 @@ static bool matches(const struct search *s, const char *path)
 	return end && fnmatch(s->tail ? s->tail : s->pattern, end, FNM_PATHNAME) == 0;
 }
 
+/* What cannot be read here cannot be read in the box either; and what is no directory, or gone, hides nothing. */
+static bool is_closed(int errnum)
+{
+	return errnum == EACCES || errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP;
+}
+
 /* SHOWN: the path of directory FD in the box.  Takes the descriptor. */
 static int search_dir(struct search *s, int fd, const char *shown, int depth, struct nook_error *e)
 {
@@ -49,10 +56,11 @@ static int search_dir(struct search *s, int fd, const char *shown, int depth, st
 	int r = 0;
 
 	if (!dir) {
+		r = err_sys(e, STEP_SOURCE, shown);
 		(void)close(fd);
-		return 0;
+		return r;
 	}
-	while (r >= 0 && (entry = readdir(dir))) {
+	while (r >= 0 && (errno = 0, entry = readdir(dir))) {
 		const char *path;
 		int below;
 
@@ -64,13 +72,20 @@ static int search_dir(struct search *s, int fd, const char *shown, int depth, st
 		} else if (matches(s, path)) {
 			*arena_push(s->arena, s->list, s->n) = path;
 			s->found++;
-		} else if ((entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) && depth < DEPTH_MAX) {
+		} else if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) {
+			if (depth == DEPTH_MAX) {
+				r = err_why(e, STEP_OPTION, s->pattern, E2BIG, "directories are nested too deep to look through");
+				break;
+			}
 			below = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			/* What cannot be read here cannot be read in the box either. */
 			if (below >= 0)
 				r = search_dir(s, below, path, depth + 1, e);
+			else if (!is_closed(errno))
+				r = err_sys(e, STEP_SOURCE, path);
 		}
 	}
+	if (r >= 0 && errno)
+		r = err_sys(e, STEP_SOURCE, shown);
 	(void)closedir(dir);
 	return r;
 }
@@ -83,6 +98,8 @@ int box_glob(const struct nook_box *b, const char *pattern, struct arena *a, con
 		const struct box_path *p = &b->paths[i];
 		int fd = p->kind <= BOX_PATH_OVERLAY ? open(p->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
+		if (fd < 0 && p->kind <= BOX_PATH_OVERLAY && !is_closed(errno))
+			return err_sys(e, STEP_SOURCE, p->source);
 		if (fd >= 0)
 			TRY(search_dir(&s, fd, p->target, 0, e));
 		else if (p->kind <= BOX_PATH_OVERLAY && matches(&s, p->target))

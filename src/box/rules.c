@@ -59,6 +59,17 @@ static int path_absolute(struct nook_box *b, const char *path, const char **ret,
 	return 0;
 }
 
+/* What such a path leads to depends on who opens it. */
+static int check_own(const char *path, const char *value, struct nook_error *e)
+{
+	static const char *const own[] = {"/proc/self/", "/proc/thread-self/", "/dev/fd/", "/dev/stdin", "/dev/stdout", "/dev/stderr"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (text_after(path, own[i]))
+			return bad(value, "it leads elsewhere for each process: give the path of the file itself", e);
+	return 0;
+}
+
 /* "SOURCE[:TARGET]"; a colon of a name is written "\:". */
 static int path_pair(struct nook_box *b, const char *value, struct box_path *ret, struct nook_error *e)
 {
@@ -75,6 +86,7 @@ static int path_pair(struct nook_box *b, const char *value, struct box_path *ret
 		*to++ = *c;
 	}
 	TRY(path_absolute(b, source, &ret->source, e));
+	TRY(check_own(ret->source, value, e));
 	ret->target = ret->source;
 	if (target && target[0] != '/')
 		return bad(value, "the target behind the colon is an absolute path", e);

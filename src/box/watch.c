@@ -22,47 +22,6 @@ int64_t box_now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* ---- groups -------------------------------------------------------------------------------------------------------- */
-
-static void groups_of(const struct plan *p, struct arena *a, struct cgroup *ret)
-{
-	for (uint32_t i = 0; i < p->n_steps; i++)
-		if (p->steps[i].kind == DO_CGROUP_DIR)
-			*arena_push(a, &ret->dirs, &ret->n) = plan_str(p, p->steps[i].cgroup.dir);
-}
-
-void box_remove_groups(const struct plan *p)
-{
-	AUTO(arena_free) struct arena *a = arena_new();
-	struct cgroup groups = {0};
-
-	groups_of(p, a, &groups);
-	if (groups.n)
-		(void)cgroup_remove(&groups, NULL);
-}
-
-static void stats_of_groups(const struct plan *p, struct nook_result *r)
-{
-	AUTO(arena_free) struct arena *a = arena_new();
-	struct cgroup groups = {0};
-	struct cgroup_stats s = {0};
-
-	groups_of(p, a, &groups);
-	if (!groups.n || cgroup_stats(a, &groups, &s, NULL) < 0)
-		return;
-	if (s.memory_peak.set) {
-		r->have |= NOOK_HAS_PEAK_MEMORY;
-		r->peak_memory = s.memory_peak.value;
-	}
-	if (s.io_read_bytes.set && s.io_write_bytes.set) {
-		r->have |= NOOK_HAS_IO;
-		r->read_bytes = s.io_read_bytes.value;
-		r->written_bytes = s.io_write_bytes.value;
-	}
-	if (s.oom_kills.set && s.oom_kills.value && !r->limit)
-		r->limit = NOOK_LIMIT_MEMORY;
-}
-
 /* ---- the time of processors ---------------------------------------------------------------------------------------- */
 
 static uint64_t time_used(const struct box_watch *w)
@@ -116,7 +75,7 @@ static int collect(struct box_watch *w, struct nook_result *r, struct nook_error
 	if (!r->limit && w->bounds.time_us && (r->term_signal == SIGXCPU || r->term_signal == SIGKILL) &&
 		r->user_us + r->system_us >= w->bounds.time_us)
 		r->limit = NOOK_LIMIT_TIME;
-	stats_of_groups(w->plan, r);
+	box_groups_stats(w->plan, r);
 	return 0;
 }
 
@@ -141,7 +100,7 @@ static void answer_stats(struct box_watch *w)
 		reply.result.pids = u.pids ? u.pids - 1 : 0; /* pid 1 is nook's */
 		reply.result.have |= NOOK_HAS_CPU | NOOK_HAS_PIDS;
 	}
-	stats_of_groups(w->plan, &reply.result);
+	box_groups_stats(w->plan, &reply.result);
 	reply.result.limit = NOOK_LIMIT_NONE;
 	(void)shim_send(w->control, &reply, shim_reply_size(SHIM_STATS), NULL, 0);
 }

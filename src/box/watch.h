@@ -41,3 +41,5 @@ int64_t box_now_us(void);
 int box_watch(struct box_watch *w, struct nook_result *ret, struct nook_error *e);
 /* Groups that a failed launch() may have left. */
 void box_remove_groups(const struct plan *p);
+/* Adds what they have counted. */
+void box_groups_stats(const struct plan *p, struct nook_result *r);

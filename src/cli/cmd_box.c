@@ -416,6 +416,15 @@ static int run_planned(struct cli *c, const struct asked *q, int started, struct
 	return code < 0 ? code : status;
 }
 
+/* As nook run has it: NOOK_FAIL_STEP=N lets step N of the plan fail, for tests of what a failure leaves behind. */
+static void fail_on_purpose(struct plan *p)
+{
+	const char *text = getenv("NOOK_FAIL_STEP");
+
+	if (text)
+		(void)text_u32(text, &p->fail_at);
+}
+
 /* The one who stays behind watches the box; this one goes as soon as the command runs. */
 static int run_detached(struct cli *c, const struct asked *q, struct nook_error *e)
 {
@@ -489,6 +498,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 		cli_note(c, "%s", *note);
 	if (o->explain)
 		return plan_explain(plan.plan, o->explain, STDOUT_FILENO, e);
+	fail_on_purpose(plan.plan);
 	TRY(place_fds(b, e));
 	return o->detach ? run_detached(c, &q, e) : run_planned(c, &q, -EBADF, e);
 }

@@ -46,7 +46,7 @@ int apply_gate(struct walk *w, const struct step *s, struct nook_error *e)
 int apply_session(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	/* EPERM: already the leader, which a freshly cloned process is not unless it is pid 1 of a new namespace. */
-	if (setsid() < 0 && errno != EPERM)
+	if (setsid() < 0 && (errno != EPERM || getsid(0) != getpid()))
 		return err_sys(e, STEP_STDIO, "session");
 	if (s->flags & SESSION_TERMINAL) {
 		TRY(pty_make_controlling(w->terminal, e));
@@ -129,6 +129,9 @@ int apply_rlimit(struct walk *w, const struct step *s, struct nook_error *e)
 	if (s->flags & RLIMIT_RAISE)
 		return 0;
 	TRY(rlimit_get(w, s, &have, e));
+	/* To lower it needs no right: then it is something else that refuses. */
+	if (limit.rlim_max <= have.rlim_max)
+		return err_num(e, STEP_RLIMIT, walk_str(w, s->object), EPERM);
 	limit.rlim_max = have.rlim_max;
 	if (limit.rlim_cur > limit.rlim_max)
 		limit.rlim_cur = limit.rlim_max;

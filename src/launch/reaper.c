@@ -10,7 +10,7 @@
 
 /* Nothing of the container may look into pid 1 or steer it: no descriptors, no rights but one, not dumpable.  The one is to
  * send signals to a command that has become another user, and to end whom it left behind. */
-static void harden(void)
+static bool harden(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct kill_only[2] = {
@@ -19,8 +19,7 @@ static void harden(void)
 
 	(void)prctl(PR_SET_NAME, "nook-init", 0, 0, 0);
 	(void)syscall(SYS_close_range, 0U, ~0U, 0U);
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	(void)syscall(SYS_capset, &header, kill_only);
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, kill_only) == 0;
 }
 
 /* Signals that the kernel sends about pid 1 itself are not for the command. */
@@ -67,7 +66,8 @@ static _Noreturn void reaper_loop(pid_t command, int *shared)
 			continue;
 		if (is_forwarded(sig))
 			(void)kill(command, sig);
-		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		/* Nothing but the lack of children may end this early: the signal does not come again. */
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno != ECHILD))
 			if (pid == command)
 				end_with(status, shared);
 	}
@@ -94,6 +94,10 @@ void reaper_split(struct walk *w)
 		(void)wire_send_error(w->wire, &e, err_sys(&e, STEP_CLONE, "init"));
 		_exit(125);
 	}
-	harden();
+	/* With rights left over it would be worth an attack: then there is no container. */
+	if (!harden()) {
+		(void)kill(pid, SIGKILL);
+		_exit(125);
+	}
 	reaper_loop(pid, w->status);
 }

@@ -68,7 +68,7 @@ struct landlock_kernel landlock_probe(const char **why_not)
 	if (abi <= 0) {
 		if (why_not)
 			*why_not = why_absent(errno);
-		return (struct landlock_kernel){0};
+		return (struct landlock_kernel){.error = errno == ENOSYS || errno == EOPNOTSUPP ? 0 : errno};
 	}
 	return landlock_kernel_of((int)abi);
 }
@@ -100,6 +100,10 @@ int landlock_check(const struct landlock_kernel *k, const struct spec_landlock *
 	if (!l->n_rules && !scope)
 		return 1;
 	if (!k->abi) {
+		if (l->any_reason)
+			return 1;
+		if (k->error)
+			return err_num(e, STEP_LANDLOCK, "probe", k->error);
 		if (l->optional)
 			return 1;
 		(void)landlock_probe(&why);

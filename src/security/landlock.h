@@ -12,6 +12,7 @@
 /* What the running kernel can do: the ABI version, the rights on files, and the scopes, as masks of LANDLOCK_*. */
 struct landlock_kernel {
 	int abi; /* 0: none */
+	int error; /* why that is not known: an errno; 0: it is known */
 	uint64_t fs;
 	uint64_t scopes;
 };

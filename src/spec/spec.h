@@ -330,7 +330,8 @@ struct spec_landlock_rule {
 struct spec_landlock {
 	struct spec_landlock_rule *rules;
 	size_t n_rules;
-	bool optional; /* skip on a kernel without Landlock instead of failing */
+	bool optional;   /* skip on a kernel without Landlock instead of failing */
+	bool any_reason; /* skip whatever the reason is */
 };
 
 /* ---- hooks ------------------------------------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ HIGH_FD = 777
 # What a person makes who takes a chroot for a container.
 WEAK = """
     mount --bind "$1" "$1" && mount -t proc proc "$1/proc" && mount --rbind /sys "$1/sys" && mount --rbind /dev "$1/dev" &&
-    mount -t tmpfs tmpfs "$1/tmp" && root="$1" && shift && chroot "$root" /escape fall "$@" $$
+    mount -t tmpfs tmpfs "$1/tmp" && mkdir -p "$1/run" && mount --rbind /run "$1/run" && root="$1" && shift && chroot "$root" /escape fall "$@" $$
 """
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="system call numbers are those of x86_64")
@@ -52,6 +52,12 @@ def bait(space, own_root, escape):
         name = f"nook-hostile-{os.getpid()}"
         listener.bind(f"\0{name}")
         listener.listen()
+        if os.geteuid() == 0:
+            service = stack.enter_context(socket.socket(socket.AF_UNIX))
+            service.bind(f"/run/{name}.sock")
+            stack.callback(os.unlink, f"/run/{name}.sock")
+            os.chmod(f"/run/{name}.sock", 0o777)
+            service.listen()
         libc = ctypes.CDLL(None, use_errno=True)
         key = 0x6E000000 | os.getpid()
         segment = libc.shmget(key, 4096, 0o1000 | 0o666)
@@ -85,6 +91,25 @@ def held(nook, space, root, bait, *options):
     with descriptors_left_open(space) as fds:
         result = nook.result("run", "--init", *options, f"dir:{root}", "--", "/escape", "hold", *bait, 1, pass_fds=fds)
     assert result.out.endswith(" passed, 0 failed\n") and result.code == 0, str(result)
+
+
+def held_in_box(user, space, root, bait, *options):
+    (user.space / "work").mkdir(exist_ok=True)
+    (user.space / "work").chmod(0o777)
+    with descriptors_left_open(space) as fds:
+        result = user.result("box", "--limit", f"pids={PIDS_LIMIT}", "-w", "work", *options, "--", "/escape", "hold", *bait, 1, pass_fds=fds)
+    assert result.out.endswith(" passed, 0 failed\n") and result.code == 0, str(result)
+
+
+@pytest.mark.parametrize("options", [[], ["--fake-root"], ["--user", "1234"], ["--net", "proxy"]],
+                         ids=["default", "fake-root", "user", "proxy"])
+@pytest.mark.parametrize("ordinary", [False, True], ids=["self", "ordinary"])
+def test_no_way_leads_out_of_a_box(nook, as_user, space, own_root, bait, ordinary, options):
+    if ordinary and os.geteuid() != 0:
+        pytest.skip("this session is that of an ordinary user already")
+    user = as_user if ordinary else nook
+    held_in_box(user, space, own_root, bait, "-r", f"{own_root}/escape:/escape", *options)
+    held_in_box(user, space, own_root, bait, "--root", own_root, *options)
 
 
 @pytest.mark.parametrize("options", [[], ["-u", "nobody"], ["--overlay"], ["--read-only", "--tmpfs", "/tmp"]],
@@ -203,3 +228,90 @@ def test_a_script_cannot_write_the_nook_that_runs_it(request, space, own_root, e
             if select.select([process.stdout], [], [], 0.1)[0]:
                 said = process.stdout.readline()
         assert said == "held\n"
+
+
+# ---- boxes: from one run to the next, and around a run ---------------------------------------------------------------------
+
+@pytest.fixture(params=["self", "ordinary"])
+def box(request, nook, as_user):
+    if request.param == "ordinary" and os.geteuid() != 0:
+        pytest.skip("this session is that of an ordinary user already")
+    user = nook if request.param == "self" else as_user
+    (user.space / "work").mkdir()
+    (user.space / "outside").mkdir()
+    (user.space / "outside/secret").write_text("secret\n")
+    if user.uid is not None:
+        subprocess.run(["chown", "-R", f"{user.uid}:{user.uid}", user.space], check=True)
+    return user
+
+
+def test_a_link_planted_in_one_run_leads_nowhere_in_the_next(box):
+    outside, work = box.space / "outside", box.space / "work"
+    box("box", "-w", "work", "sh", "-c", f"cd {work}; ln -s {outside} dir; ln -s {outside}/secret file; mkdir sub; ln -s {outside}/new dangling")
+    # As the source of a rule it would show what it leads to.
+    for rule in (["-r", "work/dir"], ["-r", "work/dir/secret"], ["-r", "work/file:/shown"], ["-w", "work/dir/."], ["--overlay", "work/dir"]):
+        assert "a link stands on the way" in box.fails(125, "box", "-w", "work", *rule, "cat", work / "dir/secret")
+    # As a target it is followed inside the box alone, where there is no such place.
+    for rule in (["--put", f"{work}/dir/new=x"], ["--put", f"{work}/dangling=x"], ["--tmp", f"{work}/dir/new"], ["-r", f"/etc/hosts:{work}/dangling"],
+                 ["-r", f"/usr:{work}/dir/usr"]):
+        box.result("box", "-w", "work", *rule, "true")
+        assert sorted(os.listdir(outside)) == ["secret"], rule
+        assert (outside / "secret").read_text() == "secret\n"
+    # Hidden is the link's own place, or nothing; never something outside.
+    box.result("box", "-w", "work", "--hide", f"{work}/file", "true")
+    assert box("box", "-w", "work", "--hide", "**/secret", "cat", "/etc/hostname") is not None
+    assert (outside / "secret").read_text() == "secret\n"
+
+
+def test_paths_of_ones_own_process_are_no_sources(box):
+    with open("/etc/hostname") as file:
+        for path in (f"/proc/self/fd/{file.fileno()}", f"/dev/fd/{file.fileno()}", "/proc/thread-self/cwd", "/proc/self/../self/root", "/dev/stdin"):
+            for option in ("-w", "-r", "--dev", "--overlay"):
+                assert "leads elsewhere" in box.fails(125, "box", option, f"{path}:/x", "ls", "/x", pass_fds=(file.fileno(),))
+
+
+def test_an_exit_status_cannot_be_forged(box):
+    script = "(sleep 0.05; exit 42) & (exit 43) & kill -KILL 1; kill -TERM 1 2>/dev/null; exit 3"
+    # The signal to pid 1 that it may send, it does not get.
+    assert box.result("box", "sh", "-c", script).code == 3
+    result = box.result("box", "--json", box.space / "how", "sh", "-c", "echo forged > /proc/1/fd/1; exec 9>/proc/1/mem; exit 4")
+    assert result.code in (2, 4) and "forged" not in result.out
+    assert json.loads((box.space / "how").read_text())["exitCode"] == result.code
+
+
+def test_orphans_end_with_the_box(box):
+    """A double fork in a session of its own, which holds standard output."""
+    with box.start("box", "python3", "-c", "import os, time\nif not os.fork():\n os.setsid()\n if not os.fork():\n  time.sleep(600)\nos._exit(6)") as process:
+        assert process.stdout.read() == ""  # the end of all who held it
+        assert process.wait(20) == 6
+
+
+def test_bombs_end_at_their_limits(box):
+    script = "import os\nn = 0\ntry:\n while True: n = os.dup(0)\nexcept OSError as e: print(e.strerror, n < 64)"
+    assert box("box", "--limit", "files=64", "python3", "-c", script) == "Too many open files True\n"
+    # A tmpfs of the box has as many inodes as pages, and the size it was given.
+    script = "import os\nn = 0\ntry:\n while n < 100000: open(f'/t/{n}', 'w').close(); n += 1\nexcept OSError as e: print(e.strerror, n < 1000)"
+    assert box("box", "--tmp", "/t,size=1m", "python3", "-c", script) == "No space left on device True\n"
+    script = "head -c 2000000 /dev/zero > /t/x; stat -c %s /t/x"
+    assert int(box.result("box", "--tmp", "/t,size=1m", "sh", "-c", script).out) <= 1 << 20
+    result = box.result("box", "--limit", "output=1k", "sh", "-c", "while :; do echo more; done")
+    assert result.code == 124 and len(result.out) == 1024
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "link out", "huge"])
+def test_a_hostile_passwd_of_a_root(nook, own_root, kind):
+    """Where the name of a user is looked up in the container's own files."""
+    passwd = own_root / "etc/passwd"
+    passwd.unlink()
+    if kind == "fifo":
+        os.mkfifo(passwd)
+    elif kind == "directory":
+        passwd.mkdir()
+    elif kind == "huge":
+        with open(passwd, "w") as file:
+            file.truncate(1 << 33)
+    else:
+        passwd.symlink_to("../../../../../../proc/self/environ")
+    result = nook.result("run", "--rm", "-u", "daemon", f"dir:{own_root}", "true", timeout=20)
+    assert result.code == 125 and result.err.startswith("nook: "), str(result)
+    assert nook.result("box", "--root", own_root, "/bin/busybox", "true", timeout=20).code == 0

@@ -55,6 +55,9 @@ static const struct attack {
 	{"System V shared memory of the host", attack_shm, FALLS},
 	{"an abstract socket of the host", attack_abstract_socket, FALLS},
 	{"ids of the host", attack_own_user, FALLS},
+	{"a socket of a service of the host", attack_service_socket, FALLS},
+	{"sockets of docker and other engines", attack_engine_sockets, DEPENDS},
+	{"D-Bus and systemd of the host", attack_buses, DEPENDS},
 
 	{"chroot and ..", attack_chroot, FALLS},
 	{"a working directory outside", attack_cwd, DEPENDS},
@@ -97,6 +100,7 @@ static const struct attack {
 	{"perf_event_open", attack_perf, FALLS},
 	{"userfaultfd", attack_userfaultfd, DEPENDS},
 	{"io_uring", attack_io_uring, DEPENDS},
+	{"a socket by io_uring", attack_io_uring_socket, DEPENDS},
 	{"fanotify", attack_fanotify, DEPENDS},
 	{"int 0x80", attack_i386, DEPENDS},
 	{"an x32 number", attack_x32, DEPENDS},

@@ -57,6 +57,12 @@ bool attack_shm(void);
 bool attack_abstract_socket(void);
 bool attack_own_user(void);
 
+/* attack_service.c: sockets of services, and sockets that no filter sees */
+bool attack_service_socket(void);
+bool attack_engine_sockets(void);
+bool attack_buses(void);
+bool attack_io_uring_socket(void);
+
 /* attack_files.c: the file system, mounts, devices, /proc and /sys */
 bool attack_chroot(void);
 bool attack_cwd(void);
