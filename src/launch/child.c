@@ -108,6 +108,9 @@ static void keep_slots(const struct walk *w, struct kept *k)
 
 		if (s->slot >= 0 && (s->stage == STAGE_JOIN || s->kind == DO_OPEN_PID || s->kind == DO_OPEN_NS || s->kind == DO_CGROUP_OPEN))
 			done[s->slot] = true;
+		/* A user namespace that is entered in the end. */
+		if (s->kind == DO_JOIN_NS && s->stage == STAGE_FINAL)
+			done[s->slot] = false;
 	}
 	for (int i = 0; i < PLAN_SLOTS; i++)
 		if (!done[i])

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * box_exec THREADS RULES COMMAND...: every thread starts a box of its own and runs COMMAND in it as a second command; the
- * first thread's output is printed.  Then what cannot be: a command in a box that has ended, and one in a command.
+ * first thread's output is printed.  Then, unless THREADS is 0, what cannot be: a command in a box that has ended, and one
+ * in a command.
  */
 #include <nook.h>
 
@@ -25,7 +26,7 @@ static int fail(const char *what, const struct nook_error *e)
 	return -1;
 }
 
-static int try_one(int shows)
+static int try_one(int shows, int more)
 {
 	const char *const sleeper[] = {"sleep", "600", NULL}, *const quiet[] = {"sh", "-c", "test $(hostname) = box && exit 7", NULL};
 	struct nook_error e = NOOK_ERROR_INIT;
@@ -42,18 +43,20 @@ static int try_one(int shows)
 		(void)printf("exit %d signal %d\n", r.exit_code, r.term_signal);
 	else if (r.exit_code != 7)
 		code = fail("exit status", &e);
-	if (code == 0 && shows) {
+	if (code == 0 && more) {
 		(void)printf("in a command %d\n", nook_proc_exec(q, quiet, &again, &e));
 		nook_proc_free(q);
 		q = NULL;
 		/* Another one ends with the box. */
-		if (nook_proc_exec(p, sleeper, &q, &e) < 0)
+		if (nook_proc_exec(p, sleeper, &q, &e) < 0) {
 			code = fail("exec", &e);
-		(void)nook_proc_kill(p, SIGKILL, &e);
-		(void)nook_proc_wait(q, -1, &r, &e);
-		(void)printf("with the box %d\n", r.term_signal);
-		(void)nook_proc_wait(p, -1, NULL, &e);
-		(void)printf("after its end %d\n", nook_proc_exec(p, quiet, &again, &e));
+		} else {
+			(void)nook_proc_kill(p, SIGKILL, &e);
+			(void)nook_proc_wait(q, -1, &r, &e);
+			(void)printf("with the box %d\n", r.term_signal);
+			(void)nook_proc_wait(p, -1, NULL, &e);
+			(void)printf("after its end %d\n", nook_proc_exec(p, quiet, &again, &e));
+		}
 	}
 	nook_proc_free(q);
 	nook_proc_free(p);
@@ -63,7 +66,7 @@ static int try_one(int shows)
 
 static void *work(void *arg)
 {
-	if (try_one(0) == 0)
+	if (try_one(0, 0) == 0)
 		atomic_fetch_add(&right, 1);
 	return arg;
 }
@@ -78,7 +81,7 @@ int main(int argc, char **argv)
 	rules = argv[2];
 	command = (const char *const *)argv + 3;
 	(void)setvbuf(stdout, NULL, _IONBF, 0);
-	if (try_one(1) < 0)
+	if (try_one(1, n > 0) < 0)
 		return 1;
 	for (int i = 0; i < n; i++)
 		(void)pthread_create(&threads[i], NULL, work, NULL);
