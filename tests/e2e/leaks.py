@@ -145,7 +145,7 @@ def is_others(thing, space):
     with contextlib.suppress(OSError):
         words = command_line(path.split()[0]) if kind == "process" else path
     spaces = set(re.findall(r"nook-test\.\w+", words))
-    if spaces and kind in ("process", "mount", "cgroup"):
+    if spaces and kind in ("process", "mount", "cgroup", "loop"):
         return space.name not in spaces
     if kind != "cgroup":
         return False
