@@ -70,8 +70,10 @@ void http_cancel(struct http *h)
 	pthread_mutex_lock(&h->lock);
 	h->is_cancelled = true;
 	pthread_cond_broadcast(&h->cancelled);
-	for (struct http_reply *r = h->replies; r; r = r->next)
+	for (struct http_reply *r = h->replies; r; r = r->next) {
 		pthread_cond_signal(&r->changed);
+		pthread_cond_signal(&r->drained);
+	}
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -119,6 +121,7 @@ static int exchange(struct http *h, const struct http_request *q, const char *ur
 	fresh->request = *q;
 	fresh->is_removed = true; /* the thread does not know it yet */
 	cond_init(&fresh->changed);
+	cond_init(&fresh->drained);
 	r = fresh;
 	TRY(transfer_prepare(r, e));
 	r->request.tls = NULL; /* on the stack of http_open() */
@@ -249,7 +252,7 @@ ssize_t http_read(struct http_reply *r, void *buf, size_t size, struct nook_erro
 
 	pthread_mutex_lock(&h->lock);
 	/* A stopped stream goes on only when the ring was emptied by half. */
-	while (r->ring_len < enough && !r->is_done && !h->is_cancelled && !(r->is_paused && r->ring_len))
+	while (r->ring_len < enough && !r->is_done && !h->is_cancelled && !((r->is_paused || r->is_held_up) && r->ring_len))
 		pthread_cond_wait(&r->changed, &h->lock);
 	if (h->is_cancelled)
 		result = cancelled(r, e);
@@ -259,6 +262,8 @@ ssize_t http_read(struct http_reply *r, void *buf, size_t size, struct nook_erro
 		result = transfer_error(r, e);
 	if (r->is_paused && !r->wants_resume && r->ring_len <= RING_SIZE / 2)
 		resume = r->wants_resume = true;
+	if (r->is_held_up && r->ring_len <= RING_SIZE / 2)
+		pthread_cond_signal(&r->drained);
 	pthread_mutex_unlock(&h->lock);
 	if (resume)
 		(void)curl_multi_wakeup(h->multi);
@@ -287,6 +292,7 @@ void http_close(struct http_reply *r)
 	pthread_mutex_lock(&r->http->lock);
 	if (!r->is_removed) {
 		r->wants_remove = true;
+		pthread_cond_signal(&r->drained);
 		(void)curl_multi_wakeup(r->http->multi);
 		while (!r->is_removed)
 			pthread_cond_wait(&r->changed, &r->http->lock);

@@ -59,13 +59,33 @@ static void ring_put(struct http_reply *r, const char *data, size_t len)
 	r->ring_len += len;
 }
 
+static bool is_multiplexed(const struct http_reply *r)
+{
+	long version = 0;
+
+	return curl_easy_getinfo(r->easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK && version >= CURL_HTTP_VERSION_2;
+}
+
+/* A paused stream among others of one connection would be buffered by libcurl without end: so the connection waits. */
+static void wait_for_room(struct http_reply *r, size_t len)
+{
+	r->is_held_up = true;
+	while (r->ring_len + len > RING_SIZE && !r->wants_remove && !r->http->is_cancelled) {
+		pthread_cond_signal(&r->changed);
+		pthread_cond_wait(&r->drained, &r->http->lock);
+	}
+	r->is_held_up = false;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *context)
 {
 	struct http_reply *r = context;
 	size_t len = size * n;
 
 	pthread_mutex_lock(&r->http->lock);
-	if (r->wants_remove) {
+	if (is_multiplexed(r))
+		wait_for_room(r, len);
+	if (r->wants_remove || r->http->is_cancelled) {
 		len = 0;
 	} else if (r->ring_len + len > RING_SIZE) {
 		r->is_paused = true;
@@ -224,6 +244,7 @@ void transfer_free(struct http_reply *r)
 	curl_easy_cleanup(r->easy);
 	curl_slist_free_all(r->headers);
 	(void)pthread_cond_destroy(&r->changed);
+	(void)pthread_cond_destroy(&r->drained);
 	buf_done(&r->header);
 	free(r->ring);
 	free(r->url);

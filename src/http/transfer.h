@@ -25,11 +25,12 @@ struct http_reply {
 	/* asked of the thread */
 	bool wants_add, wants_resume, wants_remove;
 	/* told by the thread */
-	bool has_header, is_done, is_paused, is_removed, header_too_long;
+	bool has_header, is_done, is_paused, is_held_up, is_removed, header_too_long;
 	CURLcode result;
 	long os_errno;
 	char error[CURL_ERROR_SIZE];
-	pthread_cond_t changed;
+	pthread_cond_t changed; /* for the owner */
+	pthread_cond_t drained; /* for the thread, while is_held_up */
 	unsigned status;
 	struct buf header; /* "Name: value" lines, each ended by a zero byte */
 	char *ring;

@@ -102,20 +102,22 @@ static bool is_put_off(unsigned status)
 	return status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-/* Waits as the reply asks for: 0, or the error when it is too long or was tried too often. */
-static int wait_for(struct remote *r, struct http_reply *reply, unsigned tries, struct nook_error *e)
+/* Waits as the reply asks for, and closes it: a body that nobody reads would be in the way of others.  0, or the error when
+ * that is too long or was tried too often. */
+static int wait_for(struct remote *r, struct http_reply **reply, unsigned tries, struct nook_error *e)
 {
-	int64_t ms = retry_after_ms(reply);
+	int64_t ms = retry_after_ms(*reply);
 
 	if (tries + 1 >= r->o.tries || ms > REMOTE_WAIT_MAX_S * 1000)
-		return remote_refused(r, reply, e);
+		return remote_refused(r, *reply, e);
 	if (ms < 0)
 		ms = pause_ms(tries);
 	if (r->o.note && ms >= 1000) {
-		auto_free char *text = xasprintf("%s answers %u, asks again in %lld s", r->o.host, http_status(reply), (long long)(ms / 1000));
+		auto_free char *text = xasprintf("%s answers %u, asks again in %lld s", r->o.host, http_status(*reply), (long long)(ms / 1000));
 
 		r->o.note(r->o.context, text);
 	}
+	http_close(take_ptr(reply));
 	return remote_wait(r, ms, e);
 }
 
@@ -299,6 +301,6 @@ int remote_open(struct remote *r, const struct remote_call *c, struct http_reply
 		}
 		if (!is_put_off(status))
 			return remote_refused(r, reply, e);
-		TRY(wait_for(r, reply, put_off++, e));
+		TRY(wait_for(r, &reply, put_off++, e));
 	}
 }
