@@ -12,8 +12,11 @@ import select
 import shutil
 import socket
 import subprocess
+import threading
 
 import pytest
+
+import world as worlds
 
 HOSTILE = pathlib.Path(__file__).resolve().parent.parent / "hostile"
 PIDS_LIMIT = 100
@@ -37,8 +40,55 @@ def escape(tmp_path_factory):
     return program
 
 
+BAIT_PORT, PROXY_PORT, METADATA = 48169, 3128, "169.254.169.254"
+
+
+def greet(listener):
+    """A server that says that it was reached."""
+    with contextlib.suppress(OSError):
+        while True:
+            peer, _ = listener.accept()
+            with peer:
+                peer.sendall(b"reached")
+
+
+def pass_on(listener):
+    """A proxy that trusts whoever asks: names are looked up by what they say, and again when they are connected to."""
+    names = {"metadata.example.org": METADATA, "loop.example.org": "127.0.0.1", "rebind.example.com": "127.0.0.1"}
+
+    def serve(client):
+        with client, contextlib.suppress(OSError):
+            request = client.recv(1024)
+            host = METADATA if request[0] == 5 else request.split()[1].decode().rpartition(":")[0].strip("[]")
+            client.sendall(b"\5\0\5\0\0\1\0\0\0\0\0\0" if request[0] == 5 else b"HTTP/1.1 200 OK\r\n\r\n")
+            with socket.create_connection((names.get(host, host), BAIT_PORT), 5) as server:
+                client.sendall(server.recv(100))
+
+    with contextlib.suppress(OSError):
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+
 @pytest.fixture
-def bait(space, own_root, escape):
+def servers():
+    """On the session's own loopback: a server where clouds have their metadata, and a proxy that is none of nook's."""
+    if os.geteuid() != 0:
+        yield
+        return
+    subprocess.run(["ip", "address", "add", f"{METADATA}/32", "dev", "lo"], check=True)
+    with socket.create_server(("0.0.0.0", BAIT_PORT)) as bait, socket.create_server(("127.0.0.1", PROXY_PORT)) as proxy:
+        threads = [threading.Thread(target=greet, args=(bait,)), threading.Thread(target=pass_on, args=(proxy,))]
+        for thread in threads:
+            thread.start()
+        yield
+        for listener, thread in zip((bait, proxy), threads):
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    subprocess.run(["ip", "address", "delete", f"{METADATA}/32", "dev", "lo"], check=True)
+
+
+@pytest.fixture
+def bait(space, own_root, escape, servers):
     """A root with the hostile program, planted things in it, and things outside that it tries to reach."""
     shutil.copy(escape, own_root / "escape")
     shutil.copy(escape, own_root / "suid")
@@ -124,6 +174,18 @@ def test_no_way_leads_out_of_an_ordinary_users_container(as_user, space, own_roo
         subprocess.run(["chown", "-R", "--no-dereference", f"{as_user.uid}:{as_user.uid}", own_root], check=True)
     # Without a group of its own there is the limit of processes of a user.
     held(as_user, space, own_root, bait, "--ulimit", f"nproc={PIDS_LIMIT}")
+
+
+def test_no_way_leads_past_the_proxy_of_a_box(nook, as_user, space, escape):
+    """The same servers and names, with nook's own proxy in between, which may connect to everything public."""
+    with worlds.make(space) as world:
+        world.serve(greet=[[METADATA, BAIT_PORT], ["127.0.0.1", BAIT_PORT], ["::1", BAIT_PORT]], web=[[worlds.WEB, 80]], dns={"rebind.example.com": [[worlds.WEB], ["127.0.0.1"]] * 8})
+        for who in (nook, as_user):
+            box = world.nook(who)
+            shutil.copy(escape, who.space / "escape")
+            result = box.result("box", "--allow", "*", "-r", f"{who.space}/escape:/escape", "--", "/escape", "hold", "/none", "none", 0, 1, 1, 1, "network:")
+            assert result.out.endswith("\n6 passed, 0 failed\n") and result.code == 0, str(result)
+            assert f"refused {METADATA}:{BAIT_PORT}" in result.err
 
 
 def mounts_with_peers(nook, space, *options):

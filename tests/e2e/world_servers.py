@@ -69,6 +69,16 @@ def echo(listener):
         threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 
 
+def listen(where):
+    family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+    return socket.create_server(tuple(where), family=family, backlog=1024)
+
+
+def greet(listener):
+    while True:
+        listener.accept()[0].sendall(b"reached")
+
+
 def name_server(server, zone):
     """zone: name to a list of answers, taken in turn, the last one for ever; each a list of addresses, or "late"."""
     turns = {}
@@ -99,7 +109,9 @@ def main():
     for address, port in WANT.get("web", []):
         threading.Thread(target=Web(address, port).serve_forever, daemon=True).start()
     for where in WANT.get("echo", []):
-        threading.Thread(target=echo, args=(socket.create_server(tuple(where), backlog=1024),), daemon=True).start()
+        threading.Thread(target=echo, args=(listen(where),), daemon=True).start()
+    for where in WANT.get("greet", []):
+        threading.Thread(target=greet, args=(listen(where),), daemon=True).start()
     if "dns" in WANT:
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         server.bind(("127.0.0.1", 53))

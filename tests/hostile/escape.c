@@ -2,12 +2,13 @@
 /*
  * Tries every known way out of a container, from inside.
  *
- *     escape hold|fall MARKER SOCKET SHM-KEY PID PIDS-LIMIT INIT
+ *     escape hold|fall MARKER SOCKET SHM-KEY PID PIDS-LIMIT INIT [WORD]
  *     escape grab
  *
  * "hold" is for a container: an attack that gains something has failed the test.  "fall" is for a weak set-up (a chroot
  * run by root), against which the attacks must work, or they would prove nothing: those marked FALLS must gain there; the
- * others depend on the kernel and on what the machine itself may.  No attack changes anything that outlives it.
+ * others depend on the kernel and on what the machine itself may.  With WORD, only attacks whose names hold
+ * it.  No attack changes anything that outlives it.
  */
 #include "escape.h"
 
@@ -58,6 +59,13 @@ static const struct attack {
 	{"a socket of a service of the host", attack_service_socket, FALLS},
 	{"sockets of docker and other engines", attack_engine_sockets, DEPENDS},
 	{"D-Bus and systemd of the host", attack_buses, DEPENDS},
+
+	{"network: the metadata of a cloud", attack_metadata, FALLS},
+	{"network: the loopback of the host", attack_loopback, FALLS},
+	{"network: metadata by way of a proxy", attack_proxy_metadata, FALLS},
+	{"network: metadata by way of SOCKS", attack_proxy_socks, FALLS},
+	{"network: the host's loopback by way of a proxy", attack_proxy_loopback, FALLS},
+	{"network: a name that changes its mind", attack_proxy_rebinding, FALLS},
 
 	{"chroot and ..", attack_chroot, FALLS},
 	{"a working directory outside", attack_cwd, DEPENDS},
@@ -179,16 +187,20 @@ int main(int argc, char **argv)
 		return say_who();
 	if (argc == 2 && !strcmp(argv[1], "grab"))
 		return grab();
-	if (argc != 8 || (strcmp(argv[1], "hold") && strcmp(argv[1], "fall"))) {
-		(void)fputs("usage: escape hold|fall MARKER SOCKET SHM-KEY PID PIDS-LIMIT INIT\n", stderr);
+	if ((argc != 8 && argc != 9) || (strcmp(argv[1], "hold") && strcmp(argv[1], "fall"))) {
+		(void)fputs("usage: escape hold|fall MARKER SOCKET SHM-KEY PID PIDS-LIMIT INIT [WORD]\n", stderr);
 		return 2;
 	}
 	weak = !strcmp(argv[1], "fall");
 	outside = (struct outside){argv[2], argv[3], atoi(argv[4]), atoi(argv[5]), atoi(argv[7]), (unsigned)atoi(argv[6])};
 	(void)setvbuf(stdout, NULL, _IONBF, 0);
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
-		bool gained = gains(&attacks[i], weak);
-		bool good = weak ? gained || attacks[i].weak == DEPENDS : !gained;
+		bool gained, good;
+
+		if (argc == 9 && !strstr(attacks[i].name, argv[8]))
+			continue;
+		gained = gains(&attacks[i], weak);
+		good = weak ? gained || attacks[i].weak == DEPENDS : !gained;
 
 		open_doors += gained;
 		passed += good;

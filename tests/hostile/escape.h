@@ -88,6 +88,14 @@ bool attack_cgroup_files(void);
 bool attack_sysfs(void);
 bool attack_inodes(void);
 
+/* attack_network.c: servers of the host, directly and through a proxy */
+bool attack_metadata(void);
+bool attack_loopback(void);
+bool attack_proxy_metadata(void);
+bool attack_proxy_socks(void);
+bool attack_proxy_loopback(void);
+bool attack_proxy_rebinding(void);
+
 /* attack_kernel.c: system calls, doors of the kernel */
 bool attack_unshare(void);
 bool attack_userns(void);
