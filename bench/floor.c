@@ -83,23 +83,14 @@ static const char *const links[][2] = {
 
 static const char *const dev_dirs[] = {"pts", "shm", "mqueue"};
 
-static const char *const readonly[] = {"proc/bus", "proc/fs", "proc/irq", "proc/pressure", "proc/sys", "proc/sysrq-trigger"};
+static const char *const readonly[] = {"proc/bus", "proc/fs", "proc/irq", "proc/pressure", "proc/sys"};
 
 static const char *const masked_files[] = {
 	"proc/interrupts",
-	"proc/kcore",
 	"proc/keys",
-	"proc/kmsg",
-	"proc/kpagecgroup",
-	"proc/kpagecount",
-	"proc/kpageflags",
 	"proc/latency_stats",
-	"proc/pagetypeinfo",
 	"proc/sched_debug",
-	"proc/slabinfo",
-	"proc/timer_list",
 	"proc/timer_stats",
-	"proc/vmallocinfo",
 	"sys/kernel/notes",
 	"sys/kernel/vmcoreinfo",
 };
@@ -111,9 +102,6 @@ static const char *const masked_dirs[] = {
 	"sys/devices/virtual/dmi/id",
 	"sys/devices/virtual/powercap",
 	"sys/firmware",
-	"sys/kernel/debug",
-	"sys/kernel/security",
-	"sys/kernel/tracing",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

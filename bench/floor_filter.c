@@ -12,7 +12,7 @@ int main(void)
 	struct sock_filter *f;
 	size_t n;
 
-	if (seccomp_compile(a, &s, spec_default_caps, &f, &n, NULL) < 0)
+	if (seccomp_compile(a, &s, SPEC_DEFAULT_CAPS, &f, &n, NULL) < 0)
 		return 1;
 	(void)printf("#include <linux/filter.h>\n\nstatic const struct sock_filter floor_filter[] = {\n");
 	for (size_t i = 0; i < n; i++)

@@ -257,6 +257,8 @@ static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, st
 	}
 	if (s->flags & PATH_TRUSTED && TRY(attach_trusted(w, mnt, target, e)) == 0)
 		return 0;
+	if (s->flags & PATH_NEW && is_dir && !(s->flags & PATH_COPYUP) && mkdirat(w->root, target + 1, 0755) == 0)
+		return move_mount(mnt, "", w->root, target + 1, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? err_sys(e, STEP_MOUNT, target) : 0;
 	/* "/proc": move_mount(2) follows no link in the last component, and there is no other.  What it refuses is made, or
 	 * explained, by the longer way. */
 	if (s->flags & PATH_REAL_DIR && is_dir && !(s->flags & PATH_COPYUP) &&
@@ -285,6 +287,10 @@ static bool mount_at_once(struct walk *w, const struct step *s)
 	const char *fstype = walk_str(w, s->mount.fstype), *source = walk_str(w, s->mount.source), *rest = "";
 	int place = s->flags & MOUNT_AT_ONCE ? place_of(w, walk_str(w, s->mount.target), &rest) : -EBADF;
 
+	if (s->flags & MOUNT_AT_ONCE && s->flags & PATH_NEW) {
+		rest = walk_str(w, s->mount.target) + 1;
+		place = mkdirat(w->root, rest, 0755) == 0 ? w->root : -EBADF;
+	}
 	if (place < 0 || walk_chdir(w, place) < 0)
 		return false;
 	/* MOUNT_ATTR_NOSUID, NODEV and NOEXEC are the same bits as MS_*. */
@@ -394,6 +400,8 @@ int apply_copy_link(struct walk *w, const struct step *s, struct nook_error *e)
 	if (n < 0)
 		return err_sys(e, STEP_SOURCE, source);
 	text[n] = 0;
+	if (s->flags & PATH_NEW)
+		return symlinkat(text, w->root, target + 1) < 0 && errno != EEXIST ? err_sys(e, STEP_TARGET, target) : 0;
 	int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
 
 	if (symlinkat(text, parent, last) < 0 && errno != EEXIST)

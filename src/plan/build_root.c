@@ -287,6 +287,14 @@ enum { LINKS_WITHOUT_CORE = 10 };
 
 static const char *const standard_dirs[] = {"pts", "shm", "mqueue", NULL};
 
+/* "/tmp" in a root that was empty. */
+static unsigned new_name(const struct build *b, const char *target)
+{
+	return b->spec->root.kind == ROOT_TMPFS && target[0] == '/' && target[1] && target[1] != '.' && !strchr(target + 1, '/')
+	               ? PATH_NEW
+	               : 0;
+}
+
 /* With the right to make nodes: one tmpfs, filled while it is attached nowhere. */
 static void dev_detached(struct build *b, const struct spec_mount *m)
 {
@@ -320,7 +328,7 @@ static void dev_detached(struct build *b, const struct spec_mount *m)
 		build_step(b, STAGE_ADOPT, DO_IDMAP_MOUNT, m->target)->slot = (int16_t)slot;
 	s = build_step(b, STAGE_BUILD, DO_BIND, m->target);
 	s->slot = (int16_t)slot;
-	s->flags = PATH_IS_DIR | PATH_REAL_DIR | PATH_FRESH;
+	s->flags = (uint16_t)(PATH_IS_DIR | PATH_REAL_DIR | PATH_FRESH | new_name(b, m->target));
 	s->mount.target = s->object;
 }
 
@@ -426,7 +434,8 @@ static void attach_bind(struct build *b, const struct spec_mount *m, int slot, u
 
 	b->foreign = true;
 	s->slot = (int16_t)slot;
-	s->flags = (uint16_t)(flags | (is_real_dir_target(m->target) ? PATH_REAL_DIR : 0) | (m->copyup ? PATH_COPYUP : 0));
+	s->flags = (uint16_t)(flags | (is_real_dir_target(m->target) ? PATH_REAL_DIR : 0) | (m->copyup ? PATH_COPYUP : 0) |
+		new_name(b, m->target));
 	s->mount.target = s->object;
 	s->mount.source = plan_add_str(b->out, source);
 	attributes(m, s);
@@ -473,7 +482,7 @@ static bool is_plain(const struct build *b, const struct spec_mount *m)
 	enum { PLAIN = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 
 	return !((m->words.set | m->words.clear) & ~(uint64_t)PLAIN) && !m->words.rec_set && !m->words.rec_clear &&
-	       !m->words.propagation && !m->words.sb_flags && !m->words.tmpcopyup &&
+	       !m->words.propagation && !m->words.sb_flags && !m->words.tmpcopyup && !b->spec->mount_label &&
 	       /* The terminal comes from the descriptor of this mount. */
 	       !(b->spec->process.terminal && m->type && text_is(m->type, "devpts"));
 }
@@ -484,13 +493,13 @@ static void build_fs(struct build *b, const struct spec_mount *m, const char *ta
 	bool trusted = is_trusted(b, target) || (m->standard && strchr(target + 1, '/'));
 	struct step *s = build_step(b, STAGE_BUILD, DO_MOUNT, target);
 
-	s->flags = PATH_IS_DIR | (is_real_dir_target(target) ? PATH_REAL_DIR : 0) | (m->words.tmpcopyup ? PATH_COPYUP : 0) |
-		(trusted ? PATH_TRUSTED : 0);
+	s->flags = (uint16_t)(PATH_IS_DIR | (is_real_dir_target(target) ? PATH_REAL_DIR : 0) | (m->words.tmpcopyup ? PATH_COPYUP : 0) |
+		(trusted ? PATH_TRUSTED : 0) | new_name(b, target));
 	s->mount.target = s->object;
 	s->mount.fstype = plan_add_str(b->out, type);
 	/* A source that only repeats the type is left out: it is one system call for a word in mount(8)'s list. */
 	s->mount.source = plan_add_str(b->out, m->source && !text_is(m->source, type) ? m->source : NULL);
-	if (trusted && is_plain(b, m)) {
+	if ((trusted || (s->flags & PATH_NEW && !is_real_dir_target(target))) && is_plain(b, m)) {
 		s->flags |= MOUNT_AT_ONCE;
 		s->mount.data = plan_add_str(b->out, m->data);
 	} else if (m->standard || (text_is(type, "sysfs") && text_is(target, "/sys"))) {
@@ -623,6 +632,7 @@ static int build_mount(struct build *b, const struct spec_mount *m, struct nook_
 	if (m->words.copy_symlink) {
 		b->foreign = true;
 		s = build_step(b, STAGE_BUILD, DO_COPY_LINK, m->target);
+		s->flags = (uint16_t)new_name(b, m->target);
 		s->mount.target = s->object;
 		s->mount.source = plan_add_str(b->out, m->source);
 		return 0;

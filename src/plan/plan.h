@@ -141,6 +141,7 @@ enum {
 	PATH_TRUSTED = 8192,  /* the target lies in a file system that an earlier step made, where only we have made names */
 	PATH_FRESH = 16384,   /* this step makes such a file system */
 	MOUNT_AT_ONCE = 1024, /* DO_MOUNT: mount(2) can say all of it: data is what params are */
+	PATH_NEW = 2048,      /* the target is a name in a root that was empty: once it could be made, it is a directory of ours */
 	SHOW_LAST = 1024,     /* DO_SHOW: the last one of its view */
 	PATH_ROOT = 64,       /* DO_OPEN_TREE: the source is the container's root: must be a directory */
 	OVERLAY_USERXATTR = 128, /* DO_ROOT_OVERLAY: in a user namespace, overlay marks are user.* attributes */
