@@ -135,3 +135,23 @@ def test_peak_memory_of_a_bundle(oci, ro_bundle):
         held.communicate("\n")
     assert held.returncode == 0
     assert int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) <= OCI_PEAK_KIB
+
+
+@pytest.mark.user("root")
+def test_an_exec_carries_nothing_of_the_host_into_the_container(nook, space, busybox_root):
+    """What opened the way (pidfd, groups, the state directory) is closed as soon as it is inside, before anything else."""
+    out = space / "strace"
+    with nook.start("run", "--rm", "--name", "held", f"dir:{busybox_root}", "sh", "-c", "echo ready; read line",
+                    stdin=subprocess.PIPE) as held:
+        assert held.stdout.readline() == "ready\n"
+        line = ["strace", "-f", "-e", "trace=setns,close_range,setgroups,execve", "-o", out, *nook.argv("exec", "held", "/bin/true")]
+        subprocess.run(line, env=nook.environment, check=True, stdin=subprocess.DEVNULL)
+        held.communicate("\n")
+    child = next(row.split()[0] for row in out.read_text().splitlines() if 'execve("/bin/true"' in row)
+    calls = [row.split(None, 1)[1] for row in out.read_text().splitlines() if row.split()[0] == child and "resumed" not in row]
+    order = [call.split("(")[0] for call in calls if "CLOEXEC" not in call]
+    assert order[0] == "setns" and order[1] == "close_range", calls
+    closed = [tuple(map(int, re.findall(r"\d+", call)[:2])) for call in calls[1:order.index("setgroups")]]
+    # All from 3 on, but for the wire to the parent.
+    assert closed[0][0] == 3 and closed[-1][1] == 2**32 - 1
+    assert sum(after[0] - before[1] - 1 for before, after in zip(closed, closed[1:])) <= 1, calls
