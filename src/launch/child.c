@@ -103,14 +103,13 @@ static void keep_slots(const struct walk *w, struct kept *k)
 	const struct plan *p = w->plan;
 	bool done[PLAN_SLOTS] = {false};
 
+	/* In order: a namespace that is opened with the others may be entered last of all. */
 	for (uint32_t i = 0; i < p->n_steps; i++) {
 		const struct step *s = &p->steps[i];
+		bool opens = s->kind == DO_OPEN_PID || s->kind == DO_OPEN_NS || s->kind == DO_CGROUP_OPEN;
 
-		if (s->slot >= 0 && (s->stage == STAGE_JOIN || s->kind == DO_OPEN_PID || s->kind == DO_OPEN_NS || s->kind == DO_CGROUP_OPEN))
-			done[s->slot] = true;
-		/* A user namespace that is entered in the end. */
-		if (s->kind == DO_JOIN_NS && s->stage == STAGE_FINAL)
-			done[s->slot] = false;
+		if (s->slot >= 0)
+			done[s->slot] = s->stage == STAGE_JOIN || opens;
 	}
 	for (int i = 0; i < PLAN_SLOTS; i++)
 		if (!done[i])

@@ -52,7 +52,7 @@ int build_limits(struct build *b, struct nook_error *e)
 		bool is_files = limit.resource == RLIMIT_NOFILE;
 
 		if (!is_files || !b->host->nofile_max || limit.hard > b->host->nofile_max)
-			build_rlimit(b, b->joins ? STAGE_JOIN : STAGE_ADOPT, &limit)->flags = is_files ? RLIMIT_RAISE : 0;
+			build_rlimit(b, b->joins && limit.resource != RLIMIT_NPROC ? STAGE_JOIN : STAGE_ADOPT, &limit)->flags = is_files ? RLIMIT_RAISE : 0;
 	}
 	if (p->die_with_parent)
 		build_step(b, STAGE_BUILD, DO_PARENT_DEATH, NULL);

@@ -11,6 +11,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 struct join {
 	struct build b;
@@ -195,12 +196,18 @@ static void copy_all(struct join *j, enum stage stage, enum step_kind kind)
 			copy_step(j, stage, &j->of->steps[i]);
 }
 
+/* A limit of processes is set on the child once it is there: it may be the one too many. */
+static bool counts_processes(const struct step *s)
+{
+	return s->kind == DO_RLIMIT && s->rlimit.resource == RLIMIT_NPROC;
+}
+
 /* The same for the steps of one stage, in stage TO. */
 static void copy_stage(struct join *j, enum stage from, enum step_kind kind, enum stage to)
 {
 	for (uint32_t i = 0; i < j->of->n_steps; i++)
 		if (j->of->steps[i].kind == kind && j->of->steps[i].stage == from)
-			copy_step(j, to, &j->of->steps[i]);
+			copy_step(j, counts_processes(&j->of->steps[i]) ? from : to, &j->of->steps[i]);
 }
 
 static const char *const *list_of(struct join *j, struct refs from)
