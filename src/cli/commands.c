@@ -18,6 +18,7 @@ extern const struct command cmd_discard;
 extern const struct command cmd_disk;
 extern const struct command cmd_doctor;
 extern const struct command cmd_exec;
+extern const struct command cmd_export;
 extern const struct command cmd_help;
 extern const struct command cmd_history;
 extern const struct command cmd_image;
@@ -54,6 +55,7 @@ const struct command *const commands[] = {
 	&cmd_bwrap,
 	&cmd_exec,
 	&cmd_cp,
+	&cmd_export,
 	&cmd_ps,
 	&cmd_inspect,
 	&cmd_top,

@@ -35,15 +35,20 @@ static int check_bytes(const char *path, uint64_t bytes, struct nook_error *e)
 	return 0;
 }
 
+int disk_make(struct draft *d, const char *path, const struct disk_new *n, struct nook_error *e)
+{
+	TRY(check_bytes(path, n->bytes, e));
+	if (ftruncate(d->fd, (off_t)n->bytes) < 0)
+		return err_sys(e, STEP_DISK, path);
+	return disk_tools_make(d->self, n, e);
+}
+
 int disk_create(const char *path, const struct disk_new *n, struct nook_error *e)
 {
 	AUTO_VALUE(draft_done) struct draft d = DRAFT_INIT;
 
-	TRY(check_bytes(path, n->bytes, e));
 	TRY(draft_open(&d, path, e));
-	if (ftruncate(d.fd, (off_t)n->bytes) < 0)
-		return err_sys(e, STEP_DISK, path);
-	TRY(disk_tools_make(d.self, n, e));
+	TRY(disk_make(&d, path, n, e));
 	return draft_publish(&d, path, e);
 }
 
@@ -92,6 +97,16 @@ static int disk_mount(const struct disk *d, struct nook_error *e)
 		d->path, e));
 	root = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return root < 0 ? err_sys(e, STEP_DISK, d->path) : root;
+}
+
+int disk_mount_file(int file, const char *path, struct nook_error *e)
+{
+	AUTO_VALUE(disk_done) struct disk d = {.path = path, .file = fcntl(file, F_DUPFD_CLOEXEC, 0)};
+
+	if (d.file < 0)
+		return err_sys(e, STEP_DISK, path);
+	TRY(fsimage_probe(d.file, path, &d.image, e));
+	return disk_mount(&d, e);
 }
 
 /* ---- grow ------------------------------------------------------------------------------------------------------------ */

@@ -17,6 +17,12 @@ struct disk_new {
 
 /* A new sparse file with an empty file system: -EEXIST when PATH is there. */
 int disk_create(const char *path, const struct disk_new *n, struct nook_error *e);
+/* The same in a file that has no name yet. */
+struct draft;
+int disk_make(struct draft *d, const char *path, const struct disk_new *n, struct nook_error *e);
+/* The root directory of the disk FILE, mounted where nobody sees it; it is unmounted when the descriptor is closed.  Root.
+ * PATH is the object of errors. */
+int disk_mount_file(int file, const char *path, struct nook_error *e);
 /* Makes file and file system larger.  ext4: anybody who may write the file; else root. */
 int disk_grow(const char *path, uint64_t bytes, struct nook_error *e);
 /* Gives the space of what was deleted in it back to the file system that it lies on: bytes freed. */

@@ -38,6 +38,28 @@ struct report {
 	struct nook_error error;
 };
 
+/* Gives the root a path in a mount namespace of this process's own: programs that look up where they are must find it, and
+ * not the host's directory of the same name. */
+static int give_path(int root, struct nook_error *e)
+{
+	static const char *const places[] = {"/mnt", "/media", "/srv", "/tmp"};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		if (move_mount(root, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0)
+			return 0;
+		if (errno != ENOENT && errno != ENOTDIR)
+			break;
+	}
+	return err_sys(e, STEP_ROOT, "/mnt");
+}
+
+static int own_mounts(struct nook_error *e)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_sys(e, STEP_NAMESPACE, "mnt");
+	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? err_sys(e, STEP_MOUNT, "/") : 0;
+}
+
 /* ---- the root of a running container ------------------------------------------------------------------------------- */
 
 static bool has_own_userns(const struct container *c)
@@ -148,6 +170,8 @@ static int running_root(const struct inside *i, struct nook_error *e)
 		auto_close int alone = TRY(root_alone(i, e));
 
 		TRY(enter_userns(i, e));
+		TRY(own_mounts(e));
+		TRY(give_path(alone, e));
 		return take_fd(&alone);
 	}
 	TRY(enter_userns(i, e));
@@ -167,11 +191,11 @@ static int running_root(const struct inside *i, struct nook_error *e)
 
 static int ended_root(const struct inside *i, struct nook_error *e)
 {
-	if (unshare(CLONE_NEWNS) < 0)
-		return err_sys(e, STEP_NAMESPACE, "mnt");
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_sys(e, STEP_MOUNT, "/");
-	return launch_root_again(i->plan, e);
+	TRY(own_mounts(e));
+	int root = TRY(launch_root_again(i->plan, e));
+
+	TRY(give_path(root, e));
+	return root;
 }
 
 /* Its changes were in memory and are gone; without them it is not what it was. */

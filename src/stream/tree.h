@@ -13,9 +13,8 @@
 /* The tree that DIR/NAME is (NAME NULL: DIR itself, opened for reading), as entries whose names start with AS ("": only
  * what is in it, which must be a directory).  Sockets are left out. */
 enum {
-	TREE_ONE_FS = 1, /* what is mounted below is empty */
-	TREE_LAYER = 4,  /* the changes of an overlay: what it marks as hidden becomes ".wh." entries; the top is an entry, too */
-	TREE_HOLES = 2,  /* tell tree_read() which files have holes, in a record that other programs do not know */
+	TREE_HOLES = 1, /* tell tree_read() which files have holes, in a record that other programs do not know */
+	TREE_LAYER = 2, /* the changes of an overlay: what it marks as hidden becomes ".wh." entries; the top is an entry, too */
 };
 int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e);
 
@@ -25,6 +24,7 @@ struct tree_in {
 	const char *top;     /* stands for the first component of each name: "new", "" for none, NULL: it stays */
 	bool links_inside;   /* links to directories that are there already lead on, as they are seen from ROOT; else they are refused */
 	bool keep_owner;     /* owner, set-id bits, attributes and device nodes; else all is the caller's */
+	bool keep_top;       /* the directory that the stream starts with ("./") gives ROOT its mode, owner and time */
 	/* Called with the type of the first entry; may fill in all of the above.  NULL: it is complete. */
 	int (*decide)(struct tree_in *in, bool is_dir, struct nook_error *e);
 	void *data;

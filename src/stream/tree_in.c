@@ -29,6 +29,7 @@ struct in {
 	struct arena *arena;
 	struct folder *folders;
 	size_t n_folders;
+	struct folder top; /* path NULL: ROOT stays as it is */
 };
 
 static uint64_t resolve_of(const struct in *in)
@@ -243,6 +244,18 @@ static int finish_folders(struct in *in, struct entry *entry, struct nook_error 
 	return 0;
 }
 
+static int finish_top(struct in *in, struct entry *entry, struct nook_error *e)
+{
+	if (!in->top.path)
+		return 0;
+	(void)snprintf(in->path, sizeof(in->path), "/");
+	entry->mode = in->top.mode;
+	entry->uid = in->top.uid;
+	entry->gid = in->top.gid;
+	entry->mtime = in->top.mtime;
+	return set_meta(in, in->how->root, ".", entry, e);
+}
+
 /* Where the entry of this (clean) name goes. */
 static int place_name(const struct in *in, const char *name, char *to, size_t size, struct nook_error *e)
 {
@@ -299,6 +312,8 @@ static int take_entry(struct in *in, const struct entry *entry, struct nook_erro
 		in->how->decide = NULL;
 	}
 	TRY(place_name(in, name, in->path, sizeof(in->path), e));
+	if (is_nameless && S_ISDIR(entry->mode) && in->how->keep_top)
+		in->top = (struct folder){".", entry->mode, entry->uid, entry->gid, entry->mtime};
 	if (is_nameless || text_is(in->path, in->how->prefix))
 		return S_ISDIR(entry->mode) ? 0 : err_why(e, STEP_UNPACK, entry->name, EINVAL, "only a directory has this name");
 	auto_close int parent = TRY(open_parent(in, in->path, &last, e));
@@ -343,6 +358,8 @@ int tree_read(struct tree_in *how, int fd, struct nook_error *e)
 	} while (r > 0);
 	if (r == 0)
 		r = finish_folders(in, entry, e);
+	if (r == 0)
+		r = finish_top(in, entry, e);
 	if (r == 0)
 		r = drain(in, e);
 	entry_done(entry);

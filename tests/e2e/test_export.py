@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A container's root as one file, and a container from that file: what was in it is the same on both sides."""
+
+import os
+import subprocess
+import tarfile
+
+import pytest
+
+import leaks
+
+ROOT = pytest.mark.user("root")
+# Tells of each name what ls -l would, times to the second, and the content.
+TELL = ("cd /; find . -xdev ! -path './proc*' ! -path './sys*' ! -path './dev*' ! -path './run*' | sort | while read -r f; do "
+        "stat -c '%n %A %u:%g %Y %h %s %t:%T' \"$f\"; [ -h \"$f\" ] && readlink \"$f\"; [ -f \"$f\" ] && md5sum \"$f\"; done")
+FILL = r"""
+mkdir -p /odd/deep/er /odd/empty
+echo one >/odd/file; ln /odd/file /odd/hard; ln -s file /odd/link; ln -s /no/where /odd/dangling
+echo two >/odd/deep/er/two; chown 1000:100 /odd/deep/er/two; chmod 4711 /odd/deep/er/two; chmod 1777 /odd/empty; chmod 2750 /odd/deep
+mkfifo /odd/fifo
+dd if=/dev/urandom of=/odd/holes bs=4k count=1 seek=512 2>/dev/null
+touch -d '2001-02-03 04:05:06' /odd/file /odd/deep /odd
+"""
+
+
+def listing(text):
+    """Without what differs from one place to another: sizes and link counts of directories."""
+    lines = []
+    for line in text.splitlines():
+        words = line.split(" ")
+        if len(words) == 7 and words[1].startswith("d"):
+            words[4] = words[5] = "-"
+        # The time of the root directory itself changes when mount points are made in it.
+        if words[0] == "." and len(words) == 7:
+            words[3] = "-"
+        lines.append(" ".join(words))
+    return lines
+
+
+@pytest.fixture(scope="module")
+def formats():
+    return {"ext4": "root.img", "xfs": "root.img", "btrfs": "root.img", "squashfs": "root.sqfs", "erofs": "root.erofs"}
+
+
+@pytest.mark.parametrize("fs", ["ext4", "xfs", "btrfs", "squashfs", "erofs"])
+@ROOT
+def test_a_container_starts_from_what_another_one_was(nook, busybox_root, formats, fs):
+    nook("run", "--name", "web", "--storage", "dir", f"dir:{busybox_root}", "sh", "-c", FILL)
+    layer = next(nook.root.glob("layers/*/upper/odd"))
+    os.setxattr(layer / "file", "user.color", b"blue")
+    os.setxattr(layer / "deep", "user.place", b"deep")
+    before = nook("run", "--rm", "-v", "/odd-is-mine", f"dir:{busybox_root}", "true") + tell(nook, "container:web")
+    nook("export", "--format", fs, "web", formats[fs])
+    after = tell(nook, f"img:{formats[fs]}")
+    assert listing(after) == listing(before)
+    if fs in ("ext4", "xfs", "btrfs"):
+        # Nanoseconds, holes and attributes, as the kernel shows them.
+        assert nook("run", "--rm", f"img:{formats[fs]}", "sh", "-c", "stat -c %b /odd/holes") <= "16\n"
+        assert mounted(nook, formats[fs]) == (b"blue", b"deep", (layer / "holes").stat().st_mtime_ns)
+        assert nook("disk", "fsck", formats[fs]) == f"{formats[fs]}: clean\n"
+    nook("rm", "web")
+
+
+def tell(nook, source):
+    return nook("run", "--rm", "--storage", "tmpfs", source, "sh", "-c", TELL)
+
+
+def mounted(nook, name):
+    point = nook.space / "mnt"
+    point.mkdir()
+    subprocess.run(["mount", "-o", "loop,ro", nook.space / name, point], check=True)
+    try:
+        return (os.getxattr(point / "odd/file", "user.color"), os.getxattr(point / "odd/deep", "user.place"),
+                (point / "odd/holes").stat().st_mtime_ns)
+    finally:
+        subprocess.run(["umount", point], check=True)
+
+
+def test_a_tar_archive_of_it(nook, busybox_root, space):
+    nook("run", "--name", "web", "--storage", "dir", f"dir:{busybox_root}", "sh", "-c",
+         "mkdir /odd; echo one >/odd/file; ln /odd/file /odd/hard; rm /etc/group; mkfifo /odd/fifo")
+    nook("export", "web", "-o", "web.tar")
+    with nook.start("export", "web", text=False) as process:
+        piped = process.stdout.read()
+    assert piped == (space / "web.tar").read_bytes()
+    with tarfile.open(space / "web.tar") as tar:
+        names = tar.getnames()
+        assert "./odd/file" in names and "./etc/passwd" in names and "./etc/group" not in names
+        assert tar.extractfile("./odd/hard").read() == b"one\n" and tar.getmember("./etc/passwd").uid == 0
+    assert nook("run", "--rm", "tar:web.tar", "cat", "/odd/file") == "one\n"
+    nook("rm", "web")
+
+
+def test_what_is_mounted_in_it_is_not_part_of_it(nook, busybox_root, space):
+    (space / "data").mkdir()
+    (space / "data/private").write_text("x")
+    process = nook.start("run", "--rm", "--name", "web", "-v", f"{space}/data:/data", "--overlay", f"dir:{busybox_root}", "sh", "-c",
+                         "touch /here; echo ready; cat >/dev/null", stdin=subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
+    nook("export", "web", "web.tar")
+    with tarfile.open(space / "web.tar") as tar:
+        names = set(tar.getnames())
+    assert "./here" in names and "./data" in names and "./data/private" not in names
+    assert not [name for name in names if name.startswith(("./proc/", "./sys/", "./dev/"))]
+    process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("fs", ["ext4", "squashfs", "erofs"])
+def test_everybody_exports_what_runs(nook, busybox_root, space, fs):
+    """A paused container; it runs on afterwards."""
+    process = nook.start("run", "--rm", "--name", "web", "--overlay", f"dir:{busybox_root}", "sh", "-c",
+                         "echo mine >/etc/new; chmod 640 /etc/new; echo ready; cat >/dev/null; echo on", stdin=subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
+    nook("export", "--format", fs, "--size", "64m", "web", "web.img")
+    out, _ = process.communicate(timeout=60)
+    assert out == "on\n"
+    assert nook("disk", "inspect", "web.img").find(f'"fs": "{fs}"') > 0
+    assert (space / "web.img").stat().st_mode & 0o777 == 0o600
+    if os.geteuid() == 0:
+        assert nook("run", "--rm", "img:web.img", "sh", "-c", "stat -c '%u:%g %a' /etc/new; cat /etc/new") == "0:0 640\nmine\n"
+    else:
+        subprocess.run({"ext4": ["e2fsck", "-fn", space / "web.img"], "squashfs": ["unsquashfs", "-l", space / "web.img"],
+                        "erofs": ["fsck.erofs", space / "web.img"]}[fs], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--format", "zip", "web", "web.img"], '"zip" is not tar, ext4'),
+    (["--format", "squashfs", "web"], "name the file to write"),
+    (["nobody", "x.tar"], "nobody"),
+    (["web", "there"], "File exists"),
+    (["--format", "squashfs", "web", "there"], "File exists"),
+    (["web", "missing/x.tar"], "No such file"),
+])
+def test_what_cannot_be_exported(nook, busybox_root, space, arguments, words):
+    (space / "there").write_text("precious")
+    nook("run", "--name", "web", "--storage", "dir", f"dir:{busybox_root}", "true")
+    assert words in nook.fails(125, "export", *arguments)
+    assert (space / "there").read_text() == "precious" and not list(space.glob("*.img")) and not list(space.glob("*.tar"))
+    nook("rm", "web")
+
+
+@ROOT
+def test_a_file_system_that_is_too_small_leaves_no_file(nook, busybox_root, space):
+    nook("run", "--name", "web", "--storage", "dir", f"dir:{busybox_root}", "dd", "if=/dev/urandom", "of=/big", "bs=1M", "count=20")
+    assert "No space left" in nook.fails(125, "export", "--format", "ext4", "--size", "16m", "web", "web.img")
+    assert not list(space.glob("*.img")) and not list(space.glob(".*")) and not [
+        line for line in leaks.loop_devices() if str(space) in line]
+    nook("rm", "web")
+
+
+def test_a_container_without_its_changes_is_not_exported(nook, busybox_root):
+    nook("run", "--name", "web", "--overlay", f"dir:{busybox_root}", "true")
+    assert "its changes with it" in nook.fails(125, "export", "web", "web.tar")
+    nook("rm", "web")
