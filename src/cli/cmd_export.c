@@ -194,6 +194,9 @@ static int write_disk(struct export *x, struct nook_error *e)
 	{
 		auto_close int root = TRY(disk_mount_file(d.fd, x->path, e));
 
+		/* A root is what it was, and no more. */
+		if (unlinkat(root, "lost+found", AT_REMOVEDIR) < 0 && errno != ENOENT)
+			return err_sys(e, STEP_DISK, x->path);
 		TRY(fill(x, root, e));
 		if (syncfs(root) < 0)
 			return err_sys(e, STEP_DISK, x->path);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/run_container.h"
 #include "cli/run_image.h"
 
 #include "base/fd.h"
@@ -13,6 +14,8 @@
 #include "runtime/data.h"
 #include "runtime/idrange.h"
 #include "runtime/plan_file.h"
+#include "runtime/rootfs.h"
+#include "runtime/snapshot.h"
 #include "runtime/supervise.h"
 #include "runtime/tar.h"
 #include "spec/spec_defaults.h"
@@ -39,6 +42,7 @@ struct run {
 	struct store_run *store;
 	struct run_storage storage;
 	struct run_volumes volumes;
+	struct run_container from; /* SOURCE_CONTAINER */
 	bool gone;            /* the container is not there any more, or never was */
 	const char *layer;    /* the directory of its layer, or NULL: it is in memory */
 	int dir;              /* the locked state directory, or -EBADF */
@@ -101,12 +105,25 @@ static int run_image_volumes(struct run *r, struct nook_error *e)
 	return 0;
 }
 
+/* A container that is run again does what it did, unless something else is asked for. */
+static void run_again(struct run *r, int *argc, char ***argv)
+{
+	const char *const *command = *argc || r->source.kind != SOURCE_CONTAINER ? NULL : rootfs_command(r->from.plan, r->cli->arena);
+
+	if (!command)
+		return;
+	*argv = (char **)(uintptr_t)command;
+	while (command[*argc])
+		++*argc;
+}
+
 static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 {
 	const bool is_image = r->source.kind == SOURCE_IMAGE;
 	struct spec *s = r->spec;
 
 	spec_defaults(s);
+	run_again(r, &argc, &argv);
 	if (is_image)
 		TRY(run_image_apply(r->cli, r->image, s, e));
 	TRY(run_namespaces(r->cli, r->options, s, e));
@@ -115,6 +132,8 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 		TRY(selfexe_protect(r->cli->argv, e));
 	TRY(run_process(r->cli, r->options, is_image ? &r->image->config.run : NULL, argv, argc, s, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
+	if (r->source.kind == SOURCE_CONTAINER)
+		TRY(run_container_root(r->cli, r->options, &r->from, s, e));
 	TRY(run_mounts(r->cli, r->options, &r->volumes, s, e));
 	TRY(run_disks(r->cli, r->options, s, e));
 	if (is_image)
@@ -252,10 +271,12 @@ static void run_layer(struct run *r)
 	} else {
 		s->root.upper = path;
 	}
-	if (kept)
+	if (kept) {
 		*arena_push(a, &r->state.kept, &r->state.n_kept) = path;
-	else
+		*arena_push(a, &r->state.kept, &r->state.n_kept) = snapshot_home(r->store, r->cli->root, r->state.id, a);
+	} else {
 		*arena_push(a, &r->state.paths, &r->state.n_paths) = path;
+	}
 	r->layer = path;
 }
 
@@ -374,6 +395,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	r.store = store;
 	if (r.source.kind == SOURCE_IMAGE)
 		TRY(run_image_find(c, r.source.text, r.options->pull, r.options->platform, &image, e));
+	if (r.source.kind == SOURCE_CONTAINER)
+		TRY(run_container_find(c, store, r.source.path, &r.from, e));
 	if (r.source.kind == SOURCE_TAR) {
 		r.source.unpacked = data_path(store, c->root, DATA_UNPACKED, r.state.id, c->arena);
 		/* Below a layer that is kept it is kept, too. */
@@ -386,6 +409,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	r.volumes.store = store;
 	r.gone = true;
 	code = run_specified(&r, argc - 1, argv + 1, e);
+	run_container_done(&r.from);
 	/* What nobody gave a name does not outlive the only container that knows it. */
 	run_volumes_done(&r.volumes);
 	r.state.volumes = r.volumes.texts;
@@ -408,7 +432,9 @@ const struct command cmd_run = {
 	.details = "SOURCE is where the root file system comes from: an image (debian:12, docker://HOST/NAME, oci:DIR[:TAG], "
 		   "oci-archive:FILE, docker-archive:FILE; a name that is not here yet is pulled; the image says what runs in "
 		   "it), host: (this system, read-only below a private writable layer), dir:PATH (a directory, used in "
-		   "place), tar:FILE (unpacked for this container alone), or img:FILE (the file system in a file: ext4, xfs or btrfs, used in place; squashfs or erofs, below a writable layer). The exit "
+		   "place), tar:FILE (unpacked for this container alone), container:NAME (the root that an ended container has "
+		   "left, with its layer; its command when none is given), or img:FILE (the file system in a file: ext4, xfs "
+		   "or btrfs, used in place; squashfs or erofs, below a writable layer). The exit "
 		   "status is the command's, 128+n when signal n ended it, 125 when nook failed, 126 when the command cannot "
 		   "be executed, 127 when it is not found.",
 	.examples = "nook run debian:12\n"

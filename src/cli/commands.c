@@ -11,6 +11,7 @@ extern const struct command cmd_bwrap;
 extern const struct command cmd_cgroup;
 extern const struct command cmd_commit;
 extern const struct command cmd_complete;
+extern const struct command cmd_clone;
 extern const struct command cmd_completion;
 extern const struct command cmd_cp;
 extern const struct command cmd_diff;
@@ -36,6 +37,7 @@ extern const struct command cmd_rm;
 extern const struct command cmd_rmi;
 extern const struct command cmd_run;
 extern const struct command cmd_save;
+extern const struct command cmd_snapshot;
 extern const struct command cmd_stats;
 extern const struct command cmd_system;
 extern const struct command cmd_tag;
@@ -56,6 +58,8 @@ const struct command *const commands[] = {
 	&cmd_exec,
 	&cmd_cp,
 	&cmd_export,
+	&cmd_snapshot,
+	&cmd_clone,
 	&cmd_ps,
 	&cmd_inspect,
 	&cmd_top,

@@ -52,7 +52,7 @@ extern const struct opt run_table[];
 
 /* Where the root file system comes from: "host:", "dir:PATH", "tar:FILE", "img:FILE". */
 struct run_source {
-	enum { SOURCE_IMAGE, SOURCE_HOST, SOURCE_DIR, SOURCE_TAR, SOURCE_IMG } kind;
+	enum { SOURCE_IMAGE, SOURCE_HOST, SOURCE_DIR, SOURCE_TAR, SOURCE_IMG, SOURCE_CONTAINER } kind;
 	const char *text, *path;
 	const char *unpacked; /* SOURCE_TAR: the throw-away root, ROOT/unpacked/ID */
 };

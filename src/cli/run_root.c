@@ -17,7 +17,8 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 	static const struct {
 		const char *prefix;
 		int kind;
-	} kinds[] = {{"host:", SOURCE_HOST}, {"dir:", SOURCE_DIR}, {"tar:", SOURCE_TAR}, {"img:", SOURCE_IMG}};
+	} kinds[] = {{"host:", SOURCE_HOST}, {"dir:", SOURCE_DIR}, {"tar:", SOURCE_TAR}, {"img:", SOURCE_IMG},
+		{"container:", SOURCE_CONTAINER}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const char *path = text_after(text, kinds[i].prefix);
@@ -206,6 +207,8 @@ int run_root(struct cli *c, const struct run_options *o, const struct run_source
 	switch (source->kind) {
 	case SOURCE_IMAGE:
 		break; /* run_image_apply() */
+	case SOURCE_CONTAINER:
+		return 0; /* run_container_root() */
 	case SOURCE_HOST:
 		TRY(root_host(c, o, s, e));
 		break;

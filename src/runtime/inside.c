@@ -263,8 +263,11 @@ static int lock_kept(const struct container *c, struct arena *a, int **ret, stru
 	for (size_t i = 0; i < c->n_kept; i++)
 		locks[i] = -EBADF;
 	*ret = locks;
-	for (size_t i = 0; i < c->n_kept; i++)
-		locks[i] = TRY(data_lock(c->kept[i], e));
+	for (size_t i = 0; i < c->n_kept; i++) {
+		locks[i] = data_lock(c->kept[i], e);
+		if (locks[i] < 0 && locks[i] != -ENOENT) /* snapshots: there may be none */
+			return locks[i];
+	}
 	return 0;
 }
 

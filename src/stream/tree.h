@@ -13,8 +13,9 @@
 /* The tree that DIR/NAME is (NAME NULL: DIR itself, opened for reading), as entries whose names start with AS ("": only
  * what is in it, which must be a directory).  Sockets are left out. */
 enum {
-	TREE_HOLES = 1, /* tell tree_read() which files have holes, in a record that other programs do not know */
-	TREE_LAYER = 2, /* the changes of an overlay: what it marks as hidden becomes ".wh." entries; the top is an entry, too */
+	TREE_ONE_FS = 1, /* what is mounted below is empty; not for an overlay, whose files may have other devices than its directories */
+	TREE_LAYER = 4,  /* the changes of an overlay: what it marks as hidden becomes ".wh." entries; the top is an entry, too */
+	TREE_HOLES = 2,  /* tell tree_read() which files have holes, in a record that other programs do not know */
 };
 int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e);
 

@@ -17,6 +17,7 @@ enum { DEPTH_MAX = 900, CHUNK = 256 << 10, LIST_MAX = 64 << 10, VALUE_MAX = 64 <
 struct out {
 	int fd;
 	unsigned flags;
+	dev_t dev;
 	struct links links;
 	struct entry entry; /* the one that is being written */
 	char *chunk, *list, *value;
@@ -220,6 +221,10 @@ static int put_opened(struct out *o, int file, const char *as, unsigned depth, s
 	fill_entry(o, &st, as);
 	if (S_ISREG(st.st_mode))
 		return put_file(o, file, &st, as, e);
+	if (!depth)
+		o->dev = st.st_dev;
+	if ((o->flags & TREE_ONE_FS) && st.st_dev != o->dev)
+		return entry_write(o->fd, &o->entry, e);
 	return put_folder(o, file, as, depth, e);
 }
 
@@ -231,6 +236,8 @@ static int put_entry(struct out *o, int dir, const char *name, const char *as, u
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return depth && errno == ENOENT ? 0 : err_sys(e, STEP_FILE, as);
+	if ((o->flags & TREE_ONE_FS) && depth && st.st_dev != o->dev && !S_ISDIR(st.st_mode))
+		return 0;
 	fill_entry(o, &st, as);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return put_other(o, dir, name, &st, as, e);

@@ -11,8 +11,8 @@ import leaks
 
 ROOT = pytest.mark.user("root")
 # Tells of each name what ls -l would, times to the second, and the content.
-TELL = ("cd /; find . -xdev ! -path './proc*' ! -path './sys*' ! -path './dev*' ! -path './run*' | sort | while read -r f; do "
-        "stat -c '%n %A %u:%g %Y %h %s %t:%T' \"$f\"; [ -h \"$f\" ] && readlink \"$f\"; [ -f \"$f\" ] && md5sum \"$f\"; done")
+TELL = ("cd /; find . -xdev ! -path './bin/*' ! -path './proc*' ! -path './sys*' ! -path './dev*' ! -path './run*' | sort | while read -r f; do "
+        "stat -c '%n %A %u:%g %Y %h %s %t:%T' \"$f\"; [ -h \"$f\" ] && readlink \"$f\"; [ -f \"$f\" ] && md5sum \"$f\"; done; true")
 FILL = r"""
 mkdir -p /odd/deep/er /odd/empty
 echo one >/odd/file; ln /odd/file /odd/hard; ln -s file /odd/link; ln -s /no/where /odd/dangling
@@ -49,20 +49,20 @@ def test_a_container_starts_from_what_another_one_was(nook, busybox_root, format
     layer = next(nook.root.glob("layers/*/upper/odd"))
     os.setxattr(layer / "file", "user.color", b"blue")
     os.setxattr(layer / "deep", "user.place", b"deep")
-    before = nook("run", "--rm", "-v", "/odd-is-mine", f"dir:{busybox_root}", "true") + tell(nook, "container:web")
+    before = tell(nook, "container:web")
     nook("export", "--format", fs, "web", formats[fs])
     after = tell(nook, f"img:{formats[fs]}")
     assert listing(after) == listing(before)
     if fs in ("ext4", "xfs", "btrfs"):
         # Nanoseconds, holes and attributes, as the kernel shows them.
-        assert nook("run", "--rm", f"img:{formats[fs]}", "sh", "-c", "stat -c %b /odd/holes") <= "16\n"
+        assert int(nook("run", "--rm", f"img:{formats[fs]}", "stat", "-c", "%b", "/odd/holes")) <= 16
         assert mounted(nook, formats[fs]) == (b"blue", b"deep", (layer / "holes").stat().st_mtime_ns)
         assert nook("disk", "fsck", formats[fs]) == f"{formats[fs]}: clean\n"
     nook("rm", "web")
 
 
 def tell(nook, source):
-    return nook("run", "--rm", "--storage", "tmpfs", source, "sh", "-c", TELL)
+    return nook("run", "--rm", source, "sh", "-c", TELL)
 
 
 def mounted(nook, name):
