@@ -14,11 +14,9 @@ int run_container_find(struct cli *c, struct store_run *r, const char *name, str
 	struct nook_error absent = NOOK_ERROR_INIT;
 
 	TRY(container_load(r, name, c->arena, &found.container, e));
-	auto_close int dir = TRY(container_open(r, found.container.id, e));
-
 	if (container_status(&found.container) != CONTAINER_STOPPED)
 		return err_why(e, STEP_CONTAINER, name, EBUSY, "it has not ended: nook exec runs a command in it");
-	TRY(plan_load(dir, c->arena, &found.plan, e));
+	TRY(plan_load(r, found.container.id, c->arena, &found.plan, e));
 	found.locks = arena_new_n(c->arena, int, found.container.n_kept + 1);
 	for (size_t i = 0; i < found.container.n_kept; i++) {
 		int lock = data_lock(found.container.kept[i], &absent);

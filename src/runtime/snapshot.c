@@ -356,11 +356,10 @@ static void replace_id(char *data, size_t len, const char *old, const char *new,
 static int clone_plan(struct store_run *r, const struct container *c, int to, const char *old, const char *new, struct arena *a,
 	struct nook_error *e)
 {
-	auto_close int from = TRY(container_open(r, c->id, e));
 	const struct plan *p = NULL;
 	struct plan *copy;
 
-	TRY(plan_load(from, a, &p, e));
+	TRY(plan_load(r, c->id, a, &p, e));
 	copy = arena_memdup(a, p, p->size);
 	replace_id((char *)copy + copy->data_at, copy->data_len, old, new, a);
 	return plan_save(to, copy, e);
