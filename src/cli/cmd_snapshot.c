@@ -167,6 +167,5 @@ const struct command cmd_clone = {
 	.run = run_clone,
 	.details = "For containers that keep their changes: nook run --storage dir or disk.  The new one has its own copy of them, "
 	           "shares blocks where the file system can, and has never run: nook run container:NEW does.",
-	.examples = "nook clone web web-test\n"
-	            "nook run container:web-test sh\n",
+	.examples = "nook clone web web-test\n",
 };
