@@ -22,6 +22,10 @@ import typing
 import urllib.parse
 import warnings
 
+import h2.config
+import h2.connection
+import h2.events
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Python 3.13 has it no more
     import crypt
@@ -204,6 +208,84 @@ class Server:
         self.listener.shutdown()
         self.listener.server_close()
         self.thread.join()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.close()
+
+
+class Http2Server:
+    """The same over TLS and HTTP/2, for requests without a body; .connections counts them."""
+
+    def __init__(self, answer, tls):
+        self.answer, self.requests, self.connections = answer, [], 0
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*tls)
+        self.context.set_alpn_protocols(["h2"])
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.threads = [threading.Thread(target=self.accept, daemon=True)]
+        self.threads[0].start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+                self.connections += 1
+                self.threads.append(threading.Thread(target=self.serve, args=(connection,), daemon=True))
+                self.threads[-1].start()
+            except OSError:
+                return
+
+    def serve(self, plain):
+        with contextlib.suppress(OSError), self.context.wrap_socket(plain, server_side=True) as connection:
+            http2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+            http2.initiate_connection()
+            bodies = {}
+            while True:
+                connection.sendall(http2.data_to_send())
+                data = connection.recv(65536)
+                if not data:
+                    return
+                for event in http2.receive_data(data):
+                    if isinstance(event, h2.events.RequestReceived):
+                        self.reply(http2, event, bodies)
+                    elif isinstance(event, h2.events.StreamReset):
+                        bodies.pop(event.stream_id, None)
+                self.send(http2, bodies, connection)
+
+    def reply(self, http2, event, bodies):
+        headers = dict(event.headers)
+        request = Request(headers[":method"], headers[":path"], headers, b"", 0)
+        self.requests.append(request)
+        answer = self.answer(request)
+        http2.send_headers(event.stream_id, [(":status", str(answer.status)), ("content-length", str(len(answer.body))),
+                                             *[(name.lower(), value) for name, value in answer.headers.items()]])
+        bodies[event.stream_id] = memoryview(b"" if request.method == "HEAD" else answer.body)
+
+    @staticmethod
+    def send(http2, bodies, connection):
+        """As much as the windows allow, in turns."""
+        moved = True
+        while moved:
+            moved = False
+            for stream, body in list(bodies.items()):
+                size = min(http2.local_flow_control_window(stream), http2.max_outbound_frame_size, len(body))
+                if size == 0 and len(body):
+                    continue
+                http2.send_data(stream, bytes(body[:size]), end_stream=size == len(body))
+                bodies[stream], moved = body[size:], True
+                if size == len(body):
+                    del bodies[stream]
+            connection.sendall(http2.data_to_send())
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for thread in self.threads:
+            thread.join()
 
     def __enter__(self):
         return self

@@ -7,10 +7,13 @@ import select
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import time
 
 import pytest
 
+import conftest
 import registries
 from depots import pull, serve  # noqa: F401 (pull is a fixture)
 from registries import DOCKER_MANIFEST, Image, Memory, OCI_INDEX, OCI_MANIFEST, Reply, Tokens, digest, noise
@@ -78,6 +81,28 @@ def test_bars_on_a_terminal(pull):
         child.expect(pexpect.EOF)
         child.close()
     assert child.exitstatus == 0 and "\x1b[K" in child.before and "pulled" in child.before
+
+
+# What a process was before exec counts as its memory too, so that somebody small starts it.
+SMALL = "import os, sys; _, status, usage = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ), 0); print(status, usage.ru_maxrss)"
+
+
+@pytest.mark.plain
+def test_http2_and_memory(pull, space):
+    """Three large layers over one connection, in bounded memory."""
+    image = Image([{f"f{i}": noise(14 << 20, i)} for i in range(3)])
+    tls = registries.certificate(space)
+    with registries.Http2Server(memory(image), tls) as server:
+        host = f"localhost:{server.port}"
+        certs = space / ".config/containers/certs.d" / host
+        certs.mkdir(parents=True)
+        shutil.copy(tls[0], certs / "ca.crt")
+        line = [sys.executable, "-I", "-S", "-c", SMALL, pull.nook.program, "pull", "-q", f"{host}/team/app:1"]
+        done = subprocess.run(line, env=pull.nook.environment, text=True, capture_output=True, check=True)
+        name, status, largest = done.stdout.split()
+        assert (name, status, server.connections) == (f"{host}/team/app:1", "0", 1), done.stderr
+    assert_has(pull, image)
+    assert int(largest) < 28 * 1024
 
 
 # ---- platforms -------------------------------------------------------------------------------------------------------
@@ -478,6 +503,16 @@ def test_blocked_and_short_names(pull):
     with serve(lambda request: Reply(404)) as nothing, serve(memory(repository="app")) as server:
         pull.configure(f'unqualified-search-registries = ["{nothing.host}", "{server.host}"]\n')
         assert pull("app:1") == f"{server.host}/app:1\n"
+
+
+def test_what_the_manual_shows(pull):
+    page = (conftest.SOURCE / "docs/registries.md").read_text()
+    text = "".join(line[4:] + "\n" for line in page.partition("in `registries.conf`:")[2].partition("\n- ")[0].splitlines())
+    with serve(memory(repository="hub/library/app")) as mirror:
+        pull.configure(text.replace("mirror.example", mirror.host))
+        assert "blocks" in pull.fails("registry.example/forbidden/app")
+        assert "registry.example/v2/team/tools" in pull.fails("tools:1", "--retry", "0")
+        assert pull("app:1") == "docker.io/library/app:1\n"
 
 
 # ---- looking ---------------------------------------------------------------------------------------------------------
