@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "command/command.h"
+#include "command/transfer.h"
 #include "runtime/repair.h"
+#include "storage/depot.h"
 
 #include <stdio.h>
 
@@ -20,16 +22,25 @@ static size_t report(struct cli *c, const struct stale *found, size_t n, const c
 	return left;
 }
 
-static int check(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
-{
-	AUTO(runtime_close) struct store_run *r = NULL;
-	struct stale *found = NULL;
-	size_t n = 0;
+struct options {
+	bool repair;
+};
 
-	TRY(runtime_open(c->run, c->arena, &r, e));
-	TRY(runtime_check(r, c->root, c->arena, &found, &n, e));
-	(void)report(c, found, n, "");
-	return n ? 1 : 0;
+#define AT(member) offsetof(struct options, member)
+static const struct opt check_table[] = {
+	{0, "repair", NULL, OPT_FLAG, AT(repair), "clear it, and make whole what can be, as nook system repair does"},
+	{0},
+};
+
+/* The store of images is looked through by the program that can compute digests. */
+static int check_images(struct cli *c, bool repair, struct nook_error *e)
+{
+	AUTO(depot_close) struct depot *d = NULL;
+
+	if (TRY(depot_open(c->root, DEPOT_READ, c->arena, &d, e)))
+		return 0;
+	(void)fflush(stdout);
+	return transfer_run(c, (const char *const[]){"store-check", repair ? "--repair" : NULL, NULL}, STDOUT_FILENO, e);
 }
 
 static int repair(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
@@ -40,15 +51,35 @@ static int repair(struct cli *c, void *options, int argc, char **argv, struct no
 
 	TRY(runtime_open(c->run, c->arena, &r, e));
 	TRY(runtime_repair(r, c->root, c->arena, &found, &n, e));
-	return report(c, found, n, ": cleared") ? 1 : 0;
+	const size_t left = report(c, found, n, ": cleared");
+
+	return TRY(check_images(c, true, e)) || left ? 1 : 0;
+}
+
+static int check(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
+{
+	const struct options *o = options;
+	AUTO(runtime_close) struct store_run *r = NULL;
+	struct stale *found = NULL;
+	size_t n = 0;
+
+	if (o->repair)
+		return repair(c, options, argc, argv, e);
+	TRY(runtime_open(c->run, c->arena, &r, e));
+	TRY(runtime_check(r, c->root, c->arena, &found, &n, e));
+	(void)report(c, found, n, "");
+	return TRY(check_images(c, false, e)) || n ? 1 : 0;
 }
 
 static const struct command system_check = {
 	.name = "check",
-	.usage = "",
-	.summary = "tell what killed commands left behind",
+	.usage = "[OPTIONS]",
+	.summary = "tell what killed commands left behind, and what is wrong with images",
+	.options = check_table,
+	.options_size = sizeof(struct options),
 	.run = check,
-	.details = "The exit status is 1 when something was found.  Nothing is changed.\n",
+	.details = "The exit status is 1 when something was found.  Every blob of an image is read and compared with its digest.  Without "
+		   "--repair nothing is changed.\n",
 	.examples = "nook system check\n",
 };
 

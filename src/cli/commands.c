@@ -6,6 +6,7 @@
 #include "opt/nearest.h"
 
 extern const struct command cmd_apply;
+extern const struct command cmd_bootstrap;
 extern const struct command cmd_box;
 extern const struct command cmd_bwrap;
 extern const struct command cmd_cgroup;
@@ -78,6 +79,7 @@ const struct command *const commands[] = {
 	&cmd_load,
 	&cmd_save,
 	&cmd_import,
+	&cmd_bootstrap,
 	&cmd_commit,
 	&cmd_tag,
 	&cmd_history,

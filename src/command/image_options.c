@@ -92,3 +92,42 @@ const struct command cmd_commit = {
 		   "It may run or have ended. Volumes and other mounts are no part of it.",
 	.examples = "nook commit web web:2\nnook commit -c 'CMD [\"/srv/start\"]' web web:3\n",
 };
+
+#define AT(member) offsetof(struct store_check_options, member)
+static const struct opt store_check_table[] = {
+	{0, "repair", NULL, OPT_FLAG, AT(repair), "make whole what can be, and take the rest away"},
+	{0},
+};
+#undef AT
+
+const struct command cmd_store_check = {
+	.name = "store-check",
+	.usage = "[OPTIONS]",
+	.options = store_check_table,
+	.options_size = sizeof(struct store_check_options),
+	.transfer = true,
+};
+
+#define AT(member) offsetof(struct bootstrap_options, member)
+static const struct opt bootstrap_table[] = {
+	{'c', "change", "INSTRUCTION", OPT_STRINGS, AT(changes), "CMD, ENTRYPOINT, ENV and so on, as in a Dockerfile"},
+	{0, "from", "DIR", OPT_STRING, AT(from), "take the files of this directory"},
+	{0, "include", "PACKAGE,...", OPT_STRING, AT(include), "more packages of a distribution"},
+	{0, "mirror", "URL", OPT_STRING, AT(mirror), "where the distribution is fetched from; the one that apt uses when absent"},
+	{0, "name", "NAME", OPT_STRING, AT(name), "the name of the image; what was asked for when absent"},
+	{0},
+};
+#undef AT
+
+const struct command cmd_bootstrap = {
+	.name = "bootstrap",
+	.usage = "[OPTIONS] busybox|debian:SUITE",
+	.summary = "make a base image without a registry",
+	.options = bootstrap_table,
+	.options_size = sizeof(struct bootstrap_options),
+	.max_args = 1,
+	.transfer = true,
+	.details = "busybox is a root with this machine's static busybox and a name for each of its commands. debian:bookworm is made by "
+		   "mmdebstrap or debootstrap from the mirror that apt uses (ubuntu:SUITE likewise, with --mirror). --from takes any directory.",
+	.examples = "nook bootstrap busybox\nnook bootstrap debian:bookworm --include curl,git\nnook bootstrap --from /srv/root --name base:1\n",
+};

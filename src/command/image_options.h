@@ -25,3 +25,14 @@ struct commit_options {
 };
 
 extern const struct command cmd_save, cmd_import, cmd_commit;
+
+struct store_check_options {
+	bool repair;
+};
+struct bootstrap_options {
+	const char *from, *name, *mirror, *include;
+	struct opt_list changes;
+};
+
+extern const struct command cmd_store_check; /* nook system check runs it */
+extern const struct command cmd_bootstrap;

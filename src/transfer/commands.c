@@ -5,6 +5,7 @@
 #include "command/registry_options.h"
 
 const struct transfer_command transfer_commands[] = {
+	{&cmd_bootstrap, NULL, bootstrap_run},
 	{&cmd_commit, NULL, commit_run},
 	{&cmd_import, NULL, import_run},
 	{&cmd_load, NULL, load_run},
@@ -15,5 +16,6 @@ const struct transfer_command transfer_commands[] = {
 	{&cmd_push, NULL, push_run},
 	{&cmd_save, NULL, save_run},
 	{&cmd_search, NULL, search_run},
+	{&cmd_store_check, NULL, store_check_run},
 	{0},
 };

@@ -12,6 +12,7 @@ struct transfer_command {
 
 extern const struct transfer_command transfer_commands[]; /* ends with a zeroed one */
 
+int bootstrap_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int commit_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int import_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
@@ -22,3 +23,4 @@ int pull_run(struct cli *c, void *options, int argc, char **argv, struct nook_er
 int push_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int save_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int search_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int store_check_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);

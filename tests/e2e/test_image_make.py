@@ -215,3 +215,32 @@ def test_holes_stay_holes_where_it_matters(nook, layout, space):
     layer = json.loads(nook("inspect", "t"))[0]["layers"][0]
     st = os.stat(f"{layer}/sparse")
     assert st.st_size == 1 << 40 and st.st_blocks * 512 < 1 << 20
+
+
+# ---- bootstrap -------------------------------------------------------------------------------------------------------
+
+def test_a_base_image_of_busybox(nook):
+    nook("bootstrap", "busybox")
+    assert nook("run", "--rm", "busybox", "sh", "-c", "id -u; echo $PATH; stat -c %a /tmp") == \
+        "0\n/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n1777\n"
+    assert images.store_of(nook)["ingest"] == []
+
+
+def test_a_base_image_of_a_directory(nook, own_root):
+    nook("bootstrap", "--from", own_root, "--name", "own:1", "-c", 'CMD ["echo", "own"]')
+    assert nook("run", "--rm", "own:1") == "own\n"
+    assert "--name" in nook.fails(125, "bootstrap", "--from", own_root)
+
+
+def test_what_cannot_be_bootstrapped(nook):
+    assert "neither busybox nor" in nook.fails(125, "bootstrap", "windows")
+    assert "what from?" in nook.fails(125, "bootstrap")
+    assert "no name of a suite" in nook.fails(125, "bootstrap", "debian:--help", "--name", "x")
+
+
+@pytest.mark.user("root")
+def test_a_tool_that_fails_leaves_nothing(nook, space):
+    if not shutil.which("debootstrap"):
+        pytest.skip("debootstrap is not here")
+    assert "exit status" in nook.fails(125, "bootstrap", "--mirror", f"file://{space}/no-mirror", "debian:bookworm")
+    assert images.store_of(nook) == {"layers": [], "blobs/sha256": [], "ingest": []}

@@ -126,3 +126,26 @@ def test_many_at_once(two, layout):
         assert process.returncode == 0, err
     assert [row["repository"] for row in rows(two)] == ["a"]
     assert len(images.store_of(two)["layers"]) == 1
+
+
+def damage(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_check_finds_and_repairs(two):
+    """What somebody broke by hand: a layer is unpacked anew, a damaged blob goes, an image without its manifest goes."""
+    assert two("system", "check") == ""
+    top = two.root / "images"
+    shown = {name: json.loads(two("inspect", f"{name}:1"))[0] for name in "ab"}
+    subprocess.run(["rm", "-rf", shown["b"]["layers"][0]], check=True)
+    (top / "layers" / ("e" * 64)).mkdir()
+    result = two.result("system", "check")
+    assert result.code == 1 and "is missing" in result.out and "no image needs it" in result.out, str(result)
+    assert "unpacked anew" in two("system", "check", "--repair")
+    assert two("system", "check") == "" and two("run", "--rm", "b:1", "sh", "-c", "test -s /x && echo there") == "there\n"
+    damage(top / "blobs/sha256" / shown["a"]["digest"][7:])
+    assert "damaged" in two.result("system", "check").out
+    assert "removed" in two("system", "check", "--repair")
+    assert [row["repository"] for row in rows(two)] == ["b"] and two("system", "check") == ""
