@@ -19,6 +19,7 @@ import pytest
 import leaks
 from test_faults import EVERY, GRACE, HANG, NEVER_FAIL, spread
 
+pytestmark = [pytest.mark.anywhere, pytest.mark.plain]
 PROBE = pathlib.Path(__file__).resolve().parent.parent / "programs" / "box_probe.c"
 
 

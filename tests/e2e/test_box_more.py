@@ -14,6 +14,7 @@ import threading
 import pytest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.anywhere
 
 
 @pytest.fixture(params=["self", "ordinary"])
@@ -108,6 +109,7 @@ HAS_OWNER = ["dbus-send", "--session", "--dest=org.freedesktop.DBus", "--print-r
              "org.freedesktop.DBus.NameHasOwner"]
 
 
+@pytest.mark.user("root")  # the bus wants to know an account
 def test_a_bus_shows_the_names_that_rules_give(nook, bus):
     env = {"DBUS_SESSION_BUS_ADDRESS": bus}
     for name, seen in (("org.example.Open", "true"), ("org.example.Closed", "false")):

@@ -17,6 +17,7 @@ import tempfile
 import pytest
 
 BWRAP = shutil.which("bwrap")
+pytestmark = [pytest.mark.anywhere, pytest.mark.plain]
 VIEW = ["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"]
 SHOW = "ls -lAn --time-style=+ / /dev | grep -v -e ^total -e pts$; id; pwd; grep -E 'Cap|NoNew|Seccomp:' /proc/self/status"
 

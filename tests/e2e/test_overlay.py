@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.anywhere
+
 
 @pytest.fixture(params=["self", "ordinary"])
 def box(request, nook, as_user):
