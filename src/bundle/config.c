@@ -131,6 +131,8 @@ static int read_namespaces(struct bind_reader *r, struct json_object *value, voi
 		TRY(bind_read_table(r, json_object_array_get_idx(value, i), namespace_table, &n, e));
 		kind = ns_kind_find(n.type);
 		if (kind < 0)
+			TRY(bind_enter(r, "type", 0, e));
+		if (kind < 0)
 			return bind_refuse(r, e, "unknown namespace type \"%s\"", n.type);
 		if (ns[kind].mode != NS_HOST)
 			return bind_refuse(r, e, "the namespace type \"%s\" stands there twice", n.type);

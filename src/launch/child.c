@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -177,6 +178,8 @@ _Noreturn void child_run(struct walk *w)
 	int r;
 
 	signals_reset(w->ignored_signals);
+	/* What is made in the container has the rights that are meant for it, whatever the caller's mask is. */
+	(void)umask(022);
 	if (stays(w->plan))
 		drop_callers_descriptors(w);
 	r = child_build(w, &e);

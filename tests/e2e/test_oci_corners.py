@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nook-oci: what went wrong in other runtimes, each with a test: groups, processes, identity, bad input."""
+
+import fcntl
+import json
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import termios
+
+import pytest
+
+import bundles
+
+pytestmark = pytest.mark.user("root")
+
+CGROUP = pathlib.Path("/sys/fs/cgroup")
+
+
+@pytest.fixture
+def running(oci, ro_bundle):
+    ro_bundle.args("sleep", "1000").run("--detach")
+    return ro_bundle
+
+
+def groups_of(pid):
+    """The directories of a process's groups, by controller list ("" on v2)."""
+    found = {}
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":
+            places = [CGROUP / "unified", CGROUP] if (CGROUP / "unified").is_dir() else [CGROUP]
+        else:
+            places = [CGROUP / controllers]
+        for place in places:
+            if (place / path.lstrip("/") / "cgroup.procs").exists():
+                found[controllers] = place / path.lstrip("/")
+                break
+    return found
+
+
+# ---- groups --------------------------------------------------------------------------------------------------------------
+
+def test_exec_into_a_paused_container(oci, running):
+    oci("pause", "c")
+    assert oci.status("c") == "paused"
+    assert "cannot exec in a paused container" in oci.fails(1, "exec", "c", "true")
+    with oci.start("exec", "--ignore-paused", "c", "echo", "thawed") as late:
+        oci.wait("c", "paused")
+        oci("resume", "c")
+        assert late.communicate(timeout=20)[0] == "thawed\n"
+    assert "not paused" in oci.fails(1, "resume", "c")
+    oci("pause", "c")
+    assert "not stopped" in oci.fails(1, "delete", "c")
+    assert oci.status("c") == "paused"
+    oci("delete", "--force", "c")
+    assert oci("list", "-q") == ""
+
+
+def test_kill_of_a_paused_container(oci, running):
+    oci("pause", "c")
+    oci("kill", "c", "KILL")
+    oci.wait("c", "stopped")
+
+
+@pytest.mark.view("v2", "hybrid")
+def test_exec_where_init_has_moved_to_a_group_below(oci, running, cgroup_view):
+    pid = oci.state("c")["pid"]
+    group = groups_of(pid)[""]
+    (group / "init").mkdir()
+    (group / "init/cgroup.procs").write_text(str(pid))
+    given = (group / "cgroup.controllers").read_text().split()
+    if not given:
+        pytest.skip("this v2 tree gives its groups no controllers to pass on")
+    (group / "cgroup.subtree_control").write_text(f"+{given[0]}")
+    assert oci("exec", "c", "echo", "inside") == "inside\n"
+    # Elsewhere the other hierarchies would need such a group, too.
+    if cgroup_view == "v2":
+        assert oci("exec", "--cgroup", "/init", "c", "echo", "there") == "there\n"
+
+
+def test_kill_all_without_a_pid_namespace(oci, ro_bundle):
+    ro_bundle.drop_namespace("pid")
+    ro_bundle.sh("sleep 1001 & sleep 1002 & exec sleep 1003").run("--detach")
+    init = oci.state("c")["pid"]
+    pids = [int(pid) for pid in json.loads(oci("ps", "-f", "json", "c"))]
+    assert init in pids and len(pids) == 3
+    oci("kill", "--all", "c", "KILL")
+    oci.wait("c", "stopped")
+    assert json.loads(oci("ps", "-f", "json", "c")) == []
+
+
+def test_kill_all_after_init_has_ended(oci, ro_bundle):
+    ro_bundle.drop_namespace("pid")
+    ro_bundle.sh("sleep 1001 & echo").run("--detach")
+    oci.wait("c", "stopped")
+    assert len(json.loads(oci("ps", "-f", "json", "c"))) == 1
+    oci("kill", "--all", "c", "KILL")
+    oci("delete", "c")
+
+
+def test_kill_all_with_a_frozen_group_below(oci, ro_bundle):
+    ro_bundle.drop_namespace("pid")
+    ro_bundle.sh("sleep 1001 & exec sleep 1002").run("--detach")
+    init = oci.state("c")["pid"]
+    other = next(pid for pid in json.loads(oci("ps", "-f", "json", "c")) if pid != init)
+    groups = groups_of(init)
+    place = groups.get("") if "" in groups and (groups[""] / "cgroup.freeze").exists() else groups.get("freezer")
+    below = place / "below"
+    below.mkdir()
+    (below / "cgroup.procs").write_text(str(other))
+    if (below / "cgroup.freeze").exists():
+        (below / "cgroup.freeze").write_text("1")
+    else:
+        (below / "freezer.state").write_text("FROZEN")
+    oci("kill", "--all", "c", "KILL")
+    oci.wait("c", "stopped")
+    oci("delete", "c")
+    assert not below.exists()
+
+
+@pytest.mark.controllers("memory")
+@pytest.mark.view("v1", "hybrid")
+def test_limits_of_memory_and_swap_move_together(oci, ro_bundle):
+    """Which of the two has to be written first depends on what they are."""
+    ro_bundle.linux["resources"] = {"memory": {"limit": 32 << 20, "swap": 64 << 20}}
+    ro_bundle.args("sleep", "1000").run("--detach")
+    group = groups_of(oci.state("c")["pid"])["memory"]
+    if not (group / "memory.memsw.limit_in_bytes").exists():
+        pytest.skip("this kernel does not count swap")
+    for memory, swap in ((128, 256), (16, 16), (64, 64), (20, 40)):
+        oci("update", "--memory", f"{memory}m", "--memory-swap", f"{swap}m", "c")
+        assert int((group / "memory.limit_in_bytes").read_text()) == memory << 20
+        assert int((group / "memory.memsw.limit_in_bytes").read_text()) == swap << 20
+
+
+@pytest.mark.controllers("cpu")
+def test_quota_and_period_move_together(oci, ro_bundle):
+    ro_bundle.linux["resources"] = {"cpu": {"quota": 50000, "period": 100000}}
+    ro_bundle.args("sleep", "1000").run("--detach")
+    groups = groups_of(oci.state("c")["pid"])
+
+    def limits():
+        group = next(path for key, path in groups.items() if "cpu" in key.split(",") or (not key and (path / "cpu.max").exists()))
+        if (group / "cpu.max").exists():
+            return (group / "cpu.max").read_text().split()
+        return [(group / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")]
+    for quota, period in ((1000, 1000), (900000, 1000000), (5000, 10000)):
+        oci("update", "--cpu-quota", quota, "--cpu-period", period, "c")
+        assert limits() == [str(quota), str(period)]
+    oci("update", "--cpu-quota", "-1", "c")
+    assert limits()[0] in ("max", "-1")
+
+
+@pytest.mark.controllers("memory")
+def test_a_limit_below_what_is_in_use_is_refused_when_asked_to(oci, ro_bundle, space):
+    ro_bundle.sh("x=$(head -c 20000000 /dev/zero | tr '\\0' x); echo ready; read line")
+    with oci.start("run", "-b", ro_bundle.save(), "c", stdin=subprocess.PIPE) as run:
+        assert run.stdout.readline() == "ready\n"
+        (space / "r.json").write_text(json.dumps({"memory": {"limit": 8 << 20, "checkBeforeUpdate": True}}))
+        assert "in use" in oci.fails(1, "update", "-r", space / "r.json", "c")
+        run.communicate("\n")
+    assert run.returncode == 0
+
+
+@pytest.mark.view("v1", "hybrid")
+def test_processors_and_nodes_come_from_above_on_v1(oci, ro_bundle):
+    if not (CGROUP / "cpuset").is_dir():
+        pytest.skip("cpuset is not on v1 here")
+    top = (CGROUP / "cpuset/cpuset.mems").read_text()
+    ro_bundle.linux["cgroupsPath"] = "/nook-corner/deeper/c"
+    ro_bundle.linux["resources"] = {"cpu": {"cpus": "0"}}
+    ro_bundle.args("sleep", "1000").run("--detach")
+    group = CGROUP / "cpuset/nook-corner/deeper/c"
+    assert (group / "cpuset.cpus").read_text() == "0\n" and (group / "cpuset.mems").read_text() == top
+    assert (CGROUP / "cpuset/cpuset.mems").read_text() == top
+    oci("delete", "--force", "c")
+    for path in (*CGROUP.glob("*/nook-corner/deeper"), *CGROUP.glob("*/nook-corner")):
+        path.rmdir()
+
+
+NODES = "mknod /tmp/full c 1 7 && mknod /tmp/kmsg c 1 11; head -c1 /tmp/full | wc -c; head -c1 /tmp/kmsg | wc -c"
+
+
+def test_of_device_rules_the_last_wins_and_an_update_replaces_them(oci, ro_bundle, space):
+    ro_bundle.config["mounts"] = [m for m in ro_bundle.config["mounts"] if m["destination"] != "/tmp"]
+    ro_bundle.mount("/tmp", "tmpfs", "tmpfs", "mode=1777")
+    caps = ro_bundle.process["capabilities"]
+    for name in ("bounding", "effective", "permitted"):
+        caps[name] = sorted({*caps[name], "CAP_MKNOD", "CAP_SYSLOG"})
+    deny = {"allow": False, "access": "rwm"}
+    kmsg = {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"}
+    ro_bundle.linux["resources"] = {"devices": [kmsg, deny]}
+    ro_bundle.sh(NODES.replace("head", "true; head", 1) + "; sleep 1000").run("--detach")
+
+    def opens():
+        return oci.result("exec", "c", "sh", "-c", "true </tmp/kmsg && echo yes || echo no").out
+    oci("exec", "c", "sh", "-c", "test -e /tmp/kmsg || mknod /tmp/kmsg c 1 11")
+    assert opens() == "no\n"
+    (space / "r.json").write_text(json.dumps({"devices": [deny, kmsg]}))
+    oci("update", "-r", space / "r.json", "c")
+    assert opens() == "yes\n"
+    # Other limits leave the rules as they are.
+    (space / "r.json").write_text(json.dumps({"cpu": {"shares": 512}}))
+    oci.result("update", "-r", space / "r.json", "c")
+    assert opens() == "yes\n"
+    (space / "r.json").write_text(json.dumps({"devices": [deny]}))
+    oci("update", "-r", space / "r.json", "c")
+    assert opens() == "no\n"
+
+
+# ---- processes -----------------------------------------------------------------------------------------------------------
+
+def test_a_pid_that_was_given_to_a_stranger(oci, running, space):
+    """The state tells a process's start time: a stranger with its number is nobody to kill."""
+    oci("kill", "c", "KILL")
+    oci.wait("c", "stopped")
+    with subprocess.Popen(["sleep", "1000"]) as stranger:
+        path = space / "oci/containers/c/state.json"
+        state = json.loads(path.read_text())
+        state["pid"] = stranger.pid
+        path.write_text(json.dumps(state))
+        assert oci.status("c") == "stopped"
+        assert "not running" in oci.fails(1, "kill", "c", "KILL")
+        oci("delete", "--force", "c")
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_hooks_hold_no_descriptor_of_the_runtime(oci, bundle, space):
+    leaked = os.open(space, os.O_RDONLY)
+    os.set_inheritable(leaked, True)
+    kinds = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+    # ls itself opens the directory that it lists.
+    bundle.config["hooks"] = {kind: [{"path": "/bin/sh", "args": ["sh", "-c", "ls /proc/self/fd >&2"]}] for kind in kinds}
+    bundle.config["annotations"] = {"run.oci.hooks.stderr": str(space / "fds")}
+    try:
+        subprocess.run(oci.argv("run", "-b", bundle.args("true").save(), "c"), env=oci.environment, close_fds=False, check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    finally:
+        os.close(leaked)
+    assert (space / "fds").read_text().split() == ["0", "1", "2", "3"] * len(kinds)
+
+
+def test_exec_with_a_directory_that_leads_outside(oci, running):
+    for number in range(3, 20):
+        result = oci.result("exec", "--cwd", f"/proc/self/fd/{number}", "c", "sh", "-c", "ls -d bin etc proc; cat ../../../../../proc/1/cmdline")
+        assert result.code != 0 or result.out == "bin\netc\nproc\nsleep\0" "1000\0"
+
+
+def test_a_reader_that_does_not_read_costs_nothing(oci, running):
+    """The relay of a terminal waits for its reader; it does not ask again and again."""
+    master, slave = os.openpty()
+    reader, writer = os.pipe()
+    line = oci.argv("exec", "-t", "c", "sh", "-c", "while :; do echo 0123456789012345678901234567890123456789; done")
+    with subprocess.Popen(line, env=oci.environment, stdin=slave, stdout=writer, stderr=writer) as relay:
+        os.close(slave)
+        os.close(writer)
+
+        def switches():
+            text = pathlib.Path(f"/proc/{relay.pid}/status").read_text()
+            return sum(int(n) for n in re.findall(r"ctxt_switches:\s+(\d+)", text))
+
+        def waits():
+            """Is it not scheduled once while somebody else works?"""
+            before = switches()
+            for _ in range(3):
+                oci("state", "c")
+            return switches() == before
+        try:
+            # Until the pipe is full it is busy.
+            while struct.unpack("i", fcntl.ioctl(reader, termios.FIONREAD, b"\0" * 4))[0] < 60000:
+                os.sched_yield()
+            assert any(waits() for _ in range(50))
+        finally:
+            relay.kill()
+    # The program loses its terminal, and its parent: it is ours to wait for.
+    os.waitpid(-1, 0)
+    os.close(reader)
+    os.close(master)
+
+
+def test_a_terminal_of_a_directory_that_pretends_to_be_devpts(oci, bundle, space):
+    """CVE-2025-52565: names in /dev/pts are not trusted for the console."""
+    fake = space / "pts"
+    fake.mkdir()
+    (fake / "ptmx").symlink_to("/etc/passwd")
+    (fake / "0").symlink_to("/etc/passwd")
+    for mount in bundle.config["mounts"]:
+        if mount["destination"] == "/dev/pts":
+            mount.update(type="bind", source=str(fake), options=["bind"])
+    bundle.process["terminal"] = True
+    console = bundles.Console(space / "socket")
+    result = oci.result("create", "-b", bundle.args("true").save(), "--console-socket", console.path, "c")
+    console.close()
+    assert result.code == 1 and "console" in result.err
+    assert oci("list", "-q") == ""
+
+
+# ---- identity ------------------------------------------------------------------------------------------------------------
+
+def test_the_callers_umask_changes_nothing(oci, bundle):
+    bundle.linux["devices"] = [{"path": "/dev/sub/test", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666}]
+    bundle.mount("/deep/er", "tmpfs", "tmpfs")
+    bundle.sh("stat -c %a /dev/sub /dev/sub/test /deep; umask").save()
+    line = ["sh", "-c", 'umask 077; exec "$@"', "sh", *oci.argv("run", "-b", bundle.path, "c")]
+    done = subprocess.run(line, env=oci.environment, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    assert done.stdout.split() == ["755", "666", "755", "0022"]
+
+
+def test_unknown_capabilities_are_named(ro_bundle):
+    ro_bundle.process["capabilities"]["bounding"].append("CAP_FLY")
+    err = ro_bundle.args("true").fails(1)
+    assert "process.capabilities.bounding" in err and "CAP_FLY" in err
+
+
+def test_ambient_capabilities_need_to_be_inheritable(ro_bundle):
+    ro_bundle.process["user"] = {"uid": 1000, "gid": 1000}
+    ro_bundle.process["capabilities"] = {name: ["CAP_NET_BIND_SERVICE"] for name in ("bounding", "effective", "permitted", "ambient")}
+    show = "grep -E 'Cap(Inh|Amb)' /proc/self/status | cut -f2"
+    assert ro_bundle.sh(show).run().split() == ["0000000000000000"] * 2
+    ro_bundle.process["capabilities"]["inheritable"] = ["CAP_NET_BIND_SERVICE"]
+    assert ro_bundle.run().split() == ["0000000000000400"] * 2
+
+
+def test_the_session_keyring_is_new_unless_told_otherwise(oci, ro_bundle):
+    """/proc/keys shows the keys that its reader possesses."""
+    ro_bundle.linux["maskedPaths"].remove("/proc/keys")
+    ro_bundle.args("cat", "/proc/keys")
+    first, second = f"k{os.getpid()}-first", f"k{os.getpid()}-second"
+    assert f"_ses.{first}" in ro_bundle.run(name=first)
+    assert f"_ses.{second}" not in ro_bundle.run("--no-new-keyring", name=second)
+
+
+# ---- bad input -----------------------------------------------------------------------------------------------------------
+
+def refused(oci, bundle, text):
+    (bundle.path / "config.json").write_text(text)
+    err = oci.fails(1, "create", "-b", bundle.path, "c")
+    assert oci("list", "-q") == ""
+    return err
+
+
+def test_configurations_that_are_none(oci, ro_bundle):
+    whole = json.dumps(ro_bundle.args("true").config)
+    for at in (0, 1, len(whole) // 2, len(whole) - 1):
+        assert "config.json" in refused(oci, ro_bundle, whole[:at])
+    assert "config.json" in refused(oci, ro_bundle, "[" * 100000)
+    assert "config.json" in refused(oci, ro_bundle, '{"a":' * 5000 + "1" + "}" * 5000)
+    assert "config" in refused(oci, ro_bundle, "[]")
+
+
+def test_a_configuration_of_100_megabytes(oci, ro_bundle):
+    with open(ro_bundle.path / "config.json", "wb") as file:
+        file.truncate(100 << 20)
+    assert "104857600 bytes, but at most" in oci.fails(1, "create", "-b", ro_bundle.path, "c")
+
+
+@pytest.mark.parametrize("where, value", [
+    ("process.args", "sh"), ("process.args[0]", [5]), ("process.user.uid", {"uid": -1, "gid": 0}), ("process.user.uid", {"uid": 1 << 32, "gid": 0}),
+    ("root.path", {"path": 5}), ("mounts[0]", ["x"]), ("mounts", {}), ("linux.namespaces[0].type", [{"type": "moon"}]),
+    ("linux.resources.pids.limit", {"pids": {"limit": "many"}}), ("hooks.prestart[0].path", {"prestart": [{"path": 7}]}),
+    ("ociVersion", "2.0.0"),
+])
+def test_a_wrong_member_is_named(oci, ro_bundle, where, value):
+    config = json.loads(json.dumps(ro_bundle.args("true").config))
+    names = re.sub(r"\[\d+\]", "", where).split(".")
+    for depth, keep in (("process.user.uid", 2), ("root.path", 1), ("linux.namespaces.type", 2), ("linux.resources.pids.limit", 2),
+                        ("hooks.prestart.path", 1)):
+        names = names[:keep] if ".".join(names) == depth else names
+    place = config
+    for name in names[:-1]:
+        place = place.setdefault(name, {})
+    place[names[-1]] = value
+    assert where in refused(oci, ro_bundle, json.dumps(config))
+
+
+def test_members_that_nobody_knows_are_passed_over(ro_bundle):
+    ro_bundle.config.update(new={"deep": [1, {}]})
+    ro_bundle.linux["newer"] = [[]]
+    ro_bundle.process["newest"] = None
+    assert ro_bundle.sh("echo fine").run() == "fine\n"
+
+
+def test_a_root_that_is_missing(oci, ro_bundle, space):
+    ro_bundle.config["root"]["path"] = "no/such"
+    assert f"{ro_bundle.path}/no/such" in ro_bundle.args("true").fails(1)
+    del ro_bundle.config["root"]
+    assert '"root"' in ro_bundle.fails(1)
