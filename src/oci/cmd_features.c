@@ -103,7 +103,7 @@ static int run(struct oci *oci, void *options, int argc, char **argv, struct noo
 	write_linux(&o);
 	json_out_object(&o, "annotations");
 	json_out_string(&o, "run.nook.version", NOOK_VERSION);
-	json_out_string(&o, "run.nook.checkpoint.enabled", "false");
+	json_out_string(&o, "run.nook.checkpoint.enabled", "true");
 	json_out_object_end(&o);
 	json_out_strings(&o, "potentiallyUnsafeConfigAnnotations", unsafe);
 	json_out_object_end(&o);

@@ -2,6 +2,7 @@
 #include "oci/commands.h"
 
 const struct oci_command *const oci_commands[] = {
+	&cmd_checkpoint,
 	&cmd_create,
 	&cmd_delete,
 	&cmd_events,
@@ -12,6 +13,7 @@ const struct oci_command *const oci_commands[] = {
 	&cmd_mounts,
 	&cmd_pause,
 	&cmd_ps,
+	&cmd_restore,
 	&cmd_resume,
 	&cmd_run,
 	&cmd_spec,

@@ -132,6 +132,7 @@ static int settle(const struct oci_globals *g, struct oci *o, struct nook_error 
 	if (g->cgroup_manager)
 		TRY(choose("--cgroup-manager", g->cgroup_manager, managers, &manager, e));
 	o->manager = (enum oci_manager)manager;
+	o->criu = g->criu && *g->criu ? g->criu : "criu";
 	if (g->root && *g->root)
 		o->root = absolute(o->arena, g->root);
 	else if (geteuid() == 0 || !runtime_dir || !*runtime_dir)

@@ -24,6 +24,7 @@ struct oci {
 	struct arena *arena; /* lives as long as the program */
 	const char *root;    /* where states are kept; absolute */
 	enum oci_manager manager;
+	const char *criu;    /* the program */
 	struct oci_log *log;
 	char *const *argv;   /* of the program, to start it anew */
 	bool safe;           /* nobody could write this program's file: oci_start_protect() has looked */

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "bundle/config.h"
 #include "cgroup/cgroup.h"
+#include "oci/checkpoint.h"
 #include "oci/hooks.h"
 #include "oci/notify.h"
 #include "oci/scope.h"
@@ -292,6 +293,25 @@ static void choose_id_maps(struct plan_request *q)
 	q->deny_setgroups = !q->host->privileged && own;
 }
 
+/* The plan is only kept for exec: what it would make is in the image. */
+static int restore(struct making *m, struct launched *ret, struct nook_error *e)
+{
+	const char *state = arena_printf(m->oci->arena, "%s/" STORE_CONTAINERS "/%s", m->store->path, m->id);
+	struct launched l = LAUNCHED_INIT;
+	struct criu_answer answer;
+
+	TRY(image_restore(m->oci, m->opts->restore, m->spec, m->has_groups ? &m->groups : NULL, state, &answer, e));
+	l.pid = answer.pid;
+	l.console = answer.terminal;
+	l.pidfd = pid_open_child(answer.pid, e);
+	if (l.pidfd < 0) {
+		launched_done(&l);
+		return l.pidfd;
+	}
+	*ret = l;
+	return note_process(m, l.pid, e);
+}
+
 static int launch_plan(struct making *m, struct launched *ret, struct nook_error *e)
 {
 	struct arena *a = m->oci->arena;
@@ -326,7 +346,7 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 	}
 	m->plan = built.plan;
 	if (r == 0)
-		r = launch(built.plan, &hooks, ret, e);
+		r = m->opts->restore ? restore(m, ret, e) : launch(built.plan, &hooks, ret, e);
 	plan_free(built.plan);
 	return r;
 }

@@ -6,10 +6,12 @@
 #include "oci/oci.h"
 #include "spec/spec.h"
 
+struct restore_options;
 struct start_options {
 	const char *bundle, *config, *console_socket, *pid_file, *pidfd_socket;
 	bool no_pivot, no_new_keyring, no_subreaper, detach, keep;
 	struct opt_u64 preserve_fds;
+	const struct restore_options *restore; /* NULL: an ordinary start */
 };
 
 #define START_OF(member) offsetof(struct start_options, member)
