@@ -231,7 +231,9 @@ int apply_sysctl(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_umask(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	(void)umask((mode_t)s->value.number);
+	/* Which child_run() has begun with. */
+	if (s->value.number != CHILD_UMASK)
+		(void)umask((mode_t)s->value.number);
 	return 0;
 }
 

@@ -58,6 +58,9 @@ struct walk {
 	int scratch;             /* a tmpfs that nobody sees in the end, or -EBADF */
 };
 
+/* The file creation mask while a container is made; of its command, too, unless that has another one. */
+enum { CHILD_UMASK = 022 };
+
 void walk_init(struct walk *w, const struct plan *p);
 /* Closes what the parent has opened on the way, and its end of the wire, if any. */
 void walk_done(struct walk *w, int *wire);

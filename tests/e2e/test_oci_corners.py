@@ -79,12 +79,18 @@ def test_exec_where_init_has_moved_to_a_group_below(oci, running, cgroup_view):
         assert oci("exec", "--cgroup", "/init", "c", "echo", "there") == "there\n"
 
 
+def pids_of(oci, count):
+    """The processes of the container, once they are so many."""
+    while len(pids := json.loads(oci("ps", "-f", "json", "c"))) != count:
+        os.sched_yield()
+    return pids
+
+
 def test_kill_all_without_a_pid_namespace(oci, ro_bundle):
     ro_bundle.drop_namespace("pid")
     ro_bundle.sh("sleep 1001 & sleep 1002 & exec sleep 1003").run("--detach")
     init = oci.state("c")["pid"]
-    pids = [int(pid) for pid in json.loads(oci("ps", "-f", "json", "c"))]
-    assert init in pids and len(pids) == 3
+    assert init in pids_of(oci, 3)
     oci("kill", "--all", "c", "KILL")
     oci.wait("c", "stopped")
     assert json.loads(oci("ps", "-f", "json", "c")) == []
@@ -103,7 +109,7 @@ def test_kill_all_with_a_frozen_group_below(oci, ro_bundle):
     ro_bundle.drop_namespace("pid")
     ro_bundle.sh("sleep 1001 & exec sleep 1002").run("--detach")
     init = oci.state("c")["pid"]
-    other = next(pid for pid in json.loads(oci("ps", "-f", "json", "c")) if pid != init)
+    other = next(pid for pid in pids_of(oci, 2) if pid != init)
     groups = groups_of(init)
     place = groups.get("") if "" in groups and (groups[""] / "cgroup.freeze").exists() else groups.get("freezer")
     below = place / "below"

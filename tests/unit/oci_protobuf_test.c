@@ -46,7 +46,7 @@ static void test_bytes_as_protocol_buffers_have_them(void **state)
 
 static void test_what_breaks_off_is_bad(void **state)
 {
-	static const char *const broken[] = {"\x08", "\x08\x96", "\x12\x05" "abc", "\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\x0b", "\x09\x01\x02"};
+	static const char *const broken[] = {"\x08", "\x08\x96", "\x12\x05zzz", "\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\x0b", "\x09\x01\x02"};
 	struct pb_field f;
 
 	(void)state;
