@@ -124,7 +124,7 @@ static void test_bad_input_is_named_by_its_path(void **state)
 		{HEAD "\"hostname\":\"x\"}", "hostname", "needs a uts namespace, else it would be the host's name"},
 		{LINUX "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]}}", "linux.namespaces[1]",
 			"the namespace type \"pid\" stands there twice"},
-		{LINUX "\"namespaces\":[{\"type\":\"colour\"}]}}", "linux.namespaces[0]", "unknown namespace type \"colour\""},
+		{LINUX "\"namespaces\":[{\"type\":\"colour\"}]}}", "linux.namespaces[0].type", "unknown namespace type \"colour\""},
 		{LINUX "\"namespaces\":[{\"type\":\"pid\",\"path\":\"x\"}]}}", "linux.namespaces: pid", "the path must be absolute"},
 		{LINUX "\"uidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}]}}", "linux.uidMappings",
 			"needs a user namespace"},
