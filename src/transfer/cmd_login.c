@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "transfer/transfer.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -35,16 +36,17 @@ static int check_key(const char *key, struct nook_error *e)
 
 /* ---- asking --------------------------------------------------------------------------------------------------------- */
 
-static int read_line(int fd, char *line, size_t size)
+/* Up to the end of the line or of the input, or to the character STOP: true when that ended it. */
+static bool read_line(int fd, char *line, size_t size, char stop)
 {
 	size_t len = 0;
-	char c;
+	char c = 0;
 
-	while (fd_read(fd, &c, 1) == 1 && c != '\n')
+	while (fd_read(fd, &c, 1) == 1 && c != '\n' && c != stop)
 		if (len < size - 1)
 			line[len++] = c;
 	line[len] = 0;
-	return 0;
+	return c == stop;
 }
 
 enum echo { ECHO_SHOWN, ECHO_HIDDEN };
@@ -55,20 +57,25 @@ static int ask(const char *question, enum echo echo, struct arena *a, const char
 	auto_close int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
 	struct termios before, quiet;
 	char line[LINE_MAX_LEN];
+	bool is_interrupted;
 
 	if (tty < 0 || tcgetattr(tty, &before) < 0)
 		return err_fmt(e, STEP_OPTION, echo == ECHO_HIDDEN ? "--password-stdin" : "--username", EINVAL,
 			"is needed where there is no terminal to ask at");
+	/* Ctrl-C ends the line instead of the program, so that the terminal is set back first. */
 	quiet = before;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	(void)fd_write(tty, question, strlen(question));
+	quiet.c_lflag &= ~(tcflag_t)ISIG;
+	quiet.c_cc[VEOL] = before.c_cc[VINTR];
 	if (echo == ECHO_HIDDEN)
-		(void)tcsetattr(tty, TCSAFLUSH, &quiet);
-	(void)read_line(tty, line, sizeof(line));
-	if (echo == ECHO_HIDDEN) {
-		(void)tcsetattr(tty, TCSAFLUSH, &before);
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+	(void)tcsetattr(tty, TCSAFLUSH, &quiet);
+	(void)fd_write(tty, question, strlen(question));
+	is_interrupted = read_line(tty, line, sizeof(line), (char)before.c_cc[VINTR]);
+	(void)tcsetattr(tty, TCSAFLUSH, &before);
+	if (echo == ECHO_HIDDEN)
 		(void)fd_write(tty, "\n", 1);
-	}
+	if (is_interrupted)
+		(void)raise(SIGINT);
 	*ret = arena_strdup(a, line);
 	return 0;
 }

@@ -43,13 +43,13 @@ def digest(data):
 
 # ---- images ----------------------------------------------------------------------------------------------------------
 
-def tar(files):
+def tar(files, modes):
     """A tar of NAME to bytes."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
-            entry.size = len(data)
+            entry.size, entry.mode = len(data), modes.get(name, 0o644)
             archive.addfile(entry, io.BytesIO(data))
     return out.getvalue()
 
@@ -62,10 +62,10 @@ def noise(size, seed=1):
 class Image:
     """An image in memory: its blobs by digest, its manifest and what the name in a registry leads to."""
 
-    def __init__(self, layers=None, architecture="amd64", config_type=OCI_CONFIG, manifest_type=OCI_MANIFEST, labels=None):
-        layers = layers or [{"bin/": b"", "etc/one": noise(50000, 1)}, {"etc/two": noise(70000, 2)}]
+    def __init__(self, layers=None, architecture="amd64", config_type=OCI_CONFIG, manifest_type=OCI_MANIFEST, labels=None, modes=None):
+        layers = layers or [{"etc/one": noise(50000, 1)}, {"etc/two": noise(70000, 2)}]
         self.blobs, self.layers = {}, []
-        tars = [tar({name: data for name, data in files.items() if not name.endswith("/")}) for files in layers]
+        tars = [tar(files, modes or {}) for files in layers]
         for data in tars:
             packed = gzip.compress(data, 1, mtime=0)
             self.layers.append({"mediaType": OCI_LAYER + "+gzip", "digest": self.add(packed), "size": len(packed)})

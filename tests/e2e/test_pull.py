@@ -3,6 +3,7 @@
 
 import json
 import os
+import pathlib
 import select
 import shutil
 import signal
@@ -103,6 +104,17 @@ def test_http2_and_memory(pull, space):
         assert (name, status, server.connections) == (f"{host}/team/app:1", "0", 1), done.stderr
     assert_has(pull, image)
     assert int(largest) < 28 * 1024
+
+
+@pytest.mark.user("root")
+def test_run_pulls_what_is_not_here(pull):
+    busybox = pathlib.Path("/bin/busybox").read_bytes()
+    image = Image([{"bin/busybox": busybox}], modes={"bin/busybox": 0o755})
+    with serve(memory(image)) as server:
+        assert pull.nook("run", "--rm", f"{server.host}/team/app:1", "/bin/busybox", "echo", "hello") == "hello\n"
+        before = len(server.requests)
+        assert pull.nook("run", "--rm", f"{server.host}/team/app:1", "/bin/busybox", "echo", "again") == "again\n"
+        assert len(server.requests) == before
 
 
 # ---- platforms -------------------------------------------------------------------------------------------------------
@@ -465,6 +477,46 @@ def test_login_with_tls_and_basic(pull, space):
         assert registry.host not in json.loads(kept.read_text())["auths"]
         assert "wants a user name and password" in pull.fails(f"{registry.host}/team/app:1")
         assert "nobody is logged in" in pull.nook.fails(125, "logout", registry.host)
+
+
+def test_login_asks_at_the_terminal(pull):
+    pexpect = pytest.importorskip("pexpect")
+    tokens = Tokens(memory(), users={"alice": "secret"})
+    with serve(tokens) as server:
+        for answers, status, sign in ((("alice", "secret"), 0, None), (("alice", None), None, signal.SIGINT)):
+            child = pexpect.spawn(str(pull.nook.program), ["login", server.host], env=pull.nook.environment, encoding="utf-8", timeout=20)
+            child.expect("Username: ")
+            child.sendline(answers[0])
+            child.expect("Password: ")
+            if answers[1]:
+                child.sendline(answers[1])
+            else:
+                child.sendintr()
+            child.expect(pexpect.EOF)
+            assert "secret" not in child.before
+            child.close()
+            assert (child.exitstatus, child.signalstatus) == (status, sign)
+        assert pull.nook("login", "--get-login", server.host) == "alice\n"
+    tokens.close()
+
+
+def test_a_credential_helper(pull, space):
+    (space / "docker-credential-file").write_text(
+        "#!/bin/sh\nread -r line\ncase $1 in\nstore) echo \"$line\" >$HOME/kept;;\n"
+        "get) [ -e $HOME/kept ] && cat $HOME/kept || { echo credentials not found; exit 1; };;\nerase) rm $HOME/kept;;\nesac\n")
+    (space / "docker-credential-file").chmod(0o755)
+    auth = space / "auth.json"
+    auth.write_text('{"credsStore": "file"}')
+    pull.nook.environment["PATH"] += f":{space}"
+    tokens = Tokens(memory(), users={"alice": "secret"})
+    with serve(tokens) as server:
+        pull.nook("login", "--authfile", auth, "-u", "alice", "--password-stdin", server.host, input="secret")
+        assert json.loads((space / "kept").read_text()) == {"ServerURL": server.host, "Username": "alice", "Secret": "secret"}
+        assert "secret" not in auth.read_text()
+        pull(f"{server.host}/team/app:1", "--authfile", auth)
+        pull.nook("logout", "--authfile", auth, server.host)
+    tokens.close()
+    assert not (space / "kept").exists()
 
 
 def test_a_certificate_for_another_name(pull, space):
