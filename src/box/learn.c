@@ -85,7 +85,16 @@ int learn_rules(struct nook_box *b, struct nook_error *e)
 	return 0;
 }
 
-int learn_listen(struct nook_box *b, int *ret, struct nook_error *e)
+/* Root's ids are its own here: file systems of all kinds are shown, and most of them cannot be idmapped. */
+static int keep_ids(struct nook_box *b, struct nook_error *e)
+{
+	struct plan_host host;
+
+	TRY(plan_host_probe(&host, e));
+	return host.first_userns && host.privileged && !b->n_maps ? box_add(b, BOX_MAP, "0:0:2147483647", e) : 0;
+}
+
+int learn_ready(struct nook_box *b, int *ret, struct nook_error *e)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(at);
@@ -94,6 +103,7 @@ int learn_listen(struct nook_box *b, int *ret, struct nook_error *e)
 	*ret = -EBADF;
 	if (b->bare || b->root)
 		return err_why(e, STEP_OPTION, "--learn", EINVAL, "it starts from this machine as it is: not from bare or root");
+	TRY(keep_ids(b, e));
 	if (b->net != BOX_NET_HOST)
 		return 0;
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -20,8 +20,8 @@ struct nook_box;
 
 /* The rules of the wide box, to be added before those of the user. */
 int learn_rules(struct nook_box *b, struct nook_error *e);
-/* When all rules are there: the listener of the proxy in the host's network, or -EBADF when the box has another. */
-int learn_listen(struct nook_box *b, int *ret, struct nook_error *e);
+/* When all rules are there.  *RET: the listener of the proxy in the host's network, or -EBADF when the box has another. */
+int learn_ready(struct nook_box *b, int *ret, struct nook_error *e);
 /* Adds to S what the observer wants to hear of. */
 void learn_filter(struct arena *a, struct spec_seccomp *s);
 

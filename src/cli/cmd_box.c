@@ -490,7 +490,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(check_descriptor("--go-fd", &o->go_fd, e));
 	b->start_fd = o->go_fd;
 	if (o->learn)
-		TRY(learn_listen(b, &q.learn_listener, e));
+		TRY(learn_ready(b, &q.learn_listener, e));
 	set_terminal(b, o);
 	TRY(box_compile(b, command, c->arena, &plan, e));
 	owned = plan.plan;

@@ -10,6 +10,8 @@ import pytest
 import world as worlds
 from world import WEB
 
+pytestmark = pytest.mark.anywhere
+
 # A server of the box: says when it is ready, answers each connection with what came, once its client has said its last.
 SERVER = r"""
 import socket, sys, threading

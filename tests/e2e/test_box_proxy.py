@@ -13,9 +13,12 @@ import subprocess
 import pytest
 
 import world as worlds
-from world import OTHER, SIX, WEB
+from world import SIX, WEB
 
 PORT = 3128
+
+
+pytestmark = pytest.mark.anywhere
 
 
 @pytest.fixture
