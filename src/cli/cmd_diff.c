@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
+#include "cli/container_diff.h"
 #include "cli/kept.h"
 #include "json/out.h"
+
+#include <string.h>
 
 struct options {
 	bool json;
@@ -38,6 +41,20 @@ static int add_object(void *data, const struct change *change, struct nook_error
 	return 0;
 }
 
+/* A container by its id or name; otherwise a directory. */
+static int open_changes(struct cli *c, const char *name, struct keepdir *k, int *ret_original, struct nook_error *e)
+{
+	AUTO(runtime_close) struct store_run *r = NULL;
+	struct container container;
+
+	if (strchr(name, '/') || container_id_check(name, NULL) < 0)
+		return kept_open(c, name, k, ret_original, e);
+	TRY(runtime_open(c->run, c->arena, &r, e));
+	if (container_load(r, name, c->arena, &container, NULL) < 0)
+		return kept_open(c, name, k, ret_original, e);
+	return container_diff_open(c, &container, &k->upper, ret_original, e);
+}
+
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *o = options;
@@ -48,7 +65,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	auto_close int original = -EBADF;
 	int r;
 
-	TRY(kept_open(c, argv[0], &k, &original, e));
+	TRY(open_changes(c, argv[0], &k, &original, e));
 	if (o->json)
 		json_out_array(&out, NULL);
 	if (k.upper >= 0)
@@ -63,15 +80,15 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 
 const struct command cmd_diff = {
 	.name = "diff",
-	.usage = "DIR",
-	.summary = "tell what a box has changed that keeps its changes in DIR",
+	.usage = "CONTAINER|DIR",
+	.summary = "tell what a container has changed, or a box that keeps its changes in DIR",
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,
-	.details = "DIR is what nook box --overlay PATH,keep=DIR named. A line is a letter and a path below PATH: A added, M content "
+	.details = "CONTAINER is one of an image that was started without --rm. DIR is what nook box --overlay PATH,keep=DIR named. A line is a letter and a path below PATH: A added, M content "
 		   "changed, P only mode, owner or attributes changed, T another type, D deleted (told for every file that is gone), "
 		   "! cannot be brought back.",
-	.examples = "nook diff ../changes\nnook diff --json ../changes",
+	.examples = "nook diff web\nnook diff ../changes\nnook diff --json ../changes",
 };

@@ -91,6 +91,16 @@ def test_commit_keeps_what_was_changed(nook, base):
     nook("rmi", "made:1")
 
 
+def test_diff_tells_what_was_changed(nook, base, space):
+    nook("run", "--name", "first", base, "sh", "-c", "mkdir /d; echo 1 >/d/1; echo 2 >/d/2")
+    nook("commit", "first", "two:1")
+    nook("run", "--name", "worker", "two:1", "sh", "-c", "echo new >/new; rm /d/1; echo more >>/d/2; rm /bin/pwd")
+    lines = set(nook("diff", "worker").splitlines())
+    assert {"A new", "D d/1", "M d/2", "D bin/pwd"} <= {line.replace(" /", " ") for line in lines}, lines
+    assert {change["path"].lstrip("/") for change in json.loads(nook("diff", "--json", "first"))} >= {"d/1", "d/2"}
+    nook("rm", "first", "worker")
+
+
 def test_commit_of_a_running_container(nook, base):
     with nook.start("run", "--name", "live", base, "sh", "-c", "echo up >/state; echo up; read line", stdin=subprocess.PIPE) as held:
         assert held.stdout.readline() == "up\n"
