@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nook box, as root and as an ordinary user: what rules open, what limits end, what errors say."""
 
+import functools
+import http.server
 import json
 import os
 import pathlib
 import pty
+import threading
 
 import pytest
 
@@ -108,6 +111,41 @@ def test_shipped_profiles_hold(box):
     assert {"compiler", "ci", "download", "judge"} <= set(names)
     for name in names:
         assert box("box", "-p", name, "echo", name) == f"{name}\n"
+
+
+def test_a_judge_lets_programs_compute_and_nothing_else(box):
+    judge = ["box", "-p", "judge", "--json", box.space / "how"]
+    assert box(*judge, "python3", "-c", "print(sum(range(10)))") == "45\n"
+    assert box.result(*judge, "python3", "-c", "import socket; socket.socket()").code == 1
+    assert box.result(*judge, "sh", "-c", "while :; do :; done").code == 124
+    assert json.loads((box.space / "how").read_text())["limit"] in ("time", "wall")  # a machine with no time for it
+    assert box.result(*judge, "sh", "-c", "while :; do echo 0123456789abcdef0123456789abcdef; done").code == 124
+    assert box.result(*judge, "sh", "-c", "i=0; while [ $i -lt 40 ]; do sleep 1 & i=$((i+1)); done").code == 2
+
+
+def test_a_step_of_continuous_integration(box):
+    assert box("box", "-p", "ci", "sh", "-c", "echo $CI; echo built > made; cat made; ls /proc/sys/net/ipv4/conf | grep -c eth || true") == "true\nbuilt\n0\n"
+    assert (box.space / "made").read_text() == "built\n"
+
+
+def test_a_downloader_fetches_into_the_current_directory(box):
+    (box.space / "served").mkdir()
+    (box.space / "served/file").write_text("fetched\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(box.space / "served"))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            script = f"import urllib.request; urllib.request.urlretrieve('http://127.0.0.1:{server.server_port}/file', 'got')"
+            box("box", "-p", "download", "--allow", f"127.0.0.1:{server.server_port}", "python3", "-c", script)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (box.space / "got").read_text() == "fetched\n"
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
 
 
 def test_compiling_in_a_box(box):
