@@ -10,6 +10,8 @@ import tarfile
 
 import pytest
 
+pytestmark = pytest.mark.anywhere
+
 
 ROOT = pytest.mark.user("root")
 

@@ -15,6 +15,8 @@ import pytest
 
 import leaks
 
+pytestmark = pytest.mark.anywhere
+
 WRITABLE = ["ext4", "xfs", "btrfs"]
 # The least that mkfs.xfs makes is 300 MB; the files are sparse.
 SIZE = "320m"

@@ -42,6 +42,7 @@ def formats():
     return {"ext4": "root.img", "xfs": "root.img", "btrfs": "root.img", "squashfs": "root.sqfs", "erofs": "root.erofs"}
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("fs", ["ext4", "xfs", "btrfs", "squashfs", "erofs"])
 @ROOT
 def test_a_container_starts_from_what_another_one_was(nook, busybox_root, formats, fs):
@@ -76,6 +77,7 @@ def mounted(nook, name):
         subprocess.run(["umount", point], check=True)
 
 
+@pytest.mark.anywhere
 def test_a_tar_archive_of_it(nook, busybox_root, space):
     nook("run", "--name", "web", "--storage", "dir", f"dir:{busybox_root}", "sh", "-c",
          "mkdir /odd; echo one >/odd/file; ln /odd/file /odd/hard; rm /etc/group; mkfifo /odd/fifo")
@@ -91,6 +93,7 @@ def test_a_tar_archive_of_it(nook, busybox_root, space):
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 def test_what_is_mounted_in_it_is_not_part_of_it(nook, busybox_root, space):
     (space / "data").mkdir()
     (space / "data/private").write_text("x")
@@ -123,6 +126,7 @@ def test_everybody_exports_what_runs(nook, busybox_root, space, fs):
                         "erofs": ["fsck.erofs", space / "web.img"]}[fs], check=True, capture_output=True)
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("arguments, words", [
     (["--format", "zip", "web", "web.img"], '"zip" is not tar, ext4'),
     (["--format", "squashfs", "web"], "name the file to write"),
@@ -139,6 +143,7 @@ def test_what_cannot_be_exported(nook, busybox_root, space, arguments, words):
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 @ROOT
 def test_a_file_system_that_is_too_small_leaves_no_file(nook, busybox_root, space):
     nook("run", "--name", "web", "--storage", "dir", f"dir:{busybox_root}", "dd", "if=/dev/urandom", "of=/big", "bs=1M", "count=20")
@@ -148,6 +153,7 @@ def test_a_file_system_that_is_too_small_leaves_no_file(nook, busybox_root, spac
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 def test_a_container_without_its_changes_is_not_exported(nook, busybox_root):
     nook("run", "--name", "web", "--overlay", f"dir:{busybox_root}", "true")
     assert "its changes with it" in nook.fails(125, "export", "web", "web.tar")

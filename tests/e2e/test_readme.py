@@ -16,7 +16,8 @@ import pytest
 import runner
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
-PAGES = ["README.md", "docs/getting-started.md", "docs/images.md", "docs/understand.md", "docs/box.md", "docs/box-network.md"]
+PAGES = ["README.md", "docs/getting-started.md", "docs/images.md", "docs/disks.md", "docs/understand.md", "docs/box.md",
+         "docs/box-network.md"]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 TIMEOUT = 60
 

@@ -35,6 +35,7 @@ def wait_until_free(nook):
 # ---- container:NAME -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("storage", STORAGES)
 def test_a_container_that_has_ended_runs_on(nook, keep, busybox_root, storage):
     keep("web", storage, "echo one >>/etc/log; rm /etc/group; ls -d /etc/group 2>/dev/null || cat /etc/log")
@@ -46,6 +47,7 @@ def test_a_container_that_has_ended_runs_on(nook, keep, busybox_root, storage):
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 def test_one_at_a_time(nook, keep):
     keep("web", "dir", "true")
     process = nook.start("run", "--rm", "container:web", "sh", "-c", "echo ready; cat >/dev/null", stdin=subprocess.PIPE)
@@ -57,6 +59,7 @@ def test_one_at_a_time(nook, keep):
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("options, words", [
     (["--storage", "dir"], "the container has its layer"),
     (["--overlay"], "the container has its layer"),
@@ -68,6 +71,7 @@ def test_what_does_not_go_with_another_ones_root(nook, keep, options, words):
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 def test_who_has_no_root_to_go_on_from(nook, busybox_root):
     assert "nobody" in nook.fails(125, "run", "container:nobody", "true")
     nook("run", "--name", "memory", "--overlay", f"dir:{busybox_root}", "true")
@@ -79,6 +83,7 @@ def test_who_has_no_root_to_go_on_from(nook, busybox_root):
     process.communicate(timeout=60)
 
 
+@pytest.mark.anywhere
 @ROOT
 def test_the_hosts_system_goes_on_with_its_own_directories(nook):
     nook("run", "--name", "web", "--storage", "dir", "host:", "sh", "-c", "echo mine >/etc/mine; touch /tmp/throw-away")
@@ -89,6 +94,7 @@ def test_the_hosts_system_goes_on_with_its_own_directories(nook):
 # ---- snapshots --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("storage", STORAGES)
 def test_a_snapshot_brings_back_what_was(nook, keep, storage):
     # An ordinary user has one id here.
@@ -127,6 +133,7 @@ def test_a_snapshot_of_what_runs(nook, busybox_root, storage):
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("line, words", [
     (["create", "web", "../x"], "../x"),
     (["create", "web", "there"], "there is a snapshot of this name"),
@@ -142,6 +149,7 @@ def test_what_is_no_snapshot(nook, keep, line, words):
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 def test_who_keeps_nothing_has_no_snapshots(nook, busybox_root):
     nook("run", "--name", "web", "--overlay", f"dir:{busybox_root}", "true")
     for line in (["snapshot", "create", "web"], ["clone", "web", "new"]):
@@ -149,6 +157,7 @@ def test_who_keeps_nothing_has_no_snapshots(nook, busybox_root):
     nook("rm", "web")
 
 
+@pytest.mark.anywhere
 @ROOT
 def test_a_restore_that_is_killed_leaves_one_or_the_other(nook, keep, space):
     keep("web", "dir", "echo old >/state; mkdir /dir; touch /dir/old")
@@ -180,6 +189,7 @@ def test_a_restore_that_is_killed_leaves_one_or_the_other(nook, keep, space):
 # ---- clones ------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("storage", STORAGES)
 def test_a_clone_is_another_container_with_the_same_files(nook, keep, storage):
     keep("web", storage, "echo one >/x; rm -f /etc/group; cat /x")
@@ -197,6 +207,7 @@ def test_a_clone_is_another_container_with_the_same_files(nook, keep, storage):
     assert not list(nook.root.glob("layers/*"))
 
 
+@pytest.mark.anywhere
 def test_a_clone_of_an_unpacked_root_has_its_own(nook, own_root, space):
     subprocess.run(["tar", "-C", own_root, "-cf", space / "root.tar", "."], check=True)
     nook("run", "--name", "web", "--storage", "dir", f"tar:{space}/root.tar", "touch", "/new")
@@ -206,6 +217,7 @@ def test_a_clone_of_an_unpacked_root_has_its_own(nook, own_root, space):
     nook("rm", "other")
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("line, words", [
     (["clone", "nobody", "new"], "nobody"),
     (["clone", "web", "web"], "web"),

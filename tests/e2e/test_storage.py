@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.anywhere
+
 ROOT = pytest.mark.user("root")
 DISK = "disk:64m"
 
