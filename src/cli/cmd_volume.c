@@ -309,6 +309,7 @@ static int run_prune(struct cli *c, void *options, int argc, char **argv, struct
 
 	(void)argc, (void)argv;
 	TRY(runtime_open(c->run, c->arena, &r, e));
+	TRY(volume_sweep(c->root, e));
 	TRY(volume_list(c->root, c->arena, &list, &n, e));
 	for (size_t i = 0; i < n; i++) {
 		int code;

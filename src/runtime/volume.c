@@ -233,6 +233,24 @@ int volume_drop_anonymous(struct store_run *r, const char *root, const struct co
 	return 0;
 }
 
+int volume_sweep(const char *root, struct nook_error *e)
+{
+	AUTO(arena_free) struct arena *a = arena_new();
+	const char **names;
+	size_t n;
+
+	TRY(names_read(AT_FDCWD, arena_printf(a, "%s/volumes", root), a, &names, &n, e));
+	for (size_t i = 0; i < n; i++) {
+		const char *path = path_of(root, names[i], a);
+		auto_close int lock = names[i][0] == '.' ? open_locked(path, LOCK_EX | LOCK_NB) : -EBADF;
+
+		/* Who still works on it holds its lock. */
+		if (lock >= 0)
+			TRY(mounts_tree_remove(path, e));
+	}
+	return 0;
+}
+
 /* ---- filled once ------------------------------------------------------------------------------------------------------- */
 
 static bool is_new(int dir)

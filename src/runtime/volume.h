@@ -43,6 +43,9 @@ int volume_remove(struct store_run *r, const char *root, const char *name, struc
 /* Removes those that C names, nobody gave a name and no other container names. */
 int volume_drop_anonymous(struct store_run *r, const char *root, const struct container *c, struct nook_error *e);
 
+/* Removes what killed commands left of volumes that they made or took apart. */
+int volume_sweep(const char *root, struct nook_error *e);
+
 /* A use: as long as LOCK is open the volume stays.  FILL >= 0: it is new, and to be filled by who holds it, who then says
  * volume_filled(); a first filling that was cut off is forgotten. */
 struct volume_use {

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Trees through a tar stream and back, without root. */
+#include "stream/header.h"
+#include "stream/tree.h"
+#include "temp.h"
+
+#include <sys/mman.h>
+
+static int stream_of(const struct temp *t, const char *name, const char *as)
+{
+	struct nook_error e = NOOK_ERROR_INIT;
+	int fd = memfd_create("stream", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(tree_write(t->dir, name, as, 0, fd, &e), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+static void make_tree(const struct temp *t)
+{
+	assert_int_equal(mkdirat(t->dir, "tree", 0755), 0);
+	assert_int_equal(mkdirat(t->dir, "tree/sub", 0700), 0);
+	temp_write(t->dir, "tree/sub/file", "content");
+	assert_int_equal(linkat(t->dir, "tree/sub/file", t->dir, "tree/hard", 0), 0);
+	assert_int_equal(symlinkat("sub/file", t->dir, "tree/link"), 0);
+	assert_int_equal(mkdirat(t->dir, "out", 0755), 0);
+}
+
+static struct tree_in into(const struct temp *t, const char *name)
+{
+	return (struct tree_in){.root = openat(t->dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC), .prefix = ""};
+}
+
+static void test_a_tree_comes_back(void **state)
+{
+	struct temp *t = *state;
+	struct nook_error e = NOOK_ERROR_INIT;
+	struct stat one, other;
+
+	make_tree(t);
+	auto_close int fd = stream_of(t, "tree", "tree");
+	struct tree_in in = into(t, "out");
+
+	assert_int_equal(tree_read(&in, fd, &e), 0);
+	(void)close(in.root);
+	assert_int_equal(fstatat(t->dir, "out/tree/sub/file", &one, 0), 0);
+	assert_int_equal(fstatat(t->dir, "out/tree/hard", &other, 0), 0);
+	assert_int_equal(one.st_ino, other.st_ino);
+	assert_int_equal(one.st_size, 7);
+	assert_int_equal(fstatat(t->dir, "tree/sub", &one, 0), 0);
+	assert_int_equal(fstatat(t->dir, "out/tree/sub", &other, 0), 0);
+	assert_int_equal(other.st_mode, one.st_mode);
+	assert_int_equal(other.st_mtim.tv_nsec, one.st_mtim.tv_nsec);
+}
+
+static void test_the_top_gets_another_name_or_none(void **state)
+{
+	struct temp *t = *state;
+	struct nook_error e = NOOK_ERROR_INIT;
+
+	make_tree(t);
+	for (int i = 0; i < 2; i++) {
+		auto_close int fd = stream_of(t, "tree", "top");
+		struct tree_in in = into(t, "out");
+
+		in.top = i ? "" : "new";
+		assert_int_equal(tree_read(&in, fd, &e), 0);
+		(void)close(in.root);
+	}
+	assert_int_equal(faccessat(t->dir, "out/new/sub/file", F_OK, 0), 0);
+	assert_int_equal(faccessat(t->dir, "out/sub/file", F_OK, 0), 0);
+	assert_int_equal(faccessat(t->dir, "out/hard", F_OK, 0), 0);
+	assert_int_equal(faccessat(t->dir, "out/top", F_OK, 0), -1);
+}
+
+static void test_links_on_the_way_are_refused(void **state)
+{
+	struct temp *t = *state;
+	struct nook_error e = NOOK_ERROR_INIT;
+
+	make_tree(t);
+	assert_int_equal(mkdirat(t->dir, "elsewhere", 0755), 0);
+	assert_int_equal(mkdirat(t->dir, "out/tree", 0755), 0);
+	assert_int_equal(symlinkat("../../elsewhere", t->dir, "out/tree/sub"), 0);
+	auto_close int fd = stream_of(t, "tree", "tree");
+	struct tree_in in = into(t, "out");
+
+	assert_true(tree_read(&in, fd, &e) < 0);
+	(void)close(in.root);
+	assert_int_equal(faccessat(t->dir, "elsewhere/file", F_OK, 0), -1);
+}
+
+static void write_entry(int fd, const char *name, const char *link, mode_t mode)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	assert_non_null(entry);
+	entry->mode = mode;
+	(void)snprintf(entry->name, sizeof(entry->name), "%s", name);
+	(void)snprintf(entry->link, sizeof(entry->link), "%s", link);
+	entry->hard_link = S_ISREG(mode) && *link;
+	assert_int_equal(entry_write(fd, entry, NULL), 0);
+	free(entry);
+}
+
+static void test_hostile_streams_stay_below_the_root(void **state)
+{
+	static const struct {
+		const char *name, *link;
+		mode_t mode;
+	} hostile[] = {
+		{"../out.txt", "", S_IFREG | 0644}, {"a/../../out.txt", "", S_IFREG | 0644}, {"hard", "../secret", S_IFREG | 0644},
+		{"hard", "/../secret", S_IFREG | 0644}, {"dir", "", S_IFREG | 0644},
+	};
+	struct temp *t = *state;
+	struct nook_error e = NOOK_ERROR_INIT;
+
+	temp_write(t->dir, "secret", "x");
+	assert_int_equal(mkdirat(t->dir, "out", 0755), 0);
+	assert_int_equal(mkdirat(t->dir, "out/dir", 0755), 0);
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
+		auto_close int fd = memfd_create("stream", MFD_CLOEXEC);
+		struct tree_in in = into(t, "out");
+
+		write_entry(fd, hostile[i].name, hostile[i].link, hostile[i].mode);
+		assert_int_equal(entry_write_end(fd, NULL), 0);
+		assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+		assert_true(tree_read(&in, fd, &e) < 0);
+		(void)close(in.root);
+	}
+	assert_int_equal(faccessat(t->dir, "out.txt", F_OK, 0), -1);
+	assert_int_equal(faccessat(t->dir, "out/hard", F_OK, 0), -1);
+	/* An absolute name is one below the root. */
+	auto_close int fd = memfd_create("stream", MFD_CLOEXEC);
+	struct tree_in in = into(t, "out");
+
+	write_entry(fd, "/etc/x", "", S_IFREG | 0644);
+	assert_int_equal(entry_write_end(fd, NULL), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(tree_read(&in, fd, &e), 0);
+	(void)close(in.root);
+	assert_int_equal(faccessat(t->dir, "out/etc/x", F_OK, 0), 0);
+}
+
+static void test_times_before_1970_and_large_numbers_come_back(void **state)
+{
+	static const struct timespec times[] = {{-1, 500000000}, {0, 1}, {-2, 0}, {INT64_C(1) << 35, 999999999}};
+	auto_close int fd = memfd_create("stream", MFD_CLOEXEC);
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	(void)state;
+	assert_non_null(entry);
+	entry->mode = S_IFDIR | 0755;
+	entry->uid = 4000000000U;
+	entry->gid = 3000000;
+	(void)snprintf(entry->name, sizeof(entry->name), "d/");
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		entry->mtime = times[i];
+		assert_int_equal(entry_write(fd, entry, NULL), 0);
+	}
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		assert_int_equal(entry_read(fd, entry, NULL), 1);
+		assert_int_equal(entry->mtime.tv_sec, times[i].tv_sec);
+		assert_int_equal(entry->mtime.tv_nsec, times[i].tv_nsec);
+		assert_int_equal(entry->uid, 4000000000U);
+		assert_int_equal(entry->gid, 3000000);
+	}
+	entry_done(entry);
+	free(entry);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		temp_test(test_a_tree_comes_back),
+		temp_test(test_the_top_gets_another_name_or_none),
+		temp_test(test_links_on_the_way_are_refused),
+		temp_test(test_hostile_streams_stay_below_the_root),
+		cmocka_unit_test(test_times_before_1970_and_large_numbers_come_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
