@@ -32,6 +32,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	sigset_t before;
 	int status = 0;
 
+	TRY(oci_start_protect(o, &opts->start, e));
 	TRY(oci_store(o, &r, e));
 	opts->start.restore = &opts->restore;
 	if (!opts->start.detach)

@@ -191,14 +191,10 @@ static int converse(int fd, enum criu_request request, const struct buf *options
 
 /* ---- failures ------------------------------------------------------------------------------------------------------------ */
 
-/* The last line of TEXT that has "Error" in it. */
-static const char *last_error(const char *text)
+/* The first line of TEXT that has "Error" in it: later ones tell what came of that. */
+static const char *first_error(const char *text)
 {
-	const char *found = NULL;
-
-	for (const char *p = strstr(text, "Error "); p; p = strstr(p + 1, "Error "))
-		found = p;
-	return found;
+	return strstr(text, "Error ");
 }
 
 static int explain(const struct criu *c, const char *path, const struct answer *a, struct nook_error *e)
@@ -210,11 +206,11 @@ static int explain(const struct criu *c, const char *path, const struct answer *
 
 	/* What does not work at all is told rather than where it stopped. */
 	if (spawn_run(&check, &said, NULL) != 0) {
-		line = last_error(buf_text(&said));
+		line = first_error(buf_text(&said));
 		return err_fmt(e, STEP_CHECKPOINT, path, EOPNOTSUPP, "criu check fails on this kernel: %.*s", line ? (int)strcspn(line, "\n") : 0,
 			line ? line : "");
 	}
-	line = file_read(c->work_dir, c->log_name, LOG_MAX, &log, NULL) < 0 ? NULL : last_error(buf_text(&log));
+	line = file_read(c->work_dir, c->log_name, LOG_MAX, &log, NULL) < 0 ? NULL : first_error(buf_text(&log));
 	if (line)
 		return err_fmt(e, STEP_CHECKPOINT, c->log_name, EIO, "criu: %.*s", (int)strcspn(line, "\n"), line);
 	return err_fmt(e, STEP_CHECKPOINT, path, a->cr_errno > 0 ? (int)a->cr_errno : EIO, "%s",
