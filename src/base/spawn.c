@@ -143,8 +143,10 @@ static int start(const struct spawn *s, const char *path, int in, int outfd, pid
 		(void)posix_spawn_file_actions_adddup2(&actions, s->stderr_fd, 2);
 	else if (outfd >= 0)
 		(void)posix_spawn_file_actions_adddup2(&actions, outfd, 2);
+	if (s->kept_fd > 0)
+		(void)posix_spawn_file_actions_adddup2(&actions, s->kept_fd, SPAWN_KEPT);
 	/* What the caller has open without close-on-exec is not for the program. */
-	(void)posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+	(void)posix_spawn_file_actions_addclosefrom_np(&actions, s->kept_fd > 0 ? SPAWN_KEPT + 1 : SPAWN_KEPT);
 	r = posix_spawn(ret, path, &actions, &attr, (char *const *)s->argv,
 	                (char *const *)(s->envp ? s->envp : plain_env));
 	(void)posix_spawn_file_actions_destroy(&actions);

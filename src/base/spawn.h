@@ -14,7 +14,9 @@ struct spawn {
 	int timeout_ms;           /* 0: 30 s; -1: none */
 	int cwd;                  /* directory descriptor, or AT_FDCWD (0 means AT_FDCWD) */
 	int stdout_fd, stderr_fd; /* where its output goes when > 0; otherwise collected in OUT */
+	int kept_fd;              /* when > 0: the one descriptor beside 0, 1 and 2 that it has, as SPAWN_KEPT */
 };
+enum { SPAWN_KEPT = 3 };
 
 struct spawn_start {
 	const char *path;         /* as above */

@@ -110,13 +110,11 @@ static int job_tool(int root, void *data, struct nook_error *e)
 
 	/* The program inherits the file: it may not be this user's, who is the container's root. */
 	TRY(check_place(root, x->path, e));
-	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", x->fd);
-	if (fcntl(x->fd, F_SETFD, 0) < 0)
-		return err_sys(e, STEP_FDS, x->path);
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", SPAWN_KEPT);
 	for (; f->argv[n]; n++)
 		argv[n] = text_is(f->argv[n], "%f") ? self : f->argv[n];
 	argv[n] = NULL;
-	status = spawn_run(&(struct spawn){.argv = argv, .cwd = root, .timeout_ms = NO_LIMIT_MS}, &out, e);
+	status = spawn_run(&(struct spawn){.argv = argv, .cwd = root, .timeout_ms = NO_LIMIT_MS, .kept_fd = x->fd}, &out, e);
 	if (status == -ENOENT)
 		return err_fmt(e, STEP_SPAWN, argv[0], ENOENT, "is not installed: it comes with the package %s", f->package);
 	if (status < 0)

@@ -48,6 +48,7 @@ const char *snapshot_home(const struct store_run *r, const char *root, const cha
 
 struct copy {
 	const char *from, *to;
+	int lock; /* handed on to the helper, or -EBADF */
 };
 
 /* cp(1) keeps owners, links, holes, attributes and whiteouts, follows nothing, and shares blocks where it can. */
@@ -55,7 +56,7 @@ static int run_cp(const struct copy *c, struct nook_error *e)
 {
 	const char *const argv[] = {"cp", "-a", "--reflink=auto", "--sparse=auto", "--", c->from, c->to, NULL};
 	AUTO_VALUE(buf_done) struct buf out = {0};
-	int status = TRY(spawn_run(&(struct spawn){.argv = argv, .timeout_ms = NO_LIMIT_MS}, &out, e));
+	int status = TRY(spawn_run(&(struct spawn){.argv = argv, .timeout_ms = NO_LIMIT_MS, .kept_fd = c->lock}, &out, e));
 
 	if (!status)
 		return 0;
@@ -74,11 +75,9 @@ static int mapped_cp(const void *data)
 static int copy_tree(struct store_run *r, const char *id, const char *from, const char *to, int lock, struct arena *a,
 	struct nook_error *e)
 {
-	const struct copy c = {from, to};
+	const struct copy c = {from, to, lock};
 	struct idrange range = {0};
 
-	if (lock >= 0 && fcntl(lock, F_SETFD, 0) < 0)
-		return err_sys(e, STEP_LOCK, from);
 	if (geteuid() == 0)
 		return run_cp(&c, e);
 	/* Files of subordinate ids can be made only as root of them. */

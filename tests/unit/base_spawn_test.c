@@ -2,6 +2,9 @@
 #include "base/spawn.h"
 #include "tests.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <stdlib.h>
 
 static int run(struct spawn s, const char *const *argv, struct buf *out, struct nook_error *e)
@@ -46,6 +49,22 @@ static void test_a_program_may_ignore_its_input(void **state)
 	free(input);
 }
 
+static void test_a_program_has_no_descriptor_but_the_one_that_is_kept(void **state)
+{
+	int fds[] = {open("/", O_PATH), open("/dev", O_PATH), open("/proc", O_PATH)};
+	const char *const look[] = {"sh", "-c", "for i in 3 4 5 6 7 8 9; do readlink /proc/$$/fd/$i; done; exit 0", NULL};
+	struct buf out = {0};
+
+	(void)state;
+	assert_int_equal(run((struct spawn){0}, look, &out, NULL), 0);
+	assert_string_equal(buf_text(&out), "");
+	assert_int_equal(run((struct spawn){.kept_fd = fds[1]}, look, &out, NULL), 0);
+	assert_string_equal(buf_text(&out), "/dev\n");
+	buf_done(&out);
+	for (size_t i = 0; i < 3; i++)
+		(void)close(fds[i]);
+}
+
 static void test_a_program_that_takes_too_long_is_killed(void **state)
 {
 	struct nook_error e = NOOK_ERROR_INIT;
@@ -83,6 +102,7 @@ int main(void)
 		cmocka_unit_test(test_output_and_status_come_back),
 		cmocka_unit_test(test_input_reaches_the_program),
 		cmocka_unit_test(test_a_program_may_ignore_its_input),
+		cmocka_unit_test(test_a_program_has_no_descriptor_but_the_one_that_is_kept),
 		cmocka_unit_test(test_a_program_that_takes_too_long_is_killed),
 		cmocka_unit_test(test_a_missing_program_is_told_by_name),
 		cmocka_unit_test(test_a_grandchild_that_keeps_the_pipe_does_not_hold_us),
