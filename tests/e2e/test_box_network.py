@@ -62,6 +62,11 @@ def ask(world, host, port, count=1):
                           timeout=60)
 
 
+def helper_named(process, names):
+    children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+    return [int(child) for child in children if open(f"/proc/{child}/comm").read().startswith(names)]
+
+
 # ---- publish -----------------------------------------------------------------------------------------------------------
 
 
@@ -110,6 +115,22 @@ def test_the_library_publishes_too(nook, world, space):
         process.wait(20)
 
 
+def test_a_killed_shim_leaves_nothing(nook, world, space):
+    """It is the parent of the box and of the helpers; the library's caller goes on."""
+    run = space / "box_run"
+    source = worlds.SERVERS.parents[1] / "programs" / "box_run.c"
+    subprocess.run(["cc", f"-I{source.parents[2]}/include", source, "-o", run, f"-L{nook.build}", "-lnook", f"-Wl,-rpath,{nook.build}"],
+                   check=True)
+    rules = "allow example.org\npublish 127.0.0.1:8080:8000"
+    with subprocess.Popen([*world.enter, run, rules, "python3", "-c", SERVER, "8000"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        (shim,) = helper_named(process, ("nook-shim",))
+        os.kill(shim, signal.SIGKILL)
+        assert "nook-shim" in process.stdout.read()
+        assert process.wait(20) == 1
+    assert "refused" in ask(world, "127.0.0.1", 8080).stderr
+
+
 # ---- user --------------------------------------------------------------------------------------------------------------
 
 needs_tun = pytest.mark.skipif(os.geteuid() != 0 and not os.access("/dev/net/tun", os.W_OK),
@@ -124,11 +145,6 @@ def program(request, world):
         empty.touch()
         subprocess.run([*world.enter, "mount", "--bind", empty, "/usr/bin/passt"], check=True)
     return request.param
-
-
-def helper_named(process, names):
-    children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
-    return [int(child) for child in children if open(f"/proc/{child}/comm").read().startswith(names)]
 
 
 @needs_tun
