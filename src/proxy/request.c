@@ -166,8 +166,10 @@ static enum request_state socks4(struct request *r, const uint8_t *b, size_t n)
 	if (n < 9)
 		return REQUEST_MORE;
 	end = memchr(user, 0, n - 8);
+	if ((end ? (size_t)(end - user) : n - 8) > SOCKS4_USER_MAX)
+		return bad(r, "the name of the user is too long");
 	if (!end)
-		return n - 8 > SOCKS4_USER_MAX ? bad(r, "the name of the user is too long") : REQUEST_MORE;
+		return REQUEST_MORE;
 	if (b[1] != SOCKS_CONNECT)
 		return bad(r, "only the command CONNECT of SOCKS is there");
 	if (b[4] || b[5] || b[6] || !b[7]) {
