@@ -19,6 +19,8 @@ import registries
 from depots import pull, serve  # noqa: F401 (pull is a fixture)
 from registries import DOCKER_MANIFEST, Image, Memory, OCI_INDEX, OCI_MANIFEST, Reply, Tokens, digest, noise
 
+pytestmark = pytest.mark.anywhere
+
 HERE = os.uname().machine
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(HERE, HERE)
 

@@ -14,6 +14,8 @@ import registries
 from depots import pull, serve  # noqa: F401 (pull is a fixture)
 from registries import DOCKER_MANIFEST, Image, Memory, OCI_LAYER, OCI_MANIFEST, Registry, Reply, Tokens, digest, noise
 
+pytestmark = pytest.mark.anywhere
+
 
 @pytest.fixture
 def registry(space):
