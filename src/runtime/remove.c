@@ -21,6 +21,7 @@
 #include "cgroup/systemd.h"
 #include "runtime/idrange.h"
 #include "runtime/mounts.h"
+#include "runtime/record.h"
 #include "sys/pid.h"
 
 #include <fcntl.h>
@@ -286,5 +287,6 @@ int container_finish(struct store_run *r, const struct container *c, struct nook
 		(void)clock_gettime(CLOCK_REALTIME, &ts);
 		now.finished_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 	}
-	return container_save(dir, &now, e);
+	TRY(container_save(dir, &now, e));
+	return record_save(dir, &now, e);
 }

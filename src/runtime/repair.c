@@ -8,6 +8,7 @@
 #include "runtime/data.h"
 #include "runtime/idrange.h"
 #include "runtime/mounts.h"
+#include "runtime/record.h"
 #include "runtime/store.h"
 
 #include <sys/stat.h>
@@ -242,11 +243,30 @@ static void sweep_datum(struct sweep *s, enum data_kind kind, const char *name)
 	const char *path = arena_printf(s->arena, "%s/%s/%s", s->root, data_names[kind], name);
 	struct stale *f;
 
-	if (lock < 0)
+	struct container c;
+
+	/* What is only looked at has not come back yet. */
+	if (lock < 0 || (kind == DATA_LAYER && record_is_there(s->run, path, arena_strndup(s->arena, name, strcspn(name, "@")), s->arena, &c)))
 		return;
 	f = note(s, STALE_DATA, path, "it belongs to no container");
 	if (s->clears)
 		f->result = mounts_tree_remove(path, &f->error);
+}
+
+/* Containers whose state went with RUN come back before what belongs to nobody is taken away. */
+static void sweep_lost(struct sweep *s, const char *name)
+{
+	auto_close int lock = data_orphan_lock(s->run, s->root, DATA_LAYER, name, s->arena);
+	const char *path = arena_printf(s->arena, "%s/%s/%s", s->root, data_names[DATA_LAYER], name);
+	const char *id = arena_strndup(s->arena, name, strcspn(name, "@"));
+	struct container c;
+	struct stale *f;
+
+	if (lock < 0 || !record_is_there(s->run, path, id, s->arena, &c))
+		return;
+	f = note(s, STALE_CONTAINER, id, "its state was lost, its changes were not: it is there again");
+	if (s->clears)
+		f->result = record_adopt(s->run, path, &c, &f->error);
 }
 
 static int sweep_data(struct sweep *s, struct nook_error *e)
@@ -254,6 +274,9 @@ static int sweep_data(struct sweep *s, struct nook_error *e)
 	const char **names;
 	size_t n;
 
+	TRY(names_read(AT_FDCWD, arena_printf(s->arena, "%s/%s", s->root, data_names[DATA_LAYER]), s->arena, &names, &n, e));
+	for (size_t i = 0; i < n; i++)
+		sweep_lost(s, names[i]);
 	for (int kind = 0; kind < DATA_KINDS; kind++) {
 		TRY(names_read(AT_FDCWD, arena_printf(s->arena, "%s/%s", s->root, data_names[kind]), s->arena, &names, &n, e));
 		for (size_t i = 0; i < n; i++)

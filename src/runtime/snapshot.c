@@ -12,6 +12,7 @@
 #include "runtime/mapped.h"
 #include "runtime/mounts.h"
 #include "runtime/plan_file.h"
+#include "runtime/record.h"
 #include "runtime/store.h"
 
 #include <fcntl.h>
@@ -416,6 +417,8 @@ int snapshot_clone(struct store_run *r, const char *root, const struct container
 	clone.supervisor = 0;
 	if (code >= 0)
 		code = container_save(dir, &clone, e);
+	if (code >= 0)
+		code = record_save(dir, &clone, e);
 	(void)close(dir);
 	if (code < 0) {
 		clone.creating = true;

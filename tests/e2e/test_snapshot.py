@@ -182,7 +182,7 @@ def test_a_restore_that_is_killed_leaves_one_or_the_other(nook, keep, space):
         assert state in (["old", "/dir"], ["new", "/new"]), (name, number)
         nook("snapshot", "restore", "web", "old")
         assert sh(nook, "web", "cat /state") == "old\n"
-    assert sorted(os.listdir(next(nook.root.glob("layers/*")))) == ["upper", "work"]
+    assert sorted(os.listdir(next(nook.root.glob("layers/*")))) == ["plan", "state.json", "upper", "work"]
     nook("rm", "web")
 
 

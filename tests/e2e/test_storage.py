@@ -93,3 +93,21 @@ def test_an_ordinary_user_has_no_disks(nook, busybox_root):
     assert "only root can mount a file system in a file" in error
     assert nook("ps", "-aq") == "" and not list(nook.root.glob("layers/*"))
     assert "host's root" in nook.fails(125, "run", "--storage", "dir", "host:", "true")
+
+
+@pytest.mark.parametrize("storage", [pytest.param("dir"), pytest.param(DISK, marks=ROOT)])
+def test_a_container_that_keeps_its_changes_outlives_a_restart(nook, own_root, space, storage):
+    """The run directory goes when the machine restarts."""
+    subprocess.run(["tar", "-C", own_root, "-cf", space / "root.tar", "."], check=True)
+    nook("run", "--name", "web", "--storage", storage, f"tar:{space}/root.tar", "sh", "-c", "echo mine >/new")
+    nook("run", "--name", "gone", "--overlay", f"dir:{own_root}", "true")
+    before = json.loads(nook("inspect", "web"))[0]
+    subprocess.run(["rm", "-rf", nook.run_dir], check=True)
+    assert nook("ps", "-aq") == ""
+    assert "it is there again" in nook.result("system", "check").out
+    nook("system", "repair")
+    assert nook("system", "check") == ""
+    assert json.loads(nook("inspect", "web"))[0] == before
+    assert nook("run", "--rm", "container:web", "cat", "/new") == "mine\n"
+    nook("rm", "web")
+    assert not list(nook.root.glob("layers/*")) and not list(nook.root.glob("unpacked/*"))
