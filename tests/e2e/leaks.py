@@ -91,10 +91,12 @@ def firewall():
 
 
 def loop_devices():
-    return [
-        f"loop device {path.parent.parent.name}: {path.read_text().strip()}"
-        for path in pathlib.Path("/sys/block").glob("loop*/loop/backing_file")
-    ]
+    found = []
+    for path in pathlib.Path("/sys/block").glob("loop*/loop/backing_file"):
+        # Somebody else's may go away while it is looked at.
+        with contextlib.suppress(OSError):
+            found.append(f"loop device {path.parent.parent.name}: {path.read_text().strip()}")
+    return found
 
 
 def run_entries():
