@@ -3,14 +3,16 @@
 
 #include <stddef.h>
 
+extern const struct command image_ls;
 extern const struct command image_prune;
+extern const struct command image_rm;
 
-static const struct command *const subs[] = {&image_prune, NULL};
+static const struct command *const subs[] = {&image_ls, &image_rm, &image_prune, NULL};
 
 const struct command cmd_image = {
 	.name = "image",
 	.usage = "COMMAND",
 	.summary = "look after images",
 	.subs = subs,
-	.examples = "nook image prune\n",
+	.examples = "nook image ls\nnook image prune\n",
 };

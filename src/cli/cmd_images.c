@@ -129,3 +129,14 @@ const struct command cmd_images = {
 		   "are unpacked; layers that images share are counted in each.",
 	.examples = "nook images\nnook images 'debian*'\nnook images --filter dangling=true -q\n",
 };
+
+const struct command image_ls = {
+	.name = "ls",
+	.usage = "[OPTIONS] [NAME]",
+	.summary = "list images, as nook images does",
+	.options = options_table,
+	.options_size = sizeof(struct options),
+	.max_args = 1,
+	.run = run,
+	.examples = "nook image ls\nnook image ls --filter dangling=true -q\n",
+};

@@ -127,3 +127,14 @@ const struct command cmd_rmi = {
 		   "uses, stays.",
 	.examples = "nook rmi debian:12\nnook rmi --all\n",
 };
+
+const struct command image_rm = {
+	.name = "rm",
+	.usage = "[OPTIONS] IMAGE...",
+	.summary = "remove images, as nook rmi does",
+	.options = options_table,
+	.options_size = sizeof(struct options),
+	.max_args = -1,
+	.run = run,
+	.examples = "nook image rm debian:12\n",
+};
