@@ -56,7 +56,7 @@ static int address_of(char *ret, struct nook_error *e)
 
 	(void)snprintf(path, sizeof(path), "/run/user/%u/bus", geteuid());
 	if (address && *address && strlen(address) < BUS_NAME_SIZE)
-		(void)strcpy(ret, address);
+		(void)snprintf(ret, BUS_NAME_SIZE, "%s", address);
 	else if (access(path, F_OK) == 0)
 		(void)snprintf(ret, BUS_NAME_SIZE, "unix:path=%s", path);
 	else

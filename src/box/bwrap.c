@@ -53,8 +53,6 @@ struct parse {
 	size_t n_covered;
 };
 
-extern char **environ;
-
 static int bad(const char *option, const char *why, struct nook_error *e)
 {
 	return err_why(e, STEP_OPTION, option, EINVAL, why);
@@ -366,7 +364,7 @@ static int parse_file(struct parse *p, char **arg, struct nook_error *e)
 	p->in_file = true;
 	r = parse_words(p, (int)n, argv, &first, e);
 	p->in_file = false;
-	if (r == 0 && first < (int)n)
+	if (r == 0 && argv && first < (int)n)
 		return err_fmt(e, STEP_OPTION, arg[0], EINVAL, "\"%.60s\" is no option, and only options can stand there", argv[first]);
 	return r;
 }

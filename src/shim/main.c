@@ -133,12 +133,13 @@ static int adopted(void *data, pid_t pid, int pidfd, int proc, struct nook_error
 	struct shim *s = data;
 
 	for (int kind = 0; kind < NS_COUNT; kind++) {
-		char name[16] = "ns/";
+		char name[16];
 
 		/* A cgroup namespace that the child makes for itself is not there yet. */
 		if (!(s->plan->clone_flags & ns_flags[kind]))
 			continue;
-		s->namespaces[kind] = openat(proc, strcat(name, ns_names[kind]), O_RDONLY | O_CLOEXEC);
+		(void)snprintf(name, sizeof(name), "ns/%s", ns_names[kind]);
+		s->namespaces[kind] = openat(proc, name, O_RDONLY | O_CLOEXEC);
 		if (s->namespaces[kind] < 0)
 			return err_sys(e, STEP_NAMESPACE, ns_names[kind]);
 	}
