@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { WORKERS = 8, STACK = 256 << 10 };
+enum { WORKERS = 8, STACK = 1 << 20 };
 
 struct resolver {
 	int socket;
