@@ -119,7 +119,7 @@ void image_put_mounts(struct buf *b, const struct spec *s, enum image_mode mode)
 	/* A file is hidden by the host's /dev/null; what is a file in /proc and /sys is one there, too. */
 	for (const char *const *path = s->masked; path && *path; path++)
 		if (is_file_on_host(*path))
-			criu_put_mount(b, *path, "/dev/null");
+			criu_put_mount(b, *path, mode == IMAGE_WRITE ? *path : "/dev/null");
 	for (size_t i = 0; i < s->n_annotations; i++)
 		if (text_is(s->annotations[i].key, "org.criu.config"))
 			pb_put_string(b, CRIU_CONFIG_FILE, s->annotations[i].value);

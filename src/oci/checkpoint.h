@@ -37,7 +37,7 @@ int image_dirs_open(const struct image_options *opts, enum image_mode mode, stru
 void image_dirs_close(struct image_dirs *d);
 /* The options that both requests have. */
 int image_put_options(struct buf *b, const struct image_options *opts, const struct image_dirs *d, const char *log, struct nook_error *e);
-/* Mounts that come from outside the container: VALUE is where to find them again. */
+/* Mounts that come from outside the container: an image has them by their targets, and a restore says what is there now. */
 void image_put_mounts(struct buf *b, const struct spec *s, enum image_mode mode);
 
 /* The name of the file beside the image that tells what stdin, stdout and stderr were. */
