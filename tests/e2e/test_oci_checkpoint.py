@@ -4,6 +4,8 @@
 import json
 import os
 import pathlib
+import shutil
+import subprocess
 
 import pytest
 
@@ -104,3 +106,30 @@ def test_what_is_asked_for_wrongly(oci, running, criu, space):
     assert "does not exist" in oci.fails(1, *criu.plays("ok"), *image, "nobody")
     assert str(space / "none") in oci.fails(1, *criu.plays("ok"), "restore", "-b", running.path, "--image-path", space / "none", "d")
     assert os.listdir(space / "oci/containers") == ["c"]
+
+
+@pytest.mark.systemd
+@pytest.mark.skipif(not shutil.which("criu"), reason="criu is in the virtual machine that runs systemd")
+def test_a_real_criu(oci, bundle, space):
+    """A program counts in its memory, and goes on counting."""
+    bundle.config["root"]["readonly"] = False
+    (space / "data").mkdir()
+    bundle.mount("/data", "bind", space / "data", "rbind")
+    bundle.sh("i=0; while :; do i=$((i + 1)); echo $i >/data/n; mv /data/n /data/count; sleep 0.1; done").save()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+    def count():
+        return int((space / "data/count").read_text())
+    with subprocess.Popen(oci.argv("run", "-b", bundle.path, "c"), env=oci.environment, **pipes):
+        while not (space / "data/count").exists() or count() < 5:
+            os.sched_yield()
+        oci("checkpoint", "--image-path", space / "image", "c", timeout=100)
+    stopped_at = count()
+    assert stopped_at >= 5 and oci("list", "-q") == ""
+    with subprocess.Popen(oci.argv("restore", "-b", bundle.path, "--image-path", space / "image", "c"), env=oci.environment, **pipes) as restore:
+        while count() < stopped_at + 5:
+            assert restore.poll() is None, restore.stderr.read()
+        assert count() < stopped_at + 100 and oci.status("c") == "running"
+        assert oci("exec", "c", "cat", "/data/count").strip().isdigit()
+        oci("kill", "c", "KILL")
+        assert restore.wait(30) == 128 + 9
