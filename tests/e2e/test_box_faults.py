@@ -118,7 +118,7 @@ def test_a_failing_call_weakens_no_box(box, probe, errno, whom):
         sweep.judge(where, code, out, error)
         sweep.nothing_is_left(where)
         failed += code != 0
-    assert failed > 5
+    assert failed > 2
 
 
 @pytest.mark.parametrize("whom", ["nook", "its-child"])
@@ -129,7 +129,7 @@ def test_killed_anywhere_no_box_stays(box, probe, whom):
         sweep.trace(*follow, "-e", f"inject={call}:signal=SIGKILL:when={number}")
         killed += "killed by SIGKILL" in sweep.log.read_text()
         sweep.nothing_is_left(f"killed at {call} {number}")
-    assert killed > 8
+    assert killed > 4
 
 
 @pytest.mark.user("root")
