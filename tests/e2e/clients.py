@@ -27,6 +27,7 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 IMAGE = "docker.io/library/busybox:latest"
 PAUSE = "docker.io/library/pause:latest"
 GRACE = 10.0
+SANITIZERS = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
 LIMITS = ("nofile=4096:4096", "nproc=4096:4096")  # clients ask for a million, which not every root may have
 
 # Ends with 5 when it is asked to, and says so; nothing in it waits for the clock alone.
@@ -123,8 +124,7 @@ class Client:
 
     def __init__(self, argv, env=None, cwd=None):
         self.argv, self.cwd = [str(word) for word in argv], cwd
-        sanitizers = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
-        self.env = {"PATH": PATH, "HOME": str(cwd), "LANG": "C.UTF-8", "TMPDIR": str(cwd), **sanitizers, **(env or {})}
+        self.env = {"PATH": PATH, "HOME": str(cwd), "LANG": "C.UTF-8", "TMPDIR": str(cwd), **SANITIZERS, **(env or {})}
 
     def result(self, *args, input=None):
         argv = [*self.argv, *map(str, args)]
@@ -143,13 +143,18 @@ class Client:
         assert result.code == code, str(result)
         return result.err
 
-    def on_terminal(self, *args, rows=31, columns=97):
-        """Runs on a terminal of this size: (exit status, what was shown)."""
+    def on_terminal(self, *args, until=None, rows=31, columns=97):
+        """Runs on a terminal of this size: (exit status, what was shown).  What waits for a line gets one when UNTIL is shown."""
         child = pexpect.spawn(self.argv[0], [*self.argv[1:], *map(str, args)], env=self.env, cwd=self.cwd, encoding="utf-8",
                               dimensions=(rows, columns), timeout=runner.TIMEOUT)
+        shown = ""
+        if until:
+            child.expect_exact(until)
+            shown = child.before + until
+            child.sendline()
         child.expect(pexpect.EOF)
         child.close()
-        return child.exitstatus, child.before
+        return child.exitstatus, shown + child.before
 
     def until(self, words, *args):
         """Asks again until WORDS are printed: clients have no way to wait for a line of a log."""
@@ -170,7 +175,7 @@ def daemon(argv, log, ready, env=None):
     argv = ["setpriv", "--pdeathsig", "KILL", *argv]
     with open(log, "ab") as out:
         process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                   env={"PATH": PATH, **(env or {})}, start_new_session=True)
+                                   env={"PATH": PATH, **SANITIZERS, **(env or {})}, start_new_session=True)
     try:
         wait_for(lambda: process.poll() is not None or ready(), lambda: f"{argv} is not ready\n{end_of(log)}", 3 * GRACE)
         assert process.poll() is None, end_of(log)

@@ -4,6 +4,7 @@
 import itertools
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -95,12 +96,30 @@ def status(ctr):
     return [line.split()[2] for line in ctr("task", "ls").splitlines() if line.startswith("box ")]
 
 
-def execute(ctr, *args, number=iter(range(1000)), **options):
-    return ctr.result("task", "exec", "--exec-id", f"e{next(number)}", *args, **options)
+def execute(number=itertools.count()):
+    return ["task", "exec", "--exec-id", f"e{next(number)}"]
+
+
+def hear(ctr, *args, command, send=""):
+    """What a command says, and its exit status.  ctr loses what is said by one that ends before ctr has opened its pipes, so
+    this one ends when it was read."""
+    script = '"$@"; code=$?; echo "= end"; read held; exit $code'
+    said = ""
+    argv = [*ctr.argv, *map(str, args), "sh", "-c", script, "sh", *command]
+    with subprocess.Popen(argv, env=ctr.env, cwd=ctr.cwd, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as process:
+        process.stdin.write(send)
+        process.stdin.flush()
+        for line in process.stdout:
+            if line == "= end\n":
+                break
+            said += line
+        process.stdin.close()
+    return said, process.returncode
 
 
 def test_ctr_exit_statuses(ctr):
-    assert ctr("run", "--rm", *ctr.runtime, clients.IMAGE, "a", "echo", "hi") == "hi\n"
+    assert hear(ctr, "run", "--rm", *ctr.runtime, clients.IMAGE, "a", command=["echo", "hi"]) == ("hi\n", 0)
     ctr.fails(7, "run", "--rm", *ctr.runtime, clients.IMAGE, "b", "sh", "-c", "exit 7")
     missing = ctr.fails(1, "run", "--rm", *ctr.runtime, clients.IMAGE, "c", "no-such-command")
     assert 'exec "no-such-command": executable file not found in $PATH' in missing
@@ -110,20 +129,22 @@ def test_ctr_exit_statuses(ctr):
 
 def test_ctr_exec(ctr):
     start(ctr)
-    assert execute(ctr, "box", "cat", "/proc/1/comm").out == "sh\n"
-    assert execute(ctr, "box", "cat", input="in\n").out == "in\n"
-    assert execute(ctr, "box", "sh", "-c", "exit 9").code == 9
-    assert execute(ctr, "--user", "1000:1000", "--cwd", "/tmp", "box", "sh", "-c", "id -u; pwd").out == "1000\n/tmp\n"
-    missing = execute(ctr, "box", "no-such-command")
-    assert missing.code == 1 and "executable file not found" in missing.err
+    assert hear(ctr, *execute(), "box", command=["cat", "/proc/1/comm"]) == ("sh\n", 0)
+    assert hear(ctr, *execute(), "box", command=["head", "-n", "1"], send="in\n") == ("in\n", 0)
+    assert hear(ctr, *execute(), "box", command=["sh", "-c", "exit 9"]) == ("", 9)
+    said = hear(ctr, *execute(), "--user", "1000:1000", "--cwd", "/tmp", "box", command=["sh", "-c", "id -u; pwd"])
+    assert said == ("1000\n/tmp\n", 0)
+    assert "executable file not found" in ctr.fails(1, *execute(), "box", "no-such-command")
 
 
 def test_ctr_terminals(ctr):
     """containerd reads what create prints to its end: it hung when the waiting container still held that pipe."""
-    code, shown = ctr.on_terminal("run", "--rm", "-t", *ctr.runtime, clients.IMAGE, "a", "sh", "-c", "tty; stty size; exit 3")
+    code, shown = ctr.on_terminal("run", "--rm", "-t", *ctr.runtime, clients.IMAGE, "a", "sh", "-c",
+                                  "tty; echo end; read held; exit 3", until="end")
     assert code == 3 and "/dev/pts/0" in shown
     start(ctr)
-    code, shown = ctr.on_terminal("task", "exec", "-t", "--exec-id", "tty", "box", "sh", "-c", "tty; exit 4")
+    code, shown = ctr.on_terminal("task", "exec", "-t", "--exec-id", "tty", "box", "sh", "-c", "tty; echo end; read held; exit 4",
+                                  until="end")
     assert code == 4 and "/dev/pts/" in shown
 
 
@@ -145,7 +166,7 @@ def test_ctr_pause_limits_and_the_end(ctr, space):
     assert "memory.limit_in_bytes    67108864" in metrics and re.search(r"pids.current +[1-9]", metrics)
     ctr("task", "pause", "box")
     assert status(ctr) == ["PAUSED"]
-    assert "paused" in execute(ctr, "box", "true").err
+    assert "paused" in ctr.fails(1, *execute(), "box", "true")
     ctr("task", "resume", "box")
     assert status(ctr) == ["RUNNING"]
     ctr("task", "kill", "-s", "TERM", "box")

@@ -35,7 +35,7 @@ class Engine:
     events: typing.Callable    # options for those until now
     is_paused: str             # what exec says then
     garbage: int               # exit status of run for a file that is no program
-    oom_killed: str            # inspect; podman 4.3 does not tell on v1, whatever the runtime
+    oom_killed: str            # inspect; podman 4.3 does not tell, whatever the runtime
 
     def __call__(self, *args, **options):
         return self.client(*args, **options)
@@ -91,12 +91,15 @@ def run_podman(space, archive):
         clients.remove_groups(space.name)
 
 
-ENGINES = {"docker": (run_dockerd, ("hybrid",)), "podman": (run_podman, ("v1", "v2"))}
+ENGINES = {
+    "docker": (run_dockerd, pytest.mark.view("hybrid")),
+    "podman": (run_podman, pytest.mark.view("v1", "v2")),
+}
 
 
 def only(*names):
     """The engines that a test is for, each in its session."""
-    rows = [pytest.param(name, marks=pytest.mark.view(*ENGINES[name][1])) for name in names]
+    rows = [pytest.param(name, marks=ENGINES[name][1]) for name in names]
     return pytest.mark.parametrize("running", rows, indirect=True, scope="module")
 
 

@@ -10,6 +10,8 @@ import pytest
 import clients
 import conftest
 
+pytestmark = [pytest.mark.anywhere, pytest.mark.plain]
+
 FILES = [
     ("docker.md", "/etc/docker/daemon.json", json.loads),
     ("swarm.md", "/etc/docker/daemon.json", json.loads),
