@@ -42,8 +42,11 @@ static int make_file(struct walk *w, const struct step *s, struct nook_error *e)
 	const char *target = walk_str(w, s->make.target);
 	char last[NAME_MAX + 1];
 	auto_close int parent = TRY(inroot_parent(w->root, target, 0755, last, sizeof(last), e));
+	/* The mode is as it was asked for. */
+	mode_t before = umask(0);
 	auto_close int fd = inroot_open_raw(w->root, target, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, s->make.mode);
 
+	(void)umask(before);
 	return fd < 0 ? err_num(e, STEP_FILE, target, fd) : write_data(w, s, fd, e);
 }
 
