@@ -56,6 +56,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "plain: not with sanitized programs")
     config.addinivalue_line("markers", "anywhere: control groups make no difference, so the views of them are left out")
     config.addinivalue_line("markers", "vm: also in the virtual machine")
+    signal.signal(signal.SIGTERM, lambda signum, frame: pytest.exit("ended by SIGTERM"))  # what tests share is ended first
     leaks.become_subreaper()
     if os.geteuid() == 0:
         leaks.own_namespaces()
