@@ -122,7 +122,10 @@ static int take_quoted(struct text *t, struct buf *ret)
 			t->p++;
 		buf_addc(ret, *t->p);
 	}
-	return *t->p++ == quote ? 0 : -EINVAL;
+	if (*t->p != quote)
+		return -EINVAL;
+	t->p++;
+	return 0;
 }
 
 static int put_strings(struct buf *b, const char *name, struct text *t)
