@@ -154,8 +154,8 @@ struct nook_result {
 	uint64_t wall_us, user_us, system_us; /* of all processes together */
 	uint64_t max_rss;     /* bytes, of the largest process */
 	uint64_t peak_memory; /* bytes, of all together */
-	uint64_t pids;        /* now (nook_proc_stats()) */
-	uint64_t read_bytes, written_bytes;
+	uint64_t pids;        /* processes: now (nook_proc_stats()), the most at once (nook_proc_wait()) */
+	uint64_t read_bytes, written_bytes; /* from and to storage: what the page cache gives is not counted */
 };
 
 #define NOOK_RESULT_INIT {sizeof(struct nook_result), 0, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}

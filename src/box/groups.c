@@ -73,6 +73,10 @@ void box_groups_stats(const struct plan *p, struct nook_result *r)
 		r->read_bytes = s.io_read_bytes.value;
 		r->written_bytes = s.io_write_bytes.value;
 	}
+	if (s.pids_peak.set && s.pids_peak.value && !(r->have & NOOK_HAS_PIDS)) {
+		r->have |= NOOK_HAS_PIDS;
+		r->pids = s.pids_peak.value - 1; /* pid 1 is nook's */
+	}
 	if (s.oom_kills.set && s.oom_kills.value && !r->limit)
 		r->limit = NOOK_LIMIT_MEMORY;
 }

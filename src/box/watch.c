@@ -13,6 +13,7 @@
 #include <time.h>
 
 enum { TIME_STEP_US = 10000 }; /* /proc counts processor time in ticks of 10 ms */
+enum { RUSAGE_BLOCK = 512 };   /* getrusage(2): bytes of a block of ru_inblock */
 
 int64_t box_now_us(void)
 {
@@ -76,6 +77,11 @@ static int collect(struct box_watch *w, struct nook_result *r, struct nook_error
 		r->user_us + r->system_us >= w->bounds.time_us)
 		r->limit = NOOK_LIMIT_TIME;
 	box_groups_stats(w->plan, r);
+	if (!(r->have & NOOK_HAS_IO)) {
+		r->have |= NOOK_HAS_IO;
+		r->read_bytes = (uint64_t)usage.ru_inblock * RUSAGE_BLOCK;
+		r->written_bytes = (uint64_t)usage.ru_oublock * RUSAGE_BLOCK;
+	}
 	return 0;
 }
 

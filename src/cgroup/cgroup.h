@@ -164,7 +164,7 @@ struct cgroup_stats {
 	uint64_t *per_cpu_ns;
 	size_t n_cpus;
 	struct opt_u64 memory, memory_peak, memory_limit, memory_swap, memory_cache, memory_rss, memory_failures, oom_kills;
-	struct opt_u64 pids, pids_limit;
+	struct opt_u64 pids, pids_peak, pids_limit;
 	struct opt_u64 io_read_bytes, io_write_bytes, io_reads, io_writes;
 	struct opt_u64 cpu_some_us, memory_some_us, io_some_us; /* pressure, total stall time */
 };

@@ -137,6 +137,8 @@ static void result_text(const struct nook_result *r, int status, const struct bo
 		json_out_u64(&o, "maxRss", r->max_rss);
 	if (r->have & NOOK_HAS_PEAK_MEMORY)
 		json_out_u64(&o, "peakMemory", r->peak_memory);
+	if (r->have & NOOK_HAS_PIDS)
+		json_out_u64(&o, "processes", r->pids);
 	if (r->have & NOOK_HAS_IO) {
 		json_out_u64(&o, "readBytes", r->read_bytes);
 		json_out_u64(&o, "writtenBytes", r->written_bytes);

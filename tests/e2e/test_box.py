@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pty
+import subprocess
 import threading
 
 import pytest
@@ -77,6 +78,25 @@ def test_json_tells_what_was_used(box):
     how = json.loads((box.space / "how").read_text())
     assert how["exitCode"] == 0 and how["limit"] is None
     assert how["userUs"] > 0 and how["maxRss"] > 0 and how["wallUs"] >= how["userUs"] // 2
+
+
+def test_json_tells_what_was_written(box):
+    script = "dd if=/dev/zero of=data bs=1M count=3 oflag=direct 2>/dev/null"
+    box("box", "-w", ".", "--json", box.space / "how", "--", "sh", "-c", script)
+    how = json.loads((box.space / "how").read_text())
+    # A file system without storage, such as tmpfs, writes nothing.
+    stored = subprocess.run(["stat", "-f", "-c", "%T", box.space], capture_output=True, text=True, check=True).stdout != "tmpfs\n"
+    assert how["writtenBytes"] >= (3 << 20 if stored else 0) and how["readBytes"] >= 0
+
+
+@pytest.mark.user("root")
+@pytest.mark.controllers("memory", "pids")
+def test_json_tells_how_many_there_were(nook):
+    # Groups count, and there are some where a limit needs them.
+    script = "for i in 1 2 3; do sleep 100 & all=\"$all $!\"; done; kill $all; wait; exit 0"
+    nook("box", "--limit", "mem=256m", "--json", nook.space / "how", "sh", "-c", script)
+    how = json.loads((nook.space / "how").read_text())
+    assert how["processes"] == 4 and how["peakMemory"] > 0
 
 
 def test_json_tells_what_failed(box):
