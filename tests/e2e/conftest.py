@@ -58,6 +58,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "vm: also in the virtual machine")
     signal.signal(signal.SIGTERM, lambda signum, frame: pytest.exit("ended by SIGTERM"))  # what tests share is ended first
     leaks.become_subreaper()
+    # A session that was started in the background ignores it, and all that it starts would.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.geteuid() == 0:
         leaks.own_namespaces()
 

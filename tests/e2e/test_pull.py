@@ -15,6 +15,7 @@ import time
 import pytest
 
 import conftest
+import leaks
 import registries
 from depots import pull, serve  # noqa: F401 (pull is a fixture)
 from registries import DOCKER_MANIFEST, Image, Memory, OCI_INDEX, OCI_MANIFEST, Reply, Tokens, digest, noise
@@ -350,6 +351,7 @@ def test_a_pull_that_was_ended_is_resumed(pull):
             process.communicate()
             assert process.returncode == -number
         assert pull.names() == []
+        wait_for_orphans()
 
     with serve(memory(image)) as server:
         pull.configure(f'[[registry]]\nprefix = "app.example"\nlocation = "{server.host}"\n')
@@ -357,6 +359,14 @@ def test_a_pull_that_was_ended_is_resumed(pull):
         start = [request.headers.get("Range") for request in server.requests if name in request.path]
     assert len(start) == 1 and int(start[0][6:-1]) >= 400000
     assert_has(pull, image)
+
+
+def wait_for_orphans():
+    """An unpacker whose nook was killed holds its directory until it has noticed."""
+    deadline = time.monotonic() + 30
+    while left := leaks.processes():
+        assert time.monotonic() < deadline, left
+        select.select([], [], [], 0.01)
 
 
 def wait_until(ready, process):

@@ -184,7 +184,8 @@ def test_what_stays_and_what_rm_takes_away(nook, busybox_root):
 @pytest.mark.parametrize("arguments, words", [
     (["--no-such"], "there is no such option"),
     (["--memory", "x", "SOURCE"], "--memory"),
-    (["image:x", "true"], "not host:, dir:PATH or tar:FILE"),
+    (["Image:x", "true"], "upper-case letters"),
+    (["dirr:/x", "true"], "no registry's host name"),
     (["dir:/no/such/dir", "true"], "No such file or directory"),
     (["dir:/etc/passwd", "true"], "Not a directory"),
     (["host:/x", "true"], "host: takes no path"),
