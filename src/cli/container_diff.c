@@ -3,8 +3,7 @@
 
 #include "base/fd.h"
 #include "cli/image_uses.h"
-#include "storage/image.h"
-#include "sys/mountapi.h"
+#include "storage/merge.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -26,30 +25,6 @@ static int become_mounter(struct nook_error *e)
 	return file_write(AT_FDCWD, "/proc/self/gid_map", line, STEP_IDMAP, e);
 }
 
-/* The layers as one tree, attached nowhere. */
-static int merged(const struct image *i, struct nook_error *e)
-{
-	auto_close int fs = -EBADF;
-	int mnt;
-
-	if (i->n_layers == 1) {
-		mnt = open(i->layers[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		return mnt < 0 ? err_sys(e, STEP_IMAGE, i->layers[0]) : mnt;
-	}
-	TRY(become_mounter(e));
-	fs = fsopen("overlay", FSOPEN_CLOEXEC);
-	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "nook", 0) < 0)
-		return err_sys(e, STEP_MOUNT, "overlay");
-	for (size_t n = 0; n < i->n_layers; n++)
-		if (fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", i->layers[n], 0) < 0)
-			return err_fs(e, STEP_MOUNT, i->layers[n], fs);
-	/* Layers carry the marks of both kinds of overlays where root unpacked them, and these otherwise. */
-	if (fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return err_fs(e, STEP_MOUNT, "overlay", fs);
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID);
-	return mnt < 0 ? err_fs(e, STEP_MOUNT, "overlay", fs) : mnt;
-}
-
 int container_diff_open(struct cli *c, const struct container *container, int *ret_upper, int *ret_original, struct nook_error *e)
 {
 	const char *digest = image_of(container);
@@ -66,7 +41,9 @@ int container_diff_open(struct cli *c, const struct container *container, int *r
 		return err_why(e, STEP_IMAGE, digest, ENOENT, "there is no such image");
 	TRY(image_find(d, digest, c->arena, &image, NULL, e));
 	depot_db_close(d);
-	*ret_original = TRY(merged(&image, e));
+	if (image.n_layers > 1)
+		TRY(become_mounter(e));
+	*ret_original = TRY(image_merge(&image, e));
 	*ret_upper = take_fd(&upper);
 	return 0;
 }
