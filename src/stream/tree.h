@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* The tree that DIR/NAME is (NAME NULL: DIR itself, opened for reading), as entries whose names start with AS ("": only
  * what is in it, which must be a directory).  Sockets are left out. */
@@ -16,8 +17,23 @@ enum {
 	TREE_ONE_FS = 1, /* what is mounted below is empty; not for an overlay, whose files may have other devices than its directories */
 	TREE_LAYER = 4,  /* the changes of an overlay: what it marks as hidden becomes ".wh." entries; the top is an entry, too */
 	TREE_HOLES = 2,  /* tell tree_read() which files have holes, in a record that other programs do not know */
+	TREE_LOWEST = 8, /* with TREE_LAYER: nothing lies below this layer, and so there is nothing to hide */
 };
 int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e);
+
+/* Less than all of it: JUDGE is asked about each entry below the top, by its name in the stream.  A directory that is left
+ * out is gone through all the same, and what is in it is judged on its own. */
+enum tree_verdict {
+	TREE_TAKE,
+	TREE_EMPTY, /* a regular file without its content */
+	TREE_LEAVE_OUT,
+};
+struct tree_filter {
+	enum tree_verdict (*judge)(void *data, const char *name, const struct stat *st);
+	void *data;
+};
+int tree_write_some(int dir, const char *name, const char *as, unsigned flags, const struct tree_filter *filter, int fd,
+	struct nook_error *e);
 
 struct tree_in {
 	int root;            /* where names are looked up */

@@ -20,6 +20,8 @@ struct out {
 	dev_t dev;
 	struct links links;
 	struct entry entry; /* the one that is being written */
+	const struct tree_filter *filter;
+	enum tree_verdict verdict; /* on that one */
 	char *chunk, *list, *value;
 };
 
@@ -100,11 +102,14 @@ static int put_link(struct out *o, const char *first, struct nook_error *e)
 
 static int put_file(struct out *o, int file, const struct stat *st, const char *as, struct nook_error *e)
 {
-	const char *first = st->st_nlink > 1 ? links_find(&o->links, st, as) : NULL;
+	const bool is_empty = o->verdict == TREE_EMPTY;
+	const char *first = st->st_nlink > 1 && !is_empty ? links_find(&o->links, st, as) : NULL;
 
 	if (first)
 		return put_link(o, first, e);
 	get_xattrs(o, file);
+	if (is_empty)
+		return entry_write(o->fd, &o->entry, e);
 	o->entry.size = (uint64_t)st->st_size;
 	o->entry.sparse = (o->flags & TREE_HOLES) && st->st_blocks * 512 < st->st_size;
 	TRY(entry_write(o->fd, &o->entry, e));
@@ -129,6 +134,17 @@ static int put_whiteout(struct out *o, const char *as, const char *hidden, struc
 	return entry_write(o->fd, &o->entry, e);
 }
 
+static bool may_hide(const struct out *o)
+{
+	return (o->flags & (TREE_LAYER | TREE_LOWEST)) == TREE_LAYER;
+}
+
+/* An overlay knows no device of these numbers. */
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
 static bool is_opaque(int folder)
 {
 	char value = 0;
@@ -144,7 +160,7 @@ static int put_other(struct out *o, int dir, const char *name, const struct stat
 
 	if (S_ISSOCK(st->st_mode))
 		return 0;
-	if ((o->flags & TREE_LAYER) && S_ISCHR(st->st_mode) && st->st_rdev == 0)
+	if ((o->flags & TREE_LAYER) && is_whiteout(st))
 		return put_whiteout(o, as, NULL, e);
 	if (st->st_nlink > 1 && (!S_ISLNK(st->st_mode) || (o->flags & TREE_LAYER))) {
 		const char *first = links_find(&o->links, st, as);
@@ -199,13 +215,13 @@ static int put_folder(struct out *o, int folder, const char *as, unsigned depth,
 {
 	if (depth > DEPTH_MAX)
 		return err_why(e, STEP_FILE, as, ELOOP, "directories are nested too deep");
-	if (*as || (o->flags & TREE_LAYER)) {
+	if (o->verdict != TREE_LEAVE_OUT && (*as || (o->flags & TREE_LAYER))) {
 		if (!*as)
 			(void)stpcpy(o->entry.name, "./");
 		get_xattrs(o, folder);
 		TRY(entry_write(o->fd, &o->entry, e));
 	}
-	if ((o->flags & TREE_LAYER) && is_opaque(folder))
+	if (may_hide(o) && is_opaque(folder))
 		TRY(put_whiteout(o, as, WHITEOUT ".opq", e));
 	return put_children(o, folder, as, depth, e);
 }
@@ -238,6 +254,11 @@ static int put_entry(struct out *o, int dir, const char *name, const char *as, u
 		return depth && errno == ENOENT ? 0 : err_sys(e, STEP_FILE, as);
 	if ((o->flags & TREE_ONE_FS) && depth && st.st_dev != o->dev && !S_ISDIR(st.st_mode))
 		return 0;
+	if ((o->flags & TREE_LOWEST) && is_whiteout(&st))
+		return 0;
+	o->verdict = o->filter && depth ? o->filter->judge(o->filter->data, as, &st) : TREE_TAKE;
+	if (o->verdict == TREE_LEAVE_OUT && !S_ISDIR(st.st_mode))
+		return 0;
 	fill_entry(o, &st, as);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return put_other(o, dir, name, &st, as, e);
@@ -247,13 +268,15 @@ static int put_entry(struct out *o, int dir, const char *name, const char *as, u
 	return put_opened(o, file, as, depth, e);
 }
 
-int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e)
+int tree_write_some(int dir, const char *name, const char *as, unsigned flags, const struct tree_filter *filter, int fd,
+	struct nook_error *e)
 {
 	struct out *o = xcalloc(1, sizeof(*o));
 	int r;
 
 	o->fd = fd;
 	o->flags = flags;
+	o->filter = filter;
 	o->chunk = xcalloc(1, CHUNK);
 	o->list = xcalloc(1, LIST_MAX);
 	o->value = xcalloc(1, VALUE_MAX);
@@ -267,4 +290,9 @@ int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd
 	free(o->value);
 	free(o);
 	return r < 0 ? r : 0;
+}
+
+int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e)
+{
+	return tree_write_some(dir, name, as, flags, NULL, fd, e);
 }

@@ -54,6 +54,39 @@ static void test_a_tree_comes_back(void **state)
 	assert_int_equal(other.st_mtim.tv_nsec, one.st_mtim.tv_nsec);
 }
 
+static enum tree_verdict judge(void *data, const char *name, const struct stat *st)
+{
+	(void)data;
+	if (strcmp(name, "tree/sub") == 0 || S_ISLNK(st->st_mode))
+		return TREE_LEAVE_OUT;
+	return strcmp(name, "tree/hard") == 0 ? TREE_EMPTY : TREE_TAKE;
+}
+
+static void test_what_is_left_out_leaves_the_rest_whole(void **state)
+{
+	struct temp *t = *state;
+	struct nook_error e = NOOK_ERROR_INIT;
+	auto_close int fd = memfd_create("stream", MFD_CLOEXEC);
+	struct stat st, top;
+
+	make_tree(t);
+	assert_int_equal(tree_write_some(t->dir, "tree", "tree", 0, &(struct tree_filter){.judge = judge}, fd, &e), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	struct tree_in in = into(t, "out");
+
+	assert_int_equal(tree_read(&in, fd, &e), 0);
+	(void)close(in.root);
+	assert_int_equal(fstatat(t->dir, "out/tree/link", &st, AT_SYMLINK_NOFOLLOW), -1);
+	assert_int_equal(fstatat(t->dir, "out/tree/hard", &st, 0), 0);
+	assert_int_equal(st.st_size, 0);
+	/* An emptied name is no other name of a whole file; a directory that is left out is made for what is in it, as any. */
+	assert_int_equal(fstatat(t->dir, "out/tree/sub/file", &st, 0), 0);
+	assert_int_equal(st.st_size, 7);
+	assert_int_equal(st.st_nlink, 1);
+	assert_int_equal(fstatat(t->dir, "out/tree/sub", &top, 0), 0);
+	assert_int_equal(top.st_mode & 0777, 0755);
+}
+
 static void test_the_top_gets_another_name_or_none(void **state)
 {
 	struct temp *t = *state;
@@ -175,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		temp_test(test_a_tree_comes_back),
+		temp_test(test_what_is_left_out_leaves_the_rest_whole),
 		temp_test(test_the_top_gets_another_name_or_none),
 		temp_test(test_links_on_the_way_are_refused),
 		temp_test(test_hostile_streams_stay_below_the_root),
