@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "command/command.h"
+#include "command/image_options.h"
 
 #include <stddef.h>
 
@@ -7,12 +7,12 @@ extern const struct command image_ls;
 extern const struct command image_prune;
 extern const struct command image_rm;
 
-static const struct command *const subs[] = {&image_ls, &image_rm, &image_prune, NULL};
+static const struct command *const subs[] = {&image_ls, &image_rm, &image_prune, &image_slim, NULL};
 
 const struct command cmd_image = {
 	.name = "image",
 	.usage = "COMMAND",
 	.summary = "look after images",
 	.subs = subs,
-	.examples = "nook image ls\nnook image prune\n",
+	.examples = "nook image ls\nnook image prune\nnook image slim debian:12\n",
 };

@@ -131,3 +131,30 @@ const struct command cmd_bootstrap = {
 		   "mmdebstrap or debootstrap from the mirror that apt uses (ubuntu:SUITE likewise, with --mirror). --from takes any directory.",
 	.examples = "nook bootstrap busybox\nnook bootstrap debian:bookworm --include curl,git\nnook bootstrap --from /srv/root --name base:1\n",
 };
+
+#define AT(member) offsetof(struct slim_options, member)
+static const struct opt slim_table[] = {
+	{0, "compression", "gzip|zstd|none", OPT_STRING, AT(compression), "of the layer as it is stored (gzip)"},
+	{0, "dry-run", NULL, OPT_FLAG, AT(dry_run), "tell what would go, and make no image"},
+	{0, "keep", "docs|locales|caches", OPT_STRINGS, AT(keep), "leave this group alone"},
+	{0, "name", "NAME", OPT_STRING, AT(name), "the name of the new image; REPOSITORY:TAG-slim when absent"},
+	{0},
+};
+#undef AT
+
+const struct command image_slim = {
+	.name = "slim",
+	.usage = "[OPTIONS] IMAGE",
+	.summary = "make an image without docs, locales and caches of another",
+	.options = slim_table,
+	.options_size = sizeof(struct slim_options),
+	.min_args = 1,
+	.max_args = 1,
+	.transfer = true,
+	.details = "docs are the files of /usr/share/doc (copyright files stay), man, info, gtk-doc and lintian; locales those of /usr/share/locale "
+		   "but English and C, and the sources of /usr/share/i18n where there is no localedef to compile them; caches those of "
+		   "/var/cache, the lists of apt, /tmp, /var/tmp, /root/.cache and what is in /var/log/*.log. Directories that packages expect "
+		   "stay, empty.\n"
+		   "The new image has one layer and the old config. The old image is not changed; its layers go with nook rmi.",
+	.examples = "nook image slim debian:12\nnook image slim --dry-run debian:12\nnook image slim --keep docs --name app:small app:1\n",
+};

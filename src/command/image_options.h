@@ -35,4 +35,11 @@ struct bootstrap_options {
 };
 
 extern const struct command cmd_store_check; /* nook system check runs it */
+struct slim_options {
+	const char *name, *compression;
+	struct opt_list keep;
+	bool dry_run;
+};
+
 extern const struct command cmd_bootstrap;
+extern const struct command image_slim; /* nook image slim */

@@ -11,26 +11,26 @@
 enum { EXIT_FAILED = 1 };
 
 struct job {
-	int dir, out, words; /* the tree, the stream, and where an error goes */
-	unsigned flags;
+	const struct layertar_work *work;
+	int out, words; /* the stream, and where an error goes */
 };
 
 /* Maybe in another user namespace: nothing but descriptors is used. */
-static int write_tree(const void *data)
+static int job_run(const void *data)
 {
 	const struct job *j = data;
 	struct nook_error e = NOOK_ERROR_INIT;
 
-	if (tree_write(j->dir, NULL, "", j->flags, j->out, &e) >= 0)
+	if (j->work->write(j->work->data, j->out, &e) >= 0)
 		return 0;
 	(void)fd_write(j->words, &e, sizeof(e));
 	return EXIT_FAILED;
 }
 
-static _Noreturn void child(const struct job *j, const struct idrange *range)
+static _Noreturn void child(const struct job *j)
 {
 	struct nook_error e = NOOK_ERROR_INIT;
-	int r = range ? mapped_run(range, write_tree, j, &e) : write_tree(j);
+	int r = j->work->range ? mapped_run(j->work->range, job_run, j, &e) : job_run(j);
 
 	if (r < 0)
 		(void)fd_write(j->words, &e, sizeof(e));
@@ -49,10 +49,10 @@ static int child_failed(int words, struct nook_error *e)
 	return -EIO;
 }
 
-int layertar_add(struct newlayer *l, int dir, unsigned flags, const struct idrange *range, struct nook_error *e)
+int layertar_run(struct newlayer *l, const struct layertar_work *work, struct nook_error *e)
 {
 	int stream[2] = {-EBADF, -EBADF}, words[2] = {-EBADF, -EBADF}, status = 0, r;
-	struct job j = {.dir = dir, .flags = flags};
+	struct job j = {.work = work};
 	pid_t pid = -1;
 
 	if (pipe2(stream, O_CLOEXEC) == 0 && pipe2(words, O_CLOEXEC) == 0) {
@@ -62,11 +62,11 @@ int layertar_add(struct newlayer *l, int dir, unsigned flags, const struct idran
 		pid = fork();
 	}
 	if (pid == 0)
-		child(&j, range);
+		child(&j);
 	r = pid < 0 ? err_sys(e, STEP_IMAGE, "new layer") : 0;
 	close_fd(&stream[1]);
 	close_fd(&words[1]);
-	if (r == 0)
+	if (r == 0 && l)
 		r = newlayer_read(l, stream[0], e);
 	if (r < 0 && pid > 0)
 		(void)kill(pid, SIGKILL);
@@ -77,4 +77,23 @@ int layertar_add(struct newlayer *l, int dir, unsigned flags, const struct idran
 		r = child_failed(words[0], e);
 	close_fd(&words[0]);
 	return r;
+}
+
+struct tree {
+	int dir;
+	unsigned flags;
+};
+
+static int write_tree(const void *data, int out, struct nook_error *e)
+{
+	const struct tree *t = data;
+
+	return tree_write(t->dir, NULL, "", t->flags, out, e);
+}
+
+int layertar_add(struct newlayer *l, int dir, unsigned flags, const struct idrange *range, struct nook_error *e)
+{
+	const struct tree tree = {.dir = dir, .flags = flags};
+
+	return layertar_run(l, &(struct layertar_work){.write = write_tree, .data = &tree, .range = range}, e);
 }
