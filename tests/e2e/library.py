@@ -16,6 +16,12 @@ def compile_and_link(source, program, *flags):
                     f"-L{BUILD}", "-lnook", f"-Wl,-rpath,{BUILD}"], check=True)
 
 
+def compile_program(name, folder):
+    """A program of tests/programs, made in FOLDER."""
+    compile_and_link(SOURCE / "tests/programs" / f"{name}.c", folder / name, "-O1", "-std=gnu11", "-pthread")
+    return folder / name
+
+
 def loading_env():
     """What a program that was built without sanitizers needs in its environment to load the library later."""
     if not SANITIZED:

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import library
 import world as worlds
 from world import WEB
 
@@ -102,10 +103,7 @@ def test_a_port_that_is_taken_is_told_before_anything_runs(box, world):
 
 
 def test_the_library_publishes_too(nook, world, space):
-    run = space / "box_run"
-    source = worlds.SERVERS.parents[1] / "programs" / "box_run.c"
-    subprocess.run(["cc", f"-I{source.parents[2]}/include", source, "-o", run, f"-L{nook.build}", "-lnook", f"-Wl,-rpath,{nook.build}"],
-                   check=True)
+    run = library.compile_program("box_run", space)
     with subprocess.Popen([*world.enter, run, "publish 127.0.0.1:8080:8000", "python3", "-c", SERVER, "8000"], stdout=subprocess.PIPE,
                           text=True) as process:
         assert process.stdout.readline() == "ready\n"
@@ -117,10 +115,7 @@ def test_the_library_publishes_too(nook, world, space):
 
 def test_a_killed_shim_leaves_nothing(nook, world, space):
     """It is the parent of the box and of the helpers; the library's caller goes on."""
-    run = space / "box_run"
-    source = worlds.SERVERS.parents[1] / "programs" / "box_run.c"
-    subprocess.run(["cc", f"-I{source.parents[2]}/include", source, "-o", run, f"-L{nook.build}", "-lnook", f"-Wl,-rpath,{nook.build}"],
-                   check=True)
+    run = library.compile_program("box_run", space)
     rules = "allow example.org\npublish 127.0.0.1:8080:8000"
     with subprocess.Popen([*world.enter, run, rules, "python3", "-c", SERVER, "8000"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"

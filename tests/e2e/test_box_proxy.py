@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+import library
 import runner
 import world as worlds
 from world import SIX, WEB
@@ -88,10 +89,7 @@ def test_addresses_can_be_allowed(box, web):
 
 
 def test_the_library_gives_the_same_network(nook, as_user, web, space):
-    run = space / "box_run"
-    source = worlds.SERVERS.parents[1] / "programs" / "box_run.c"
-    subprocess.run(["cc", f"-I{source.parents[2]}/include", source, "-o", run, f"-L{nook.build}", "-lnook", f"-Wl,-rpath,{nook.build}"],
-                   check=True)
+    run = library.compile_program("box_run", space)
     for who in (nook, as_user):
         prefix = web.enter + who.argv()[:-1]
         done = subprocess.run([*prefix, run, "allow example.org:80", "curl", "-sS", "http://example.org/lib"], capture_output=True,

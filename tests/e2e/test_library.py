@@ -12,7 +12,6 @@ import library
 from conftest import BUILD, ORDINARY_UID, SOURCE
 
 INCLUDE = SOURCE / "include"
-PROGRAMS = SOURCE / "tests" / "programs"
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 
@@ -24,7 +23,7 @@ class Program:
 
     def argv(self, name, *args):
         if not (self.space / name).exists():
-            library.compile_and_link(PROGRAMS / f"{name}.c", self.space / name, "-O1", "-std=gnu11", "-pthread")
+            library.compile_program(name, self.space)
         line = [str(self.space / name), *map(str, args)]
         if self.uid is not None:
             line = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", *line]
