@@ -182,10 +182,13 @@ def test_in_the_background(box):
     (box.space / "out").write_text("")
     (box.space / "out").chmod(0o666)
     with open(box.space / "out", "w") as out:
-        process = box.start("box", "-d", "--json", box.space / "how", "sh", "-c", "trap 'echo ended; exit 3' TERM; while :; do sleep 0.05; done",
+        process = box.start("box", "-d", "--json", box.space / "how", "sh", "-c", "trap 'echo ended; exit 3' TERM; echo ready; while :; do sleep 0.05; done",
                             stderr=out)
     with process:
-        pid = int(process.stdout.readline())
+        # nook's line and the command's, whichever is first.
+        lines = [process.stdout.readline() for _ in range(2)]
+        lines.remove("ready\n")
+        pid = int(lines[0])
         assert process.wait(20) == 0
         pidfd = os.pidfd_open(pid)
         os.kill(pid, signal.SIGTERM)
