@@ -237,15 +237,15 @@ static int poll_once(struct box_watch *w, struct pollfd *p, bool ended, int64_t 
 	return 0;
 }
 
-int box_watch(struct box_watch *w, struct nook_result *ret, struct nook_error *e)
+/* Serves the box until it has ended and its output is out. */
+static int serve(struct box_watch *w, struct nook_result *r, struct nook_error *e)
 {
-	struct nook_result r = NOOK_RESULT_INIT;
 	struct pollfd p[FIXED + 2 * RELAYS_MAX];
 	int64_t look = w->started_us;
 	bool ended = false;
 
 	while (!ended || !output_is_done(w)) {
-		int code = poll_once(w, p, ended, ended ? -1 : enforce(w, &r, &look));
+		int code = poll_once(w, p, ended, ended ? -1 : enforce(w, r, &look));
 
 		if (code < 0)
 			return err_num(e, STEP_WAIT, NULL, code);
@@ -259,11 +259,24 @@ int box_watch(struct box_watch *w, struct nook_result *ret, struct nook_error *e
 			supervise_forward(w->signals, w->launched, w->terminal);
 		if (p[4].revents)
 			box_links_event(w->links);
-		step_relays(w, p + FIXED, ended, &r);
+		step_relays(w, p + FIXED, ended, r);
 		ended = ended || p[0].revents;
 	}
-	TRY(collect(w, &r, e));
+	return 0;
+}
+
+int box_watch(struct box_watch *w, struct nook_result *ret, struct nook_error *e)
+{
+	struct nook_result r = NOOK_RESULT_INIT;
+	int code = serve(w, &r, e), collected;
+
+	/* A box that cannot be watched does not stay. */
+	if (code < 0)
+		end_box(w);
+	collected = collect(w, &r, code < 0 ? NULL : e);
 	box_remove_groups(w->plan);
+	if (code < 0 || collected < 0)
+		return code < 0 ? code : collected;
 	*ret = r;
 	return 0;
 }
