@@ -5,6 +5,7 @@ and nothing is left (the leak check looks too).
 strace(1) injects, as in test_faults.py; NOOK_SWEEP=all tries every place.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -37,6 +38,13 @@ def box(request, nook, as_user):
     if request.param == "ordinary" and os.geteuid() != 0:
         pytest.skip("this session is that of an ordinary user already")
     return nook if request.param == "self" else as_user
+
+
+def is_ours(path):
+    """Another user's session may have boxes of its own at this moment."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(path).st_uid == os.geteuid()
+    return False
 
 
 class Sweep:
@@ -81,7 +89,7 @@ class Sweep:
 
     def things(self):
         return set(leaks.mounts()) | {line.rpartition(" ")[0] for line in leaks.processes()} | {
-            path for path in leaks.cgroups() if "nook-box-" in path} | set(map(str, pathlib.Path("/tmp").glob("nook-bus-*")))
+            path for path in leaks.cgroups() if "nook-box-" in path and is_ours(path.partition(" ")[2])} | set(map(str, pathlib.Path("/tmp").glob("nook-bus-*")))
 
     def judge(self, where, code, out, error):
         if code == 0:
