@@ -12,6 +12,18 @@
 
 enum { MOUNTINFO_MAX = 8 << 20 };
 
+/* "hots:", "dirr:/x": no image is called so, and it was meant to be something else. */
+static bool is_mistyped(const char *text)
+{
+	static const char *const transports[] = {"docker:", "oci:", "oci-archive:", "docker-archive:"};
+	const char *colon = strchr(text, ':');
+
+	for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
+		if (text_after(text, transports[i]))
+			return false;
+	return colon && (!colon[1] || colon[1] == '/');
+}
+
 int run_source_parse(const char *text, struct run_source *ret, struct nook_error *e)
 {
 	static const struct {
@@ -32,6 +44,10 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 	}
 	if (!*text)
 		return err_why(e, STEP_OPTION, "SOURCE", EINVAL, "it is empty");
+	if (is_mistyped(text))
+		return err_why(e, STEP_OPTION, text, EINVAL,
+			"the source is not host:, dir:PATH, tar:FILE, img:FILE, container:NAME, oci:DIR, oci-archive:FILE, docker-archive:FILE "
+			"or an image");
 	*ret = (struct run_source){.kind = SOURCE_IMAGE, .text = text};
 	return 0;
 }
