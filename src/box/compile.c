@@ -9,6 +9,7 @@
 #include "box/box.h"
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "box/learn.h"
 #include "box/learned.h"
@@ -148,12 +149,9 @@ const char *box_home(struct arena *a)
 
 	if (!home || home[0] != '/' || !home[strspn(home, "/")] || strstr(home, "/../") || strlen(home) > 1024)
 		return "/home";
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-		const char *rest = text_after(home, taken[i]);
-
-		if (rest && (!*rest || *rest == '/'))
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (path_below(home, taken[i]))
 			return "/home";
-	}
 	return arena_strdup(a, home);
 }
 
@@ -463,9 +461,9 @@ static void make_env(struct make *m)
 static bool is_shown(const struct nook_box *b, const char *path)
 {
 	for (size_t i = 0; i < b->n_paths; i++) {
-		const char *rest = b->paths[i].kind <= BOX_PATH_OVERLAY ? text_after(path, b->paths[i].target) : NULL;
+		const struct box_path *p = &b->paths[i];
 
-		if (rest && (!*rest || *rest == '/') && text_is(b->paths[i].source, b->paths[i].target))
+		if (p->kind <= BOX_PATH_OVERLAY && path_below(path, p->target) && text_is(p->source, p->target))
 			return true;
 	}
 	return false;

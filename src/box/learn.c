@@ -2,6 +2,7 @@
 #include "box/learn.h"
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "box/box.h"
 #include "box/learned.h"
@@ -285,32 +286,13 @@ static bool read_path(const struct observer *o, uint64_t from, char path[PATH_MA
 	return false;
 }
 
-/* "." and ".." as the kernel would take them if no name on the way were a link. */
-static bool clean_path(const char *base, const char *path, char ret[PATH_MAX])
+static bool whole_path(const char *base, const char *path, char ret[PATH_MAX])
 {
 	char whole[2 * PATH_MAX];
-	char *to = ret, *rest = NULL;
 
-	if (snprintf(whole, sizeof(whole), "%s/%s", path[0] == '/' ? "" : base, path) >= (int)sizeof(whole))
-		return false;
-	*to = 0;
-	for (char *word = strtok_r(whole, "/", &rest); word; word = strtok_r(NULL, "/", &rest)) {
-		if (text_is(word, "."))
-			continue;
-		if (text_is(word, "..")) {
-			while (to > ret && *--to != '/')
-				;
-			*to = 0;
-			continue;
-		}
-		if ((size_t)(to - ret) + strlen(word) + 2 > PATH_MAX)
-			return false;
-		*to++ = '/';
-		to = stpcpy(to, word);
-	}
-	if (to == ret)
-		(void)strcpy(ret, "/");
-	return !strchr(ret, '\n');
+	(void)snprintf(whole, sizeof(whole), "%s/%s", path[0] == '/' ? "" : base, path);
+	path_clean(whole);
+	return snprintf(ret, PATH_MAX, "%s", whole) < PATH_MAX && !strchr(ret, '\n');
 }
 
 /* Where relative names of the call start: its directory argument, or the working directory. */
@@ -337,7 +319,7 @@ static bool path_of(const struct observer *o, const struct call *c, char ret[PAT
 		return false;
 	if (path[0] != '/' && !base_of(o, c->dir, base))
 		return false;
-	return clean_path(base, path, ret);
+	return whole_path(base, path, ret);
 }
 
 /* What is there before the call happens. */
@@ -442,7 +424,7 @@ static void note_unix(struct observer *o, const struct sockaddr_un *at, size_t l
 	if (len <= offsetof(struct sockaddr_un, sun_path) || !at->sun_path[0])
 		return;
 	memcpy(name, at->sun_path, len - offsetof(struct sockaddr_un, sun_path));
-	if ((name[0] != '/' && !base_of(o, NONE, base)) || !clean_path(base, name, path))
+	if ((name[0] != '/' && !base_of(o, NONE, base)) || !whole_path(base, name, path))
 		return;
 	s = seen_find(o, path);
 	if (s)

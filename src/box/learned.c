@@ -7,6 +7,7 @@
 #include "box/learned.h"
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "box/box.h"
 #include "sys/elf.h"
@@ -57,9 +58,7 @@ struct making {
 
 static bool is_in(const char *path, const char *tree)
 {
-	const char *rest = text_after(path, tree);
-
-	return rest && (!*rest || *rest == '/' || tree[strlen(tree) - 1] == '/');
+	return path_below(path, tree);
 }
 
 static bool is_in_any(const char *path, const char *const *list, size_t n)
@@ -187,27 +186,15 @@ static const char *follow(struct making *m, const char *path, size_t len)
 	const char *link = arena_strndup(m->arena, path, len), *slash = strrchr(link, '/');
 	char target[PATH_MAX];
 	ssize_t n = readlink(link, target, sizeof(target) - 1);
-	char *whole, *out, *to, *rest = NULL;
+	char *whole;
 
 	if (n <= 0)
 		return NULL;
 	target[n] = 0;
 	whole = target[0] == '/' ? arena_printf(m->arena, "%s%s", target, path + len)
 	                         : arena_printf(m->arena, "%.*s/%s%s", (int)(slash - link), link, target, path + len);
-	out = to = arena_alloc(m->arena, strlen(whole) + 2);
-	for (char *word = strtok_r(whole, "/", &rest); word; word = strtok_r(NULL, "/", &rest)) {
-		if (text_is(word, "."))
-			continue;
-		if (text_is(word, "..")) {
-			while (to > out && *--to != '/')
-				;
-			*to = 0;
-			continue;
-		}
-		*to++ = '/';
-		to = stpcpy(to, word);
-	}
-	return to == out ? NULL : out;
+	path_clean(whole);
+	return text_is(whole, "/") ? NULL : whole;
 }
 
 /* Every place that is passed on the way: where a directory is shown, the links in it have to lead somewhere. */

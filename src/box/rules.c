@@ -3,6 +3,7 @@
 #include "box/box.h"
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "box/learned.h"
 #include "security/caps.h"
@@ -30,32 +31,15 @@ static int bad(const char *value, const char *why, struct nook_error *e)
 /* An absolute path without "." and "..", as the host's kernel would take PATH, but for symbolic links. */
 static int path_absolute(struct nook_box *b, const char *path, const char **ret, struct nook_error *e)
 {
-	struct arena *a = b->arena;
-	char *whole, *out, *to;
+	char *whole;
 
 	if (!*path)
 		return bad(path, "the path is empty", e);
 	if (path[0] != '/' && !b->base)
 		return bad(path, "it is relative, and the current directory has no path", e);
-	whole = arena_printf(a, "%s/%s", path[0] == '/' ? "" : b->base, path);
-	out = to = arena_alloc(a, strlen(whole) + 2);
-	for (char *rest = NULL, *word = strtok_r(whole, "/", &rest); word; word = strtok_r(NULL, "/", &rest)) {
-		if (text_is(word, "."))
-			continue;
-		if (text_is(word, "..")) {
-			while (to > out && *--to != '/')
-				;
-			*to = 0;
-			continue;
-		}
-		*to++ = '/';
-		to = stpcpy(to, word);
-	}
-	if (to == out) {
-		out[0] = '/';
-		out[1] = 0;
-	}
-	*ret = out;
+	whole = arena_printf(b->arena, "%s/%s", path[0] == '/' ? "" : b->base, path);
+	path_clean(whole);
+	*ret = whole;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/run_image.h"
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
 #include "cli/run_volumes.h"
@@ -84,12 +85,9 @@ static bool is_for_data(const char *path)
 
 	if (path[0] != '/' || strstr(path, "/../") || strstr(path, "/./") || strstr(path, "//"))
 		return false;
-	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
-		const char *rest = text_after(path, kernels[i]);
-
-		if (rest && (!*rest || *rest == '/'))
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
+		if (path_below(path, kernels[i]))
 			return false;
-	}
 	return path[1] != 0;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/run_options.h"
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "spec/spec_defaults.h"
 
@@ -59,12 +60,9 @@ static const char *const own_dirs[] = {"/proc", "/sys", "/dev", "/run", "/tmp"};
 
 static bool is_own(const char *path)
 {
-	for (size_t i = 0; i < sizeof(own_dirs) / sizeof(own_dirs[0]); i++) {
-		const char *rest = text_after(path, own_dirs[i]);
-
-		if (rest && (!*rest || *rest == '/'))
+	for (size_t i = 0; i < sizeof(own_dirs) / sizeof(own_dirs[0]); i++)
+		if (path_below(path, own_dirs[i]))
 			return true;
-	}
 	return false;
 }
 
