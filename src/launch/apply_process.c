@@ -336,10 +336,7 @@ static int exec_refused(const char *path, const char *name, int errnum, struct n
 	return r;
 }
 
-/*
- * Only what is certain fails: with root's rights some directories (0700 in a user namespace, FUSE) cannot be looked into,
- * and then execve(2) will tell.
- */
+/* By what the command will have: the user it runs as, its capabilities, its working directory. */
 int apply_lookup(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *path = plan_at(w->plan, s->exec.candidates.at);
@@ -348,15 +345,12 @@ int apply_lookup(struct walk *w, const struct step *s, struct nook_error *e)
 	for (uint32_t i = 0; i < s->exec.candidates.n; i++, path = plan_next(path)) {
 		struct stat st;
 
-		if (stat(path, &st) < 0) {
-			if (errno != ENOENT && errno != ENOTDIR)
-				return 0;
+		if (stat(path, &st) < 0)
 			errnum = worse(errnum, errno);
-		} else if (!S_ISDIR(st.st_mode) && access(path, X_OK) == 0) {
+		else if (!S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
 			return 0;
-		} else {
+		else
 			errnum = EACCES;
-		}
 	}
 	return err_num(e, STEP_EXEC, walk_str(w, s->object), errnum);
 }

@@ -270,7 +270,6 @@ static void build_gate(struct build *b)
 	s->slot = (int16_t)header->gate_slot;
 	s->pair.key = plan_add_str(b->out, b->request->gate_dir);
 	s->pair.value = s->object;
-	build_lookup(b);
 }
 
 /* Through the container's own /proc, before parts of it become read-only. */
@@ -358,6 +357,7 @@ int plan_build(struct arena *a, const struct plan_request *q, struct plan_result
 		.without_root = spec_has_own_ids(q->spec, 0),
 		/* Who has no rights over its mounts gets them in the child's namespaces only. */
 		.open = q->host->privileged ? STAGE_PREPARE : STAGE_EARLY,
+		.identity = q->gate_dir && !q->spec->process.init ? STAGE_ENTER : STAGE_FINAL,
 	};
 
 	TRY(build_all(&b, e));

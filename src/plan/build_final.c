@@ -3,9 +3,11 @@
 #include "plan/compile.h"
 
 #include "base/text.h"
+#include "security/caps.h"
 #include "security/seccomp.h"
 #include "sys/rlimits.h"
 
+#include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -65,7 +67,7 @@ static int build_sched(struct build *b, struct nook_error *e)
 	struct step *s;
 
 	if (p->scheduler.set || p->nice.set || p->ioprio.set) {
-		s = build_step(b, STAGE_FINAL, DO_SCHED, NULL);
+		s = build_step(b, b->identity, DO_SCHED, NULL);
 		s->sched.has_policy = p->scheduler.set;
 		s->sched.policy = p->scheduler.policy;
 		s->sched.priority = p->scheduler.priority;
@@ -81,9 +83,9 @@ static int build_sched(struct build *b, struct nook_error *e)
 	TRY(build_affinity(b, e));
 	TRY(build_memory_policy(b, e));
 	if (b->spec->personality.set)
-		build_step(b, STAGE_FINAL, DO_PERSONALITY, NULL)->value.number = (int64_t)b->spec->personality.value;
+		build_step(b, b->identity, DO_PERSONALITY, NULL)->value.number = (int64_t)b->spec->personality.value;
 	if (b->spec->new_core_sched)
-		build_step(b, STAGE_FINAL, DO_CORE_SCHED, NULL);
+		build_step(b, b->identity, DO_CORE_SCHED, NULL);
 	return 0;
 }
 
@@ -108,6 +110,7 @@ static int build_filter(struct build *b, const struct spec_seccomp *spec, struct
 		build_fds_mark(b);
 	refs = plan_add_array(b->out, filter, n, sizeof(*filter));
 	s = build_step(b, STAGE_FINAL, DO_SECCOMP, NULL);
+	b->filtered = true;
 	s->seccomp.filter = refs;
 	s->seccomp.flags = spec->flags;
 	/* With one thread there is nothing to synchronise, and the kernel takes one of the two. */
@@ -136,7 +139,7 @@ static void build_user(struct build *b, bool has_home)
 	const char *who = u->name ? u->name : arena_printf(b->arena, "%u:%u", u->uid, u->gid);
 	struct step *s;
 
-	s = build_step(b, STAGE_FINAL, DO_USER, who);
+	s = build_step(b, b->identity, DO_USER, who);
 	s->user.name = u->name ? s->object : (struct ref){0};
 	s->user.uid = u->uid;
 	s->user.gid = u->gid;
@@ -148,25 +151,55 @@ static void build_user(struct build *b, bool has_home)
 void build_ids(struct build *b, bool deny_setgroups)
 {
 	const struct spec_user *u = &b->spec->process.user;
-	struct step *s = build_step(b, STAGE_FINAL, DO_SET_IDS,
+	struct step *s = build_step(b, b->identity, DO_SET_IDS,
 		u->name ? u->name : arena_printf(b->arena, "%u:%u", u->uid, u->gid));
 
 	s->user.deny_groups = deny_setgroups;
 	s->user.keep_groups = u->keep_groups;
 }
 
-static void build_caps(struct build *b)
+static void build_bounding(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
 	struct step *s;
 
 	if (!p->has_caps)
 		return;
-	s = build_step(b, STAGE_FINAL, DO_CAPS, NULL);
+	s = build_step(b, b->identity, DO_CAPS, NULL);
+	s->flags = CAPS_BOUNDING_ONLY;
+	s->caps.sets[CAPS_BOUNDING] = p->caps[CAPS_BOUNDING];
+}
+
+static void build_caps(struct build *b, enum stage stage)
+{
+	const struct spec_process *p = &b->spec->process;
+	struct step *s;
+
+	if (!p->has_caps)
+		return;
+	s = build_step(b, stage, DO_CAPS, NULL);
 	for (int i = 0; i < CAPS_SETS; i++)
 		s->caps.sets[i] = p->caps[i];
 	/* capabilities(7): only what is permitted and inheritable can be ambient; `runc spec` writes more, which has no effect. */
 	s->caps.sets[CAPS_AMBIENT] &= p->caps[CAPS_PERMITTED] & p->caps[CAPS_INHERITABLE];
+}
+
+/* Whoever waits at the gate for a filter that is loaded without no_new_privs has what its command may, and the right to
+ * load it.  Root without a list keeps all. */
+static void build_caps_waiting(struct build *b)
+{
+	const struct spec_process *p = &b->spec->process;
+	struct step *s;
+
+	if (!p->has_caps && !p->user.uid)
+		return;
+	s = build_step(b, b->identity, DO_CAPS, NULL);
+	s->flags = CAPS_WAITING;
+	if (p->has_caps)
+		for (int i = 0; i < CAPS_SETS; i++)
+			s->caps.sets[i] = i == CAPS_AMBIENT ? 0 : p->caps[i];
+	s->caps.sets[CAPS_PERMITTED] |= CAPS_BIT(CAP_SYS_ADMIN);
+	s->caps.sets[CAPS_EFFECTIVE] |= CAPS_BIT(CAP_SYS_ADMIN);
 }
 
 /* ---- exec ---------------------------------------------------------------------------------------------------------- */
@@ -204,8 +237,8 @@ static const char *const *env_unique(struct arena *a, const char *const *env, co
 	return list;
 }
 
-/* Where the command may be; relative places are seen from the directory FROM. */
-static struct refs candidates(struct build *b, const char *command, const char *from)
+/* Where the command may be. */
+static struct refs candidates(struct build *b, const char *command)
 {
 	const char *path = env_find(b->spec->process.env, "PATH");
 	const char **list = NULL;
@@ -224,29 +257,24 @@ static struct refs candidates(struct build *b, const char *command, const char *
 			len ? arena_printf(b->arena, "%.*s/%s", (int)len, path, command) : arena_printf(b->arena, "./%s", command);
 		path += len + (path[len] == ':');
 	}
-	for (size_t i = 0; from && i < n; i++)
-		if (list[i][0] != '/')
-			list[i] = arena_printf(b->arena, "%s/%s", from, list[i]);
 	(void)arena_push(b->arena, &list, &n);
 	return plan_add_strs(b->out, list);
 }
 
-void build_lookup(struct build *b)
+/* Who creates a container wants to hear at once that its command cannot start. */
+static void build_lookup(struct build *b)
 {
-	const struct spec_process *p = &b->spec->process;
-	struct refs places;
+	const char *command = b->spec->process.argv[0];
+	struct refs places = candidates(b, command);
 
-	if (!p->argv || !p->argv[0])
-		return;
-	places = candidates(b, p->argv[0], p->cwd ? p->cwd : "/");
-	build_step(b, STAGE_ENTER, DO_LOOKUP, p->argv[0])->exec.candidates = places;
+	build_step(b, b->identity, DO_LOOKUP, command)->exec.candidates = places;
 }
 
 void build_exec(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
 	const char *const *env = env_unique(b->arena, p->env, p->cwd_try ? "PWD" : NULL);
-	struct refs places = candidates(b, p->program ? p->program : p->argv[0], NULL);
+	struct refs places = candidates(b, p->program ? p->program : p->argv[0]);
 	struct refs argv = plan_add_strs(b->out, p->argv), list = plan_add_strs(b->out, env);
 	struct refs argv_room, env_room;
 	struct step *s;
@@ -264,7 +292,7 @@ void build_exec(struct build *b)
 
 static void build_cwd(struct build *b, unsigned flags)
 {
-	struct step *s = build_step(b, STAGE_FINAL, DO_CWD, b->spec->process.cwd ? b->spec->process.cwd : "/");
+	struct step *s = build_step(b, b->identity, DO_CWD, b->spec->process.cwd ? b->spec->process.cwd : "/");
 
 	s->pair.key = s->object;
 	s->flags = (uint16_t)flags;
@@ -273,7 +301,7 @@ static void build_cwd(struct build *b, unsigned flags)
 static void build_cwd_try(struct build *b)
 {
 	struct refs places = plan_add_strs(b->out, b->spec->process.cwd_try);
-	struct step *s = build_step(b, STAGE_FINAL, DO_CWD, b->spec->process.cwd_try[0]);
+	struct step *s = build_step(b, b->identity, DO_CWD, b->spec->process.cwd_try[0]);
 
 	s->flags = CWD_TRY;
 	s->cwd.places = places;
@@ -284,18 +312,14 @@ static bool has_cwd(const struct build *b)
 	return !b->spec->process.cwd_try && b->spec->process.cwd && !text_is(b->spec->process.cwd, "/");
 }
 
-/* Who creates a container with a terminal may read our output until its end before he starts it (containerd does): then
- * the pipe must not wait at the gate.  Under nook's own pid 1 the command leads the session, which comes later. */
+/* With a gate it is done before: who creates a container with a terminal may read our output until its end before he
+ * starts it (containerd does).  Under nook's own pid 1 the command leads the session, which comes later. */
 static void build_session(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
-	/* An exec has no request, and no gate. */
-	bool waits = b->request && b->request->gate_dir;
-	enum stage stage = waits && !p->init ? STAGE_ENTER : STAGE_FINAL;
 
-	if (p->same_session)
-		return;
-	build_step(b, stage, DO_SESSION, NULL)->flags = p->terminal ? SESSION_TERMINAL : 0;
+	if (!p->same_session)
+		build_step(b, b->identity, DO_SESSION, NULL)->flags = p->terminal ? SESSION_TERMINAL : 0;
 }
 
 int build_identity(struct build *b, struct nook_error *e)
@@ -331,27 +355,32 @@ void build_fds(struct build *b)
 	s->fds.keep = keep;
 }
 
+/*
+ * What can fail comes before the gate, where there is one: who creates a container wants to hear of it.  Behind it come
+ * the hooks that belong there, and what would be in their way and the gate's.
+ */
 int build_final(struct build *b, struct nook_error *e)
 {
 	const struct spec_process *p = &b->spec->process;
-	struct step *s;
+	bool gated = b->identity != STAGE_FINAL, later;
 
 	TRY(build_identity(b, e));
 	TRY(build_security(b, e));
 	/* Without no_new_privs loading a filter takes CAP_SYS_ADMIN, so it is loaded while that is still there. */
 	if (!p->no_new_privs)
 		TRY(build_seccomp(b, e));
-	if (p->has_caps) {
-		s = build_step(b, STAGE_FINAL, DO_CAPS, NULL);
-		s->flags = CAPS_BOUNDING_ONLY;
-		s->caps.sets[CAPS_BOUNDING] = p->caps[CAPS_BOUNDING];
-	}
+	later = gated && b->filtered;
+	build_bounding(b);
 	build_ids(b, b->request->deny_setgroups);
 	if (has_cwd(b))
 		build_cwd(b, CWD_AGAIN);
 	if (p->cwd_try)
 		build_cwd_try(b);
-	build_caps(b);
+	if (later)
+		build_caps_waiting(b);
+	build_caps(b, later ? STAGE_FINAL : b->identity);
+	if (gated)
+		build_lookup(b);
 	if (p->die_with_parent)
 		build_step(b, STAGE_FINAL, DO_PARENT_DEATH, NULL);
 	build_step(b, STAGE_FINAL, DO_UMASK, NULL)->value.number = p->user.has_umask ? p->user.umask : 022;

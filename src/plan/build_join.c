@@ -278,7 +278,7 @@ static int join_all(struct join *j, struct nook_error *e)
 			copy_step(j, STAGE_FINAL, &j->of->steps[i]);
 	build_ids(&j->b, ids && ids->user.deny_groups);
 	for (uint32_t i = 0; i < j->of->n_steps; i++)
-		if (j->of->steps[i].kind == DO_CAPS && !(j->of->steps[i].flags & CAPS_BOUNDING_ONLY))
+		if (j->of->steps[i].kind == DO_CAPS && !(j->of->steps[i].flags & (CAPS_BOUNDING_ONLY | CAPS_WAITING)))
 			copy_step(j, STAGE_FINAL, &j->of->steps[i]);
 	if (j->ask->process->die_with_parent)
 		build_step(&j->b, STAGE_FINAL, DO_PARENT_DEATH, NULL);
@@ -351,7 +351,7 @@ int plan_build_join(struct arena *a, const struct plan_join *ask, struct plan **
 	struct plan_result result = {0};
 	struct spec spec = {.arena = a, .process = *ask->process};
 	struct join j = {
-		.b = {.arena = a, .out = out, .spec = &spec, .host = &host, .result = &result, .joins = true},
+		.b = {.arena = a, .out = out, .spec = &spec, .host = &host, .result = &result, .joins = true, .identity = STAGE_FINAL},
 		.ask = ask,
 		.of = ask->of,
 	};

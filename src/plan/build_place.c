@@ -30,10 +30,10 @@ int build_affinity(struct build *b, struct nook_error *e)
 	if (final && *final) {
 		if (text_bits(final, bits, WORDS) < 0)
 			return err_num(e, STEP_SCHED, final, EINVAL);
-		affinity_step(b, STAGE_FINAL, final, bits);
+		affinity_step(b, b->identity, final, bits);
 	} else if (p->all_processors) {
 		memset(bits, 0xff, sizeof(bits));
-		affinity_step(b, STAGE_FINAL, "all", bits);
+		affinity_step(b, b->identity, "all", bits);
 	}
 	return 0;
 }
@@ -52,7 +52,7 @@ int build_memory_policy(struct build *b, struct nook_error *e)
 			return err_num(e, STEP_MEMORY, p->nodes, EINVAL);
 		nodes = plan_add_array(b->out, bits, WORDS, sizeof(*bits));
 	}
-	s = build_step(b, STAGE_FINAL, DO_MEMPOLICY, "linux.memoryPolicy");
+	s = build_step(b, b->identity, DO_MEMPOLICY, "linux.memoryPolicy");
 	s->policy.mode = p->mode | p->flags;
 	s->policy.nodes = nodes;
 	return 0;

@@ -17,7 +17,7 @@ int build_security(struct build *b, struct nook_error *e)
 	TRY(lsm_check(lsm_active(), apparmor, p->selinux ? p->selinux : files, e));
 	if (!apparmor && !p->selinux)
 		return 0;
-	s = build_step(b, STAGE_FINAL, DO_LSM, apparmor ? apparmor : p->selinux);
+	s = build_step(b, b->identity, DO_LSM, apparmor ? apparmor : p->selinux);
 	s->lsm.apparmor = plan_add_str(b->out, apparmor);
 	s->lsm.selinux = plan_add_str(b->out, p->selinux);
 	return 0;

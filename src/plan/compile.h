@@ -16,8 +16,10 @@ struct build {
 	bool without_root; /* the host's root has no id in it */
 	bool joins;       /* a process more in a container that runs */
 	enum stage open;  /* the stage in which sources can be opened */
+	enum stage identity; /* the stage in which the process becomes what its command is: before the gate, if there is one */
 	int hook_out, hook_err; /* slots of the files that take what hooks say, or SLOT_NONE */
 	bool cgroup_view; /* groups exist, a view of them can be mounted */
+	bool filtered;    /* a filter of system calls is loaded */
 	bool fds_marked;  /* every descriptor is close-on-exec already */
 	bool fresh_dev, fresh_sys; /* a new /dev, a new sysfs at /sys come before what is built next */
 	bool foreign;     /* so does a mount that may hold links of somebody else's */
@@ -56,8 +58,6 @@ void build_fds(struct build *b);
 /* Hooks that the child runs: STATE is what they read. */
 void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, const char *state);
 void build_exec(struct build *b);
-/* Looks for the command before the gate: who creates a container wants to hear at once that it cannot start. */
-void build_lookup(struct build *b);
 /* Maps as /proc/PID/uid_map has them. */
 struct ref build_map_text(struct build *b, const struct spec_idmap *maps, size_t n);
 /* The host id behind a container's id, or the id itself without maps. */

@@ -11,7 +11,7 @@
  *   ADOPT    the parent, after clone(2): id maps, idmapped mounts, cgroup membership; then it says "go"
  *   BUILD    the child: root, mounts, masks
  *   HOOKS    the parent, while the child waits: hooks that run before pivot_root(2)
- *   ENTER    the child: pivot_root, sysctls, read-only root; then it reports "ready" and, with a gate, waits for it
+ *   ENTER    the child: pivot_root, read-only root; with a gate identity and rights, too, then "ready", and it waits
  *   FINAL    the child: identity, rights, filters, exec
  */
 #pragma once
@@ -152,6 +152,7 @@ enum {
 	CWD_AGAIN = 2048,     /* DO_CWD: only if the first try, with root's rights, was denied */
 	READONLY_BARE = 32,   /* DO_READONLY: the base is a fresh, writable file system and nothing is mounted in it */
 	CAPS_BOUNDING_ONLY = 4096, /* DO_CAPS: before the ids change */
+	CAPS_WAITING = 8192,  /* DO_CAPS: until a filter is loaded */
 	FDS_MARK = 4096,      /* DO_FDS: none is kept yet; next comes a filter, which may not know close_range(2) */
 	FDS_MARKED = 8192,    /* DO_FDS: that was done */
 	RLIMIT_RAISE = 32768, /* DO_RLIMIT: only lift the hard limit to this value where it is lower */

@@ -270,6 +270,43 @@ def test_a_program_that_cannot_run_is_told_at_create(oci, ro_bundle, command, co
     assert oci("list", "-q") == ""
 
 
+def test_a_program_that_its_user_may_not_run_is_told_at_create(oci, bundle):
+    """As for docker's defaults: a filter, without no_new_privs, is loaded between the lookup and the program."""
+    (bundle.root / "bin/own").write_text("#!/bin/sh\necho ran\n")
+    (bundle.root / "bin/own").chmod(0o700)
+    bundle.process["user"] = {"uid": 1000, "gid": 1000}
+    bundle.process["capabilities"] = {name: ["CAP_KILL"] for name in ("bounding", "effective", "permitted")}
+    bundle.args("own")
+    for nnp in (True, False):
+        bundle.process["noNewPrivileges"] = nnp
+        for filter in (None, {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["getcwd"], "action": "SCMP_ACT_ERRNO"}]}):
+            bundle.linux["seccomp"] = filter
+            assert "exec \"own\": permission denied" in oci.fails(126, "create", "-b", bundle.save(), "c")
+    bundle.process["user"] = {"uid": 0, "gid": 0}
+    assert bundle.run() == "ran\n"
+
+
+@pytest.mark.parametrize("member, value, words", [
+    ("cwd", "/etc/passwd", "/etc/passwd"),
+    ("cwd", "/own", "/own"),
+    ("user", {"uid": 1000, "gid": 1000, "additionalGids": [70000]}, "no mapping in the user namespace"),
+    ("user", {"uid": 70000, "gid": 0}, "no mapping in the user namespace"),
+    ("ioPriority", {"class": "IOPRIO_CLASS_BE", "priority": 9}, "priority"),
+    ("scheduler", {"policy": "SCHED_FIFO", "priority": 1000}, "scheduler"),
+    ("rlimits", [{"type": "RLIMIT_NOFILE", "soft": 20, "hard": 10}], "process.rlimits[0].soft"),
+])
+def test_what_the_process_cannot_be_is_told_at_create(oci, bundle, member, value, words):
+    (bundle.root / "own").mkdir(mode=0o700)
+    bundle.linux["namespaces"].append({"type": "user"})
+    bundle.linux["uidMappings"] = bundle.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    if value == "/own":
+        bundle.process["user"] = {"uid": 1000, "gid": 1000}
+    bundle.process["capabilities"] = {name: [] for name in ("bounding", "effective", "permitted")}
+    bundle.process[member] = value
+    assert words in oci.fails(1, "create", "-b", bundle.args("true").save(), "c")
+    assert oci("list", "-q") == ""
+
+
 # ---- descriptors and killed runtimes ------------------------------------------------------------------------------------
 
 def test_a_waiting_container_holds_nothing_of_its_caller(oci, ro_bundle, space):
