@@ -186,3 +186,17 @@ int fds_cloexec_from(unsigned first, struct nook_error *e)
 		return err_sys(e, STEP_FDS, NULL);
 	return 0;
 }
+
+int fds_check_given(unsigned n, struct nook_error *e)
+{
+	for (unsigned fd = 3; fd < 3 + n; fd++) {
+		int flags = fcntl((int)fd, F_GETFD);
+		char number[12];
+
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			continue;
+		(void)snprintf(number, sizeof(number), "%u", fd);
+		return err_why(e, STEP_FDS, number, EBADF, "is to be passed on, but not open");
+	}
+	return 0;
+}

@@ -39,3 +39,6 @@ int dir_make(const char *path, mode_t mode, struct nook_error *e);
 int tree_remove(int dir, const char *name, struct nook_error *e);
 /* Marks every descriptor from FIRST on close-on-exec (close_range(2)). */
 int fds_cloexec_from(unsigned first, struct nook_error *e);
+/* Did the caller of this program leave the N descriptors from 3 on open for it?  What the program opened itself is
+ * close-on-exec, so it is never taken for one of those. */
+int fds_check_given(unsigned n, struct nook_error *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "command/command.h"
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "cli/env.h"
 #include "launch/launch.h"
@@ -52,6 +53,7 @@ static int process_of(struct cli *c, const struct exec_options *o, int argc, cha
 	p->cwd = o->workdir;
 	p->user.name = o->user;
 	p->preserve_fds = (unsigned)o->preserve_fds.value;
+	TRY(fds_check_given(p->preserve_fds, e));
 	p->die_with_parent = true;
 	return env_build(c->arena, &(struct env_sources){NULL, o->env_files, o->env, p->terminal}, &p->env, e);
 }

@@ -3,6 +3,7 @@
 #include "cli/env.h"
 #include "cli/run_options.h"
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "image/config.h"
 #include "sys/rlimits.h"
@@ -130,6 +131,7 @@ int run_process(struct cli *c, const struct run_options *o, const struct image_r
 	if (o->preserve_fds.set && o->preserve_fds.value > 4096)
 		return err_why(e, STEP_OPTION, "--preserve-fds", ERANGE, "at most 4096");
 	p->preserve_fds = (unsigned)o->preserve_fds.value;
+	TRY(fds_check_given(p->preserve_fds, e));
 	p->init = o->init;
 	p->die_with_parent = true;
 	for (size_t i = 0; i < o->annotations.n; i++) {

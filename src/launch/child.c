@@ -88,7 +88,7 @@ static unsigned keep_for_command(const struct plan *p, struct kept *k)
 		const struct step *s = &p->steps[i];
 		const uint32_t *fds;
 
-		if (s->kind != DO_FDS)
+		if (s->kind != DO_FDS || s->flags & FDS_MARK)
 			continue;
 		fds = plan_at(p, s->fds.keep.at);
 		for (uint32_t f = 0; f < s->fds.keep.n; f++)

@@ -147,6 +147,7 @@ static int make_process(const struct options *opts, int argc, char **argv, struc
 	s->process.preserve_fds = (unsigned)opts->preserve_fds.value;
 	if (opts->preserve_fds.value > 1024)
 		return err_why(e, STEP_OPTION, "--preserve-fds", ERANGE, "is above 1024");
+	TRY(fds_check_given(s->process.preserve_fds, e));
 	if (s->process.terminal && opts->detach && !opts->console_socket)
 		return err_why(e, STEP_CONSOLE, "terminal", EINVAL, "needs --console-socket, because nobody stays to hold the terminal");
 	return spec_check_process(&s->process, e);

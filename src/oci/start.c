@@ -122,6 +122,7 @@ static int apply_options(struct making *m, struct nook_error *e)
 	if (s->ns[NS_USER].mode == NS_HOST)
 		oci_clamp_caps(m->oci, &s->process, m->host.permitted);
 	pass_listen_fds(s);
+	TRY(fds_check_given(s->process.preserve_fds, e));
 	sd_notify_prepare(s, m->store, m->id);
 	if (!opts->console_socket)
 		oci_terminal_size(&s->process);

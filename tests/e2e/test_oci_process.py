@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import select
 import signal
 import socket
@@ -144,6 +145,50 @@ def test_descriptors_that_are_preserved(ro_bundle):
     assert os.read(read_end, 100) == b"over\n"
     os.close(read_end)
     assert process.stdout.split() == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("process", ["first", "exec"])
+def test_preserved_descriptors_behind_a_filter(ro_bundle, process):
+    """A container that waits at its gate holds them, and a filter, which is why descriptors are marked twice, changes nothing."""
+    ro_bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]}
+    show, options = "readlink /proc/self/fd/3; ls /proc/self/fd; echo over >&3", ["--preserve-fds", "1"]
+    if process == "exec":
+        ro_bundle.args("sleep", "1000")
+    else:
+        ro_bundle.sh(show)
+    read_end, write_end = os.pipe()
+
+    def with_a_third(*words):
+        line = ro_bundle.oci.argv(*words)
+        return subprocess.run(["bash", "-c", f'exec "$@" 3>&{write_end}', "bash", *line], pass_fds=[write_end], check=True,
+                              env=ro_bundle.oci.environment, stdout=out)
+
+    with open(ro_bundle.path / "out", "w+") as out:
+        with_a_third("create", "-b", ro_bundle.save(), *(options if process == "first" else []), "c")
+        ro_bundle.oci("start", "c")
+        if process == "exec":
+            with_a_third("exec", *options, "c", "sh", "-c", show)
+        os.close(write_end)
+        assert os.read(read_end, 100) == b"over\n"
+        if process == "first":
+            ro_bundle.oci.wait("c", "stopped")
+        out.seek(0)
+        assert re.fullmatch(r"pipe:\[\d+\]\n0\n1\n2\n3\n4\n", out.read())
+    os.close(read_end)
+
+
+def test_descriptors_that_nobody_gave_are_not_preserved(ro_bundle):
+    """In their place would be what the runtime has open itself: directories of the host (CVE-2024-21626)."""
+    words = '"3": is to be passed on, but not open'
+    ro_bundle.sh("ls /proc/self/fd")
+    assert words in ro_bundle.fails(1, "--preserve-fds", "2")
+    assert words in ro_bundle.oci.fails(1, "create", "-b", ro_bundle.save(), "--preserve-fds", "2", "c")
+    line = ro_bundle.oci.argv("run", "-b", ro_bundle.save(), "c")
+    done = subprocess.run(line, env={**ro_bundle.oci.environment, "LISTEN_FDS": "2"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and words in done.stderr
+    ro_bundle.args("sleep", "1000")
+    ro_bundle.oci("run", "-d", "-b", ro_bundle.save(), "c")
+    assert words in ro_bundle.oci.fails(1, "exec", "--preserve-fds", "2", "c", "true")
 
 
 def test_sockets_of_socket_activation_come_along(ro_bundle):

@@ -102,6 +102,15 @@ def test_preserved_descriptors_can_be_used(nook, busybox_root):
     os.close(reader)
 
 
+def test_descriptors_that_nobody_gave_are_not_preserved(nook, busybox_root):
+    words = '"3": is to be passed on, but not open'
+    assert words in nook.fails(125, "run", "--rm", "--preserve-fds", "2", f"dir:{busybox_root}", "true")
+    with nook.start("run", "--rm", "--name", "box", f"dir:{busybox_root}", "sh", "-c", "echo ready; read end", stdin=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "ready\n"
+        assert words in nook.fails(125, "exec", "--preserve-fds", "2", "box", "true")
+        process.communicate("\n")
+
+
 def test_standard_input_and_output_are_the_callers(nook, busybox_root):
     text = "x" * 300000
     assert busybox(nook, busybox_root, "cat", input=text) == text
