@@ -45,7 +45,7 @@ ContainerMetadata 1:name:string
 KeyValue 1:key:string 2:value:string
 Mount 1:container_path:string 2:host_path:string 3:readonly:bool
 ContainerConfig 1:metadata:ContainerMetadata 2:image:ImageSpec 3:command:*string 6:envs:*KeyValue 7:mounts:*Mount \
- 11:log_path:string 15:linux:LinuxContainerConfig
+ 11:log_path:string 12:stdin:bool 14:tty:bool 15:linux:LinuxContainerConfig
 CreateContainerRequest 1:pod_sandbox_id:string 2:config:ContainerConfig 3:sandbox_config:PodSandboxConfig
 CreateContainerResponse 1:container_id:string
 StartContainerRequest 1:container_id:string
@@ -61,11 +61,25 @@ UpdateContainerResourcesRequest 1:container_id:string 2:linux:LinuxContainerReso
 UpdateContainerResourcesResponse
 ExecSyncRequest 1:container_id:string 2:cmd:*string 3:timeout:int64
 ExecSyncResponse 1:stdout:bytes 2:stderr:bytes 3:exit_code:int32
+ExecRequest 1:container_id:string 2:cmd:*string 3:tty:bool 4:stdin:bool 5:stdout:bool 6:stderr:bool
+ExecResponse 1:url:string
+AttachRequest 1:container_id:string 2:stdin:bool 3:tty:bool 4:stdout:bool 5:stderr:bool
+AttachResponse 1:url:string
+PortForwardRequest 1:pod_sandbox_id:string 2:port:*int32
+PortForwardResponse 1:url:string
+ReopenContainerLogRequest 1:container_id:string
+ReopenContainerLogResponse
+Container 1:id:string 6:state:int32
+ListContainersRequest
+ListContainersResponse 1:containers:*Container
 ContainerStatsRequest 1:container_id:string
 CpuUsage 2:usage_core_nano_seconds:UInt64Value
 MemoryUsage 2:working_set_bytes:UInt64Value
-ContainerStats 2:cpu:CpuUsage 3:memory:MemoryUsage
+ContainerAttributes 1:id:string
+ContainerStats 1:attributes:ContainerAttributes 2:cpu:CpuUsage 3:memory:MemoryUsage
 ContainerStatsResponse 1:stats:ContainerStats
+ListContainerStatsRequest
+ListContainerStatsResponse 1:stats:*ContainerStats
 """
 
 POD, CONTAINER, NODE = range(3)                   # whose namespace

@@ -11,6 +11,7 @@ import pytest
 import clients
 import conftest
 import cri
+import streams
 from clients import images  # noqa: F401: a fixture
 
 pytestmark = [pytest.mark.user("root"), pytest.mark.view("hybrid"), pytest.mark.controllers("memory", "cpu", "pids")]
@@ -63,7 +64,8 @@ def containerd(module_space, images):  # noqa: F811
     try:
         with clients.daemon(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", program, "--config",
                              space / "config.toml"],
-                            space / "log", lambda: (space / "sock").exists() and ctr.result("version").code == 0):
+                            space / "log", lambda: (space / "sock").exists() and ctr.result("version").code == 0) as process:
+            ctr.netns = f"/proc/{process.pid}/ns/net"
             ctr("-n", space.name, "image", "import", images / "busybox.tar")
             for name in ("busybox", "pause"):
                 ctr("-n", "k8s.io", "image", "import", images / f"{name}.tar")
@@ -183,8 +185,8 @@ class Pods:
 
     numbers = itertools.count()
 
-    def __init__(self, space, group):
-        self.cri, self.space, self.group = cri.Cri(space / "sock"), space, group
+    def __init__(self, space, group, netns):
+        self.cri, self.space, self.group, self.netns = cri.Cri(space / "sock"), space, group, netns
         self.logs = space / "pods"
 
     def config(self, name, network=cri.NODE, pid=cri.CONTAINER):
@@ -200,13 +202,13 @@ class Pods:
         pod = self.cri("RunPodSandbox", config=config, runtime_handler=handler or globals()["handler"]()).pod_sandbox_id
         return pod, config
 
-    def create(self, pod, *command, resources=None, security=None, mounts=()):
+    def create(self, pod, *command, resources=None, security=None, mounts=(), **more):
         pod, config = pod
         self.n = next(self.numbers)
         options = config["linux"]["security_context"]["namespace_options"]
         return self.cri("CreateContainer", pod_sandbox_id=pod, sandbox_config=config, config={
             "metadata": {"name": f"c{self.n}"}, "image": {"image": clients.IMAGE}, "command": command, "log_path": f"c{self.n}.log",
-            "envs": [{"key": "WORD", "value": "x"}], "mounts": mounts,
+            "envs": [{"key": "WORD", "value": "x"}], "mounts": mounts, **more,
             "linux": {"resources": resources or {}, "security_context": {"namespace_options": options, **(security or {})}},
         }).container_id
 
@@ -221,6 +223,14 @@ class Pods:
 
     def exec(self, container, *command):
         return self.cri("ExecSync", container_id=container, cmd=command, timeout=cri.SECONDS)
+
+    def stream(self, method, *, of, **fields):
+        """The streams of Exec, Attach or PortForward."""
+        field = "pod_sandbox_id" if method == "PortForward" else "container_id"
+        return streams.Stream(self.cri(method, **{field: of}, **fields).url, self.netns)
+
+    def execute(self, container, *command, tty=False, stdin=False):
+        return self.stream("Exec", of=container, cmd=command, tty=tty, stdin=stdin, stdout=True, stderr=not tty)
 
     def status(self, container):
         return self.cri("ContainerStatus", container_id=container).status
@@ -237,7 +247,7 @@ class Pods:
 
 @pytest.fixture
 def pods(containerd, module_space):
-    kubelet = Pods(module_space, module_space.name)
+    kubelet = Pods(module_space, module_space.name, containerd.netns)
     for image in (clients.IMAGE, clients.PAUSE):
         clients.wait_for(lambda image=image: kubelet.cri("ImageStatus", image={"image": image}).image.id, lambda: "no image")
     yield kubelet
@@ -278,6 +288,80 @@ def test_containers_of_a_pod_share_it(pods):
     assert pods.exec(far, "wget", "-qO-", f"http://{address}").stdout == b"page\n"
 
 
+def test_streams_of_exec(pods):
+    """What `kubectl exec` is made of: the kubelet hands its caller an address, and the command's streams are there."""
+    container = pods.start(pods.run(), "sleep", "1000")
+    with pods.execute(container, "sh", "-c", "echo out; echo err >&2; head -n 1; exit 9", stdin=True) as stream:
+        stream.send(streams.STDIN, b"in\n")
+        assert stream.end() == 9
+        assert stream.received[streams.STDOUT] == b"out\nin\n" and stream.received[streams.STDERR] == b"err\n"
+    with pods.execute(container, "sh", "-c", "kill -TERM $$") as stream:
+        assert stream.end() == 143
+    for command, words in [("no-such-command", "executable file not found in $PATH"), ("/etc/passwd", "permission denied")]:
+        with pods.execute(container, command) as stream:
+            assert words in stream.end()
+
+
+def test_a_terminal_of_exec(pods):
+    container = pods.start(pods.run(), "sleep", "1000")
+    with pods.execute(container, "sh", "-c", "tty; echo ready; read go; stty size; exit 4", tty=True, stdin=True) as stream:
+        stream.until(streams.STDOUT, b"ready\r\n")
+        assert b"/dev/pts/" in stream.received[streams.STDOUT]
+        stream.resize(97, 31)
+        # The size travels beside the line: a command that does not have it yet is asked again.
+        clients.wait_for(lambda: b"31 97" in pods.exec(container, "sh", "-c", "for i in /dev/pts/[0-9]*; do stty -F $i size; done").stdout,
+                         lambda: "no such size")
+        stream.send(streams.STDIN, b"go\n")
+        assert stream.end() == 4
+        assert b"31 97\r\n" in stream.received[streams.STDOUT]
+
+
+@pytest.mark.parametrize("tty", [False, True], ids=["pipes", "terminal"])
+def test_attach(pods, tty):
+    container = pods.start(pods.run(), "sh", "-c", "while read word; do echo said $word; done", stdin=True, tty=tty)
+    with pods.stream("Attach", of=container, stdin=True, tty=tty, stdout=True, stderr=not tty) as stream:
+        stream.send(streams.STDIN, b"one\n")
+        stream.until(streams.STDOUT, b"said one")
+    # Who goes away does not end what he was attached to.
+    with pods.stream("Attach", of=container, stdin=True, tty=tty, stdout=True, stderr=not tty) as stream:
+        stream.send(streams.STDIN, b"two\n")
+        stream.until(streams.STDOUT, b"said two")
+    clients.wait_for(lambda: ["stdout", "said two"] in [[stream, line.strip()] for stream, line in pods.log()], lambda: str(pods.log()))
+    assert pods.status(container).state == cri.RUNNING
+
+
+def test_port_forward(pods):
+    pod = pods.run(network=cri.POD)
+    container = pods.start(pod, "sh", "-c", "echo page >/tmp/index.html; exec httpd -f -p 80 -h /tmp")
+    clients.wait_for(lambda: pods.exec(container, "wget", "-qO-", "http://127.0.0.1").stdout == b"page\n", lambda: "no page")
+    with pods.stream("PortForward", of=pod[0], port=[80]) as stream:
+        stream.send(0, b"GET /index.html HTTP/1.0\r\n\r\n")
+        stream.until(0, b"page\n")
+        assert stream.received[0].startswith(b"P\0HTTP/1.1 200")  # which port the channel is for comes first
+
+
+def test_a_log_that_is_rotated(pods):
+    container = pods.start(pods.run(), "sh", "-c", clients.SERVICE.replace("echo usr1", "echo again"))
+    clients.wait_for(lambda: ["stdout", "started"] in pods.log(), lambda: str(pods.log()))
+    log = pods.logs / f"c{pods.n}.log"
+    log.rename(log.with_suffix(".1"))
+    pods.cri("ReopenContainerLog", container_id=container)
+    pods.exec(container, "kill", "-USR1", "1")
+    clients.wait_for(lambda: pods.log() == [["stdout", "again"]], lambda: str(pods.log()))
+
+
+def test_statuses_of_containers(pods):
+    """Kubernetes tells a container's signal as 128 and its number; what cannot be started is test_errors_of_pods."""
+    pod = pods.run()
+    for script, code in [("exit 7", 7), ("exit 126", 126), ("sh -c 'kill -9 $$'; exit $?", 137)]:
+        assert pods.end(pods.start(pod, "sh", "-c", script)).exit_code == code
+    stubborn = pods.start(pod, "sleep", "1000")  # the first process of a pid namespace: no handler, no signal
+    pods.cri("StopContainer", container_id=stubborn, timeout=1)
+    assert pods.status(stubborn).exit_code == 137
+    shown = pods.exec(pods.start(pod, "sleep", "1000"), "sh", "-c", "kill -TERM $$")
+    assert shown.exit_code == 143
+
+
 def test_limits_of_a_pod(pods):
     pod = pods.run()
     container = pods.start(pod, "sleep", "1000",
@@ -288,6 +372,7 @@ def test_limits_of_a_pod(pods):
     assert clients.read_limit(group, "shares") == 512
     stats = pods.cri("ContainerStats", container_id=container).stats
     assert stats.memory.working_set_bytes.value > 0 and stats.cpu.usage_core_nano_seconds.value > 0
+    assert [row.attributes.id for row in pods.cri("ListContainerStats").stats] == [container]
     pods.cri("UpdateContainerResources", container_id=container, linux={"memory_limit_in_bytes": 128 << 20, "cpu_quota": 20000,
                                                                        "cpu_period": 100000})
     assert clients.read_limit(group, "memory") == 128 << 20
