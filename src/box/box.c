@@ -25,23 +25,6 @@ void box_free(struct nook_box *b)
 	free(b);
 }
 
-int box_clone(const struct nook_box *b, struct nook_box **ret, struct nook_error *e)
-{
-	AUTO(box_free) struct nook_box *copy = box_new();
-
-	copy->base = b->base ? arena_strdup(copy->arena, b->base) : NULL;
-	for (size_t i = 0; i < b->n_lines; i++)
-		TRY(box_add(copy, b->lines[i].word, b->lines[i].value, e));
-	for (size_t i = 0; i < b->n_fds; i++)
-		TRY(box_add_fd(copy, b->fds[i].fd, b->fds[i].as, e));
-	for (size_t i = 0; i < b->n_files; i++)
-		TRY(box_add_file(copy, b->files[i].target, b->files[i].data, b->files[i].size, e));
-	copy->limits = b->limits;
-	copy->pids_asked = b->pids_asked;
-	*ret = take_ptr(&copy);
-	return 0;
-}
-
 int box_add_fd(struct nook_box *b, int fd, int as, struct nook_error *e)
 {
 	struct box_fd *have = NULL;

@@ -2,17 +2,20 @@
 /*
  * A box: a sandbox made of rules.  This is the ground of `nook box` and of libnook; nook.h says what it means for callers.
  *
- *   rules.c    one table: words, their values, what they change in struct nook_box
+ *   rules.c    one table: words, their values, what they change in struct nook_box; the larger ones have files of their own:
+ *              path_rules.c, net_rules.c, bus.c, limits.c, filter.c, ids.c, profile.c
  *   compile.c  the box, the machine and a command become a spec and then a plan
  *   learn.c    what a command touches, observed from outside; learned.c makes a profile of it
- *   network.c  the network: rules in net_rules.c, helper processes
+ *   network.c  helper processes that give a box its network
  *   watch.c    from the start to the end: limits, signals, what was used
  *   shim.c     the same in a helper process, for a caller that is big or has threads
+ *   enter.c    a program that shuts itself in
  */
 #pragma once
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "box/limits.h"
 #include "box/network.h"
 #include "cgroup/cgroup.h"
 #include "plan/build.h"
@@ -88,10 +91,6 @@ struct box_file {
 	const char *target;
 	const void *data;
 	size_t size;
-};
-
-struct box_limits {
-	struct opt_u64 mem, pids, cpu, time_us, wall_us, files, fsize, stack, output;
 };
 
 struct box_env {
@@ -178,8 +177,6 @@ int box_add_fd(struct nook_box *b, int fd, int as, struct nook_error *e);
 int box_add_file(struct nook_box *b, const char *target, const void *data, size_t size, struct nook_error *e);
 /* Paths in the box that rules show and PATTERN matches are pushed to a list in ARENA. */
 int box_glob(const struct nook_box *b, const char *pattern, struct arena *a, const char ***list, size_t *n, struct nook_error *e);
-/* One limit by name, in the unit that nook.h gives it; -ENOENT for an unknown name. */
-int box_limit_set(struct nook_box *b, const char *name, uint64_t value);
 
 /* ---- compiling ------------------------------------------------------------------------------------------------------ */
 
@@ -198,11 +195,6 @@ struct box_plan {
 
 /* ARENA holds what the result points to; the plan is the caller's to plan_free(). */
 int box_compile(const struct nook_box *b, const char *const *argv, struct arena *a, struct box_plan *ret, struct nook_error *e);
-/* Filters of system calls (filter.c). */
-int box_filter(const struct nook_box *b, struct arena *a, struct spec *s, struct nook_error *e);
-/* Users, and the maps of the user namespace (ids.c). */
-int box_ids(const struct nook_box *b, const struct plan_host *host, struct arena *a, struct spec *s, struct plan_request *q,
-	struct nook_error *e);
 /* The calling process goes in: 0; -errno: nothing has changed; 1: it has to end (enter.c). */
 int box_enter(const struct nook_box *b, struct nook_error *e);
 /* The home in a box: the caller's, or where that is no place of its own, another. */

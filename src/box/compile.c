@@ -11,7 +11,8 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "box/learn.h"
+#include "box/filter.h"
+#include "box/ids.h"
 #include "box/learned.h"
 #include "runtime/idrange.h"
 #include "spec/spec_defaults.h"
@@ -20,13 +21,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-
-enum {
-	CPU_PERIOD_US = 100000,
-	REAPER = 1,                  /* pid 1 counts as a process too */
-};
 
 static const uint64_t tmp_bytes = UINT64_C(1) << 30, run_bytes = UINT64_C(64) << 20, shm_bytes = UINT64_C(64) << 20;
 
@@ -345,55 +340,6 @@ static void make_fence(struct make *m)
 	m->spec->landlock.any_reason = m->box->best_effort & BOX_FEATURE_LANDLOCK;
 }
 
-static void rlimit_set(struct make *m, int resource, const struct opt_u64 *value)
-{
-	struct spec_process *p = &m->spec->process;
-
-	if (!value->set)
-		return;
-	for (size_t i = 0; i < p->n_rlimits; i++) {
-		if (p->rlimits[i].resource == resource) {
-			p->rlimits[i] = (struct spec_rlimit){resource, value->value, value->value, false};
-			return;
-		}
-	}
-	*arena_push(m->arena, &p->rlimits, &p->n_rlimits) = (struct spec_rlimit){resource, value->value, value->value, false};
-}
-
-static void grow_rlimits(struct make *m)
-{
-	struct spec_process *p = &m->spec->process;
-	struct spec_rlimit *list = NULL;
-	size_t n = 0;
-
-	/* The defaults are one piece of memory, arena_push() wants its own. */
-	for (size_t i = 0; i < p->n_rlimits; i++)
-		*arena_push(m->arena, &list, &n) = p->rlimits[i];
-	p->rlimits = list;
-	p->n_rlimits = n;
-}
-
-static void make_limits(struct make *m)
-{
-	const struct box_limits *l = &m->box->limits;
-	struct spec_resources *r = &m->spec->resources;
-	/* One process may not use more than all; the kernel counts in whole seconds. */
-	struct opt_u64 seconds = {l->time_us.value / 1000000 + 1, l->time_us.set};
-
-	grow_rlimits(m);
-	rlimit_set(m, RLIMIT_NOFILE, &l->files);
-	rlimit_set(m, RLIMIT_FSIZE, &l->fsize);
-	rlimit_set(m, RLIMIT_STACK, &l->stack);
-	rlimit_set(m, RLIMIT_CPU, &seconds);
-	r->pids_limit = (struct opt_i64){(int64_t)l->pids.value + REAPER, l->pids.set};
-	if (l->mem.set)
-		r->memory_limit = r->memory_swap = (struct opt_i64){(int64_t)l->mem.value, true};
-	if (l->cpu.set) {
-		r->cpu_period = (struct opt_u64){CPU_PERIOD_US, true};
-		r->cpu_quota = (struct opt_i64){(int64_t)(l->cpu.value * CPU_PERIOD_US / 1000000), true};
-	}
-}
-
 /* ---- groups -------------------------------------------------------------------------------------------------------- */
 
 static int make_groups(struct make *m, struct nook_error *e)
@@ -532,7 +478,7 @@ int box_compile(const struct nook_box *b, const char *const *argv, struct arena 
 	TRY(make_files(&m, e));
 	TRY(box_bus_spec(b, a, spec, &bus, e));
 	make_fence(&m);
-	make_limits(&m);
+	box_limits_spec(b, a, spec);
 	TRY(make_groups(&m, e));
 	q.cgroups = m.has_groups ? &m.want : NULL;
 	m.host.cgroups = m.has_groups ? &m.layout : NULL;

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "box/filter.h"
 #include "launch/walk.h"
 #include "security/landlock.h"
 #include "security/seccomp.h"

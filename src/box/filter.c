@@ -1,12 +1,47 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which system calls a box may make. */
-#include "box/box.h"
+#include "box/filter.h"
 
+#include "base/text.h"
+#include "box/box.h"
 #include "box/learn.h"
+#include "box/rule.h"
 #include "security/seccomp.h"
 #include "security/seccomp_names.h"
 
 #include <linux/seccomp.h>
+
+/* ---- the rule --------------------------------------------------------------------------------------------------------- */
+
+/* For programs that only compute: no sockets, no looking at others, no memory shared by name. */
+const char box_strict_calls[] =
+	"socket,ptrace,process_vm_readv,process_vm_writev,pidfd_getfd,kcmp,shmget,shmat,msgget,semget,mq_open,personality,chroot,"
+	"unshare,setns,mount,umount2,pivot_root,open_tree,move_mount,fsopen,mount_setattr,inotify_init1,fanotify_init,memfd_secret";
+
+static int deny_one(struct nook_box *b, char *word, struct nook_error *e)
+{
+	/* Names are checked when the filter is made, against this machine's kernel interface. */
+	*arena_push(b->arena, &b->denied, &b->n_denied) = word;
+	return *word ? 0 : rule_refuse(word, "a system call has a name", e);
+}
+
+int box_set_syscalls(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	const char *names = text_after(value, "deny ");
+
+	if (text_is(value, "default") || text_is(value, "none") || text_is(value, "strict")) {
+		b->no_filter = text_is(value, "none");
+		b->filter_file = NULL;
+		b->n_denied = 0;
+		return text_is(value, "strict") ? rule_each_word(b, box_strict_calls, deny_one, e) : 0;
+	}
+	if (names)
+		return rule_each_word(b, names + strspn(names, " "), deny_one, e);
+	if (*value == '@' && value[1])
+		return rule_path(b, value + 1, &b->filter_file, e);
+	return rule_refuse(value, "it is default, strict, none, @FILE or deny NAME,...", e);
+}
+
+/* ---- filters ---------------------------------------------------------------------------------------------------------- */
 
 /* A filter that refuses the calls named and lets all others through to the next one. */
 static void add_denied(const struct nook_box *b, struct arena *a, struct spec_seccomp *s)

@@ -1,14 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Who the users of a box are: ids that nobody else has.  Root takes a range beyond those of containers, with all sources
- * idmapped; everybody else has the own id alone, unless a rule asks for those of /etc/subuid, or says all of it.
- */
-#include "box/box.h"
+#include "box/ids.h"
 
 #include "base/fd.h"
+#include "base/text.h"
+#include "box/box.h"
+#include "box/rule.h"
 #include "runtime/idrange.h"
 
+#include <string.h>
+
+enum { ID_MAX = INT32_MAX };
 enum { BOX_RANGE_BASE = 0x70000000 }; /* behind the ranges of containers, in a part that systemd and others leave alone */
+
+/* ---- rules ---------------------------------------------------------------------------------------------------------- */
+
+int box_set_user(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	size_t len = strcspn(value, ":");
+	uint64_t uid = 0, gid = 0;
+
+	if (text_u64(arena_strndup(b->arena, value, len), &uid) < 0 || uid > ID_MAX)
+		return rule_refuse(value, "the user is UID or UID:GID, in digits", e);
+	gid = uid;
+	if (value[len] && (text_u64(value + len + 1, &gid) < 0 || gid > ID_MAX))
+		return rule_refuse(value, "the user is UID or UID:GID, in digits", e);
+	b->uid = (struct opt_u64){uid, true};
+	b->gid = (struct opt_u64){gid, true};
+	return 0;
+}
+
+/* "auto" or "IN:OUT:N"; several lines add up. */
+int box_add_map(struct nook_box *b, const char *value, struct nook_error *e)
+{
+	uint64_t number[3] = {0};
+	char *words = arena_strdup(b->arena, value), *rest = words;
+
+	b->map_auto = text_is(value, "auto");
+	if (b->map_auto) {
+		b->n_maps = 0;
+		return 0;
+	}
+	for (int i = 0; i < 3; i++) {
+		char *word = strsep(&rest, ":");
+
+		if (!word || text_u64(word, &number[i]) < 0 || number[i] > ID_MAX)
+			return rule_refuse(value, "it is auto or IN:OUT:N, in digits", e);
+	}
+	if (rest || !number[2])
+		return rule_refuse(value, "it is auto or IN:OUT:N, in digits", e);
+	*arena_push(b->arena, &b->maps, &b->n_maps) = (struct spec_idmap){(uint32_t)number[0], (uint32_t)number[1], (uint32_t)number[2]};
+	return 0;
+}
+
+/* ---- maps ----------------------------------------------------------------------------------------------------------- */
 
 static bool range_is_mapped(const struct spec_idmap *maps, size_t n)
 {

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "box/box.h"
+#include "box/filter.h"
 #include "box/learned.h"
 #include "security/seccomp_names.h"
 

@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "box/box.h"
+#include "box/filter.h"
 #include "sys/elf.h"
 
 #include <limits.h>

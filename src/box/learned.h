@@ -41,7 +41,5 @@ struct learned {
 void learned_profile(const struct learned *l, struct buf *to);
 /* Places of secrets below a home, relative to it; NULL-terminated. */
 extern const char *const learned_secrets[];
-/* System calls that "syscalls strict" refuses, comma-separated (rules.c). */
-extern const char box_strict_calls[];
 /* Directories of the default view, and what is hidden in them (compile.c); NULL-terminated. */
 extern const char *const box_view[], *const box_secrets[];

@@ -4,16 +4,12 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "box/rule.h"
 #include "box/user_net.h"
 
 #include <stdio.h>
 
 enum { ALLOW_MAX = 1024 };
-
-static int bad(const char *value, const char *why, struct nook_error *e)
-{
-	return err_why(e, STEP_OPTION, value, EINVAL, why);
-}
 
 int box_set_net(struct nook_box *b, const char *value, struct nook_error *e)
 {
@@ -35,7 +31,7 @@ int box_set_net(struct nook_box *b, const char *value, struct nook_error *e)
 			return 0;
 		}
 	}
-	return bad(value, "the network is none, host, user, proxy or ns:/PATH", e);
+	return rule_refuse(value, "the network is none, host, user, proxy or ns:/PATH", e);
 }
 
 int box_add_allow(struct nook_box *b, const char *value, struct nook_error *e)
@@ -44,11 +40,11 @@ int box_add_allow(struct nook_box *b, const char *value, struct nook_error *e)
 	const char *why = NULL;
 
 	if (host_parse_rule(value, &h, &why) < 0)
-		return bad(value, why, e);
+		return rule_refuse(value, why, e);
 	if (b->n_allow == ALLOW_MAX)
 		return err_why(e, STEP_OPTION, value, E2BIG, "a box allows at most 1024 hosts");
 	if (b->net_asked && b->net != BOX_NET_PROXY && b->net != BOX_NET_NONE)
-		return bad(value, "hosts are allowed one by one with net proxy alone", e);
+		return rule_refuse(value, "hosts are allowed one by one with net proxy alone", e);
 	if (!b->net_asked)
 		b->net = BOX_NET_PROXY;
 	*arena_push(b->arena, &b->allow, &b->n_allow) = h;
@@ -73,7 +69,7 @@ int box_add_publish(struct nook_box *b, const char *value, struct nook_error *e)
 	struct box_port p = {0};
 
 	if (!inside)
-		return bad(value, form, e);
+		return rule_refuse(value, form, e);
 	*inside++ = 0;
 	outside = strrchr(copy, ':');
 	if (outside) {
@@ -85,9 +81,9 @@ int box_add_publish(struct nook_box *b, const char *value, struct nook_error *e)
 		}
 	}
 	if (ip && !address_parse(ip, &p.address))
-		return bad(value, form, e);
+		return rule_refuse(value, form, e);
 	if (port_parse(outside ? outside : copy, &p.outside) < 0 || port_parse(inside, &p.inside) < 0)
-		return bad(value, "a port is a number from 1 to 65535", e);
+		return rule_refuse(value, "a port is a number from 1 to 65535", e);
 	if (b->n_ports == PUBLISH_MAX)
 		return err_why(e, STEP_OPTION, value, E2BIG, "a box publishes at most 32 ports");
 	*arena_push(b->arena, &b->ports, &b->n_ports) = p;
