@@ -4,7 +4,7 @@
  *
  *   rules.c    one table: words, their values, what they change in struct nook_box; the larger ones have files of their own:
  *              path_rules.c, net_rules.c, bus.c, limits.c, filter.c, ids.c, profile.c
- *   compile.c  the box, the machine and a command become a spec and then a plan
+ *   compile.c  the box, the machine and a command become a spec and then a plan; view.c is what the box sees of files
  *   learn.c    what a command touches, observed from outside; learned.c makes a profile of it
  *   network.c  helper processes that give a box its network
  *   watch.c    from the start to the end: limits, signals, what was used
@@ -197,7 +197,5 @@ struct box_plan {
 int box_compile(const struct nook_box *b, const char *const *argv, struct arena *a, struct box_plan *ret, struct nook_error *e);
 /* The calling process goes in: 0; -errno: nothing has changed; 1: it has to end (enter.c). */
 int box_enter(const struct nook_box *b, struct nook_error *e);
-/* The home in a box: the caller's, or where that is no place of its own, another. */
-const char *box_home(struct arena *a);
 /* Judges the machine for nook_host_probe(). */
 int box_host_probe(struct nook_host *ret, struct nook_error *e);

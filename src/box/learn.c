@@ -7,6 +7,7 @@
 #include "box/box.h"
 #include "box/filter.h"
 #include "box/learned.h"
+#include "box/view.h"
 #include "security/seccomp_names.h"
 
 #include <arpa/inet.h>
@@ -54,7 +55,7 @@ static int add_top(struct nook_box *b, const char *name, struct nook_error *e)
 	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "/%s", name);
-	if (strpbrk(name, ":\\") || lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || is_named(box_view, SIZE_MAX, path) ||
+	if (strpbrk(name, ":\\") || lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || is_named(box_view_dirs, SIZE_MAX, path) ||
 		is_named(own_tops, sizeof(own_tops) / sizeof(own_tops[0]), path))
 		return 0;
 	return box_add(b, BOX_RW, path, e);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "box/box.h"
 #include "box/filter.h"
+#include "box/view.h"
 #include "sys/elf.h"
 
 #include <limits.h>
@@ -248,7 +249,7 @@ static const char *standing_parent(struct making *m, const char *path)
 
 static bool is_system(const char *path)
 {
-	return is_in_any(path, box_view, SIZE_MAX);
+	return is_in_any(path, box_view_dirs, SIZE_MAX);
 }
 
 static void add_comment(struct making *m, const char *path, const char *why)

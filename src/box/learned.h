@@ -41,5 +41,3 @@ struct learned {
 void learned_profile(const struct learned *l, struct buf *to);
 /* Places of secrets below a home, relative to it; NULL-terminated. */
 extern const char *const learned_secrets[];
-/* Directories of the default view, and what is hidden in them (compile.c); NULL-terminated. */
-extern const char *const box_view[], *const box_secrets[];

@@ -9,6 +9,7 @@
 #include "base/spawn.h"
 #include "base/text.h"
 #include "box/box.h"
+#include "box/view.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -44,7 +45,7 @@ int user_net_spec(const struct nook_box *b, struct arena *a, struct spec *s, str
 	/* A root of the user's own that has no such file has no use for one. */
 	if (b->root && access(place, F_OK) < 0)
 		return 0;
-	*arena_push(a, &s->files, &s->n_files) = (struct spec_file){file, text, strlen(text), "/run/.nook-put"};
+	*arena_push(a, &s->files, &s->n_files) = (struct spec_file){file, text, strlen(text), BOX_PUT_DIR};
 	return 0;
 }
 

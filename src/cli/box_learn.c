@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "box/box.h"
 #include "box/learned.h"
+#include "box/view.h"
 #include "command/log.h"
 #include "spec/spec_defaults.h"
 
