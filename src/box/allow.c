@@ -65,7 +65,7 @@ int host_parse_name(const char *text, struct host *ret, const char **why)
 	if (!len || len > HOST_NAME_MAX_LEN)
 		return -EINVAL;
 	for (size_t i = 0; i < len; i++)
-		h.name[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+		h.name[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] - 'A' + 'a' : text[i]);
 	if (!is_name(h.name))
 		return -EINVAL;
 	*ret = h;
@@ -113,7 +113,7 @@ static int parse(const char *text, bool wildcards, struct host *ret, const char 
 	*why = "it is too long for a host";
 	if (strlen(text) >= sizeof(copy))
 		return -EINVAL;
-	strcpy(copy, text);
+	(void)stpcpy(copy, text);
 	if (split_port(copy, &name, &port, why) < 0)
 		return -EINVAL;
 	if (wildcards && text_is(name, "*")) {

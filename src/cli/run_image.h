@@ -14,9 +14,9 @@ struct run_image {
 	int *locks;           /* of the layers: nobody removes them while these are open */
 };
 
-/* Finds the image that SOURCE names, and fetches or loads it when it is not there (or as PULL says: "always", "missing",
+/* Finds the image that SOURCE names, and fetches or loads it when it is not there (or as POLICY says: "always", "missing",
  * "never"; NULL is "missing").  The database is closed again when this returns. */
-int run_image_find(struct cli *c, const char *source, const char *pull, const char *platform, struct run_image *ret, struct nook_error *e);
+int run_image_find(struct cli *c, const char *source, const char *policy, const char *platform, struct run_image *ret, struct nook_error *e);
 void run_image_done(struct run_image *image);
 /* The root, and defaults of the process that options then override. */
 int run_image_apply(struct cli *c, const struct run_image *image, struct spec *s, struct nook_error *e);

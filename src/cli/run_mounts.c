@@ -136,14 +136,12 @@ static int long_field(struct cli *c, struct long_mount *m, char *field, struct n
 			field = arena_printf(c->arena, "size=%s", value);
 		else if (text_is(field, "tmpfs-mode"))
 			field = arena_printf(c->arena, "mode=%s", value);
-		else if (text_is(field, "bind-propagation"))
-			field = value;
+		else if (text_is(field, "bind-propagation") || text_is(field, "volume-opt"))
+			field = value; /* rslave; size=1G, fs=xfs */
 		else if (text_is(field, "readonly") || text_is(field, "ro"))
 			field = arena_strdup(c->arena, text_is(value, "false") || text_is(value, "0") ? "rw" : "ro");
 		else if (text_is(field, "volume-driver"))
 			field = arena_printf(c->arena, "driver=%s", value);
-		else if (text_is(field, "volume-opt"))
-			field = value; /* size=1G, fs=xfs */
 		else
 			field = arena_printf(c->arena, "%s=%s", field, value);
 	} else if (text_is(field, "readonly")) {

@@ -6,8 +6,6 @@
 
 #include <limits.h>
 
-extern char **environ;
-
 /* The program with global options in front of the words. */
 static int argument_list(const struct cli *c, const char *const *words, const char *const **ret, struct nook_error *e)
 {

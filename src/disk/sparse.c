@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk/sparse.h"
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 
@@ -15,17 +16,17 @@ enum { CHUNK = 1 << 20, HOLE_MIN = 64 << 10 };
 /* By read and write, where copy_file_range(2) is not for these two file systems. */
 static int pump(int from, int to, off_t at, off_t end, const char *object, struct nook_error *e)
 {
-	auto_free char *chunk = malloc(CHUNK);
+	auto_free char *chunk = xcalloc(1, CHUNK);
 
-	if (!chunk)
-		return err_num(e, STEP_DISK, object, ENOMEM);
 	while (at < end) {
 		size_t want = end - at > CHUNK ? CHUNK : (size_t)(end - at);
 		ssize_t n = pread(from, chunk, want, at);
 
 		if (n == 0)
 			return 0;
-		if (n < 0 || pwrite(to, chunk, (size_t)n, at) != n)
+		if (n > 0)
+			n = pwrite(to, chunk, (size_t)n, at);
+		if (n < 0)
 			return err_sys(e, STEP_DISK, object);
 		at += n;
 	}
@@ -94,11 +95,9 @@ static int dig_chunk(int fd, const char *chunk, size_t len, off_t at, const char
 
 int sparse_dig(int fd, const char *object, struct nook_error *e)
 {
-	auto_free char *chunk = malloc(CHUNK);
+	auto_free char *chunk = xcalloc(1, CHUNK);
 	off_t at = 0;
 
-	if (!chunk)
-		return err_num(e, STEP_DISK, object, ENOMEM);
 	for (;;) {
 		off_t data = lseek(fd, at, SEEK_DATA);
 		ssize_t n;

@@ -138,9 +138,10 @@ static int exchange(struct http *h, const struct http_request *q, const char *ur
 		pthread_cond_wait(&r->changed, &h->lock);
 	result = h->is_cancelled ? cancelled(r, e) : r->has_header ? 0 : transfer_error(r, e);
 	pthread_mutex_unlock(&h->lock);
-	if (result == 0)
-		*ret = take_ptr(&r);
-	return result;
+	if (result < 0)
+		return result;
+	*ret = take_ptr(&r);
+	return 0;
 }
 
 static bool is_redirect(unsigned status)

@@ -41,7 +41,7 @@ int image_config_parse(const char *text, size_t len, size_t n_layers, const char
 const char *image_config_text(const struct image_config *c, struct arena *a);
 /* An instruction as `--change` takes it ("CMD [\"/bin/sh\"]", "ENV A=b", "USER 1000"), applied. */
 int image_config_change(struct image_config *c, const char *instruction, struct arena *a, struct nook_error *e);
-/* The time as nanoseconds since 1970, 0 when it is none. */
-int64_t image_time(const char *rfc3339);
+/* An RFC 3339 time as nanoseconds since 1970, 0 when it is none. */
+int64_t image_time(const char *text);
 /* "2026-11-27T09:15:00.123456789Z" */
 const char *image_time_text(int64_t ns, struct arena *a);

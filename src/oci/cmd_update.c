@@ -89,7 +89,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 
 	/* As runc has it: with a file the other options do not count. */
 	if (opts->resources)
-		opts->r = (struct spec_resources){0};
+		memset(&opts->r, 0, sizeof(opts->r));
 	if (opts->resources)
 		TRY(read_file(opts->resources, o->arena, &opts->r, e));
 	TRY(oci_store(o, &r, e));
@@ -99,7 +99,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(update_rdt(o, r, opts, argv[0], e));
 	container_cgroup(&c, o->arena, &group);
 	/* Without a group all that can be changed has been. */
-	if (!group.n && memcmp(&opts->r, &none, sizeof(none)) == 0)
+	if (!group.n && memcmp(&opts->r, &none, sizeof(none)) == 0) /* NOLINT: what lies between the members is zero, too */
 		return 0;
 	TRY(cgroup_layout_read(o->arena, AT_FDCWD, &layout, e));
 	TRY(cgroup_update_groups(o->arena, &layout, &group, &opts->r, &all, e));

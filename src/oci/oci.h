@@ -49,9 +49,9 @@ void oci_debug(const struct oci *o, const char *fmt, ...) __attribute__((format(
 
 /* The directory of states; opened (and made) at the first use. */
 int oci_store(struct oci *o, struct store_run **ret, struct nook_error *e);
-/* Takes out of the process's capabilities what is not PERMITTED to the caller, who cannot give it, with a warning; engines ask for all that there are
+/* Takes out of the process's capabilities what is not in HAVE, the caller's, who cannot give it, with a warning; engines ask for all that there are
  * when they mean "as much as possible".  In a user namespace of its own a container has them all. */
-void oci_clamp_caps(const struct oci *o, struct spec_process *p, uint64_t permitted);
+void oci_clamp_caps(const struct oci *o, struct spec_process *p, uint64_t have);
 /* The caller's capabilities. */
 uint64_t oci_permitted(void);
 /* A terminal that is relayed to the caller's is born with the size of that one, unless the process says otherwise: a program

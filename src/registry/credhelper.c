@@ -47,7 +47,6 @@ static int find(const char *name, char *path, size_t size, struct nook_error *e)
 /* Returns its exit status; OUT gets what it printed. */
 static int run(const char *name, const char *verb, const char *input, struct buf *out, struct nook_error *e)
 {
-	extern char **environ;
 	char path[PATH_MAX], text[32];
 	const char *const argv[] = {path, verb, NULL};
 	auto_close int answer = memfd_create("answer", MFD_CLOEXEC);

@@ -405,7 +405,7 @@ int snapshot_clone(struct store_run *r, const char *root, const struct container
 		char *at = strrchr(path, '/');
 
 		if (at && text_is(at + 1, old))
-			memcpy(at + 1, new, strlen(new));
+			(void)stpcpy(at + 1, new);
 		*arena_push(a, &clone.kept, &clone.n_kept) = path;
 	}
 	clone.supervisor = getpid();

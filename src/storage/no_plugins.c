@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 /* The linker's --wrap=dlopen turns SQLite's calls into calls of these. */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker chose the names. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 void *__wrap_dlopen(const char *name, int mode)
@@ -29,3 +30,4 @@ char *__wrap_dlerror(void)
 
 	return words;
 }
+/* NOLINTEND(bugprone-reserved-identifier) */

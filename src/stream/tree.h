@@ -47,4 +47,4 @@ struct tree_in {
 	void *data;
 };
 /* Makes what the stream FD has, and reads it to its end.  A file in the way is replaced, a directory is filled. */
-int tree_read(struct tree_in *in, int fd, struct nook_error *e);
+int tree_read(struct tree_in *how, int fd, struct nook_error *e);

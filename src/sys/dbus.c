@@ -216,7 +216,7 @@ static ssize_t whole_size(const char *data)
 	memcpy(&fields, data + 12, sizeof(fields));
 	if (data[0] != ENDIAN || data[3] != VERSION || body > DBUS_MESSAGE_MAX || fields > DBUS_MESSAGE_MAX)
 		return -EPROTO;
-	return (ssize_t)((FIXED_HEADER + fields + 7) / 8 * 8 + body);
+	return ((ssize_t)FIXED_HEADER + fields + 7) / 8 * 8 + body;
 }
 
 int dbus_parse(const void *data, size_t size, struct dbus_message *ret)

@@ -15,8 +15,6 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 
-extern char **environ;
-
 struct bootstrap {
 	struct cli *cli;
 	const struct bootstrap_options *options;

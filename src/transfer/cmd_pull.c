@@ -131,15 +131,15 @@ static int pull_all(struct pull *p, const struct document *top, struct nook_erro
 	TRY(image_index_select(index, &p->platform, p->name, p->arena, &ours, e));
 	for (size_t i = 0; i < index->n_manifests; i++) {
 		const struct descriptor *now = &index->manifests[i];
-		struct document d = {0};
+		struct document *d = arena_new_of(p->arena, struct document);
 
 		if (now->has_platform && platform_is_unknown(&now->platform))
 			continue;
 		if (now->has_platform)
 			progress_say(&p->progress, "%s", platform_text(&now->platform, p->arena));
-		TRY(document_fetch(p->remotes[0], now->digest, now->size, p->arena, &d, e));
-		TRY(document_descend(p->remotes[0], &p->platform, p->arena, &d, e));
-		TRY(pull_manifest(p, &d, now == ours ? p->name : NULL, now == ours ? top->digest : NULL, e));
+		TRY(document_fetch(p->remotes[0], now->digest, now->size, p->arena, d, e));
+		TRY(document_descend(p->remotes[0], &p->platform, p->arena, d, e));
+		TRY(pull_manifest(p, d, now == ours ? p->name : NULL, now == ours ? top->digest : NULL, e));
 	}
 	return 0;
 }
@@ -178,7 +178,9 @@ static int add_remotes(struct pull *p, const struct reference *name, struct nook
 static void drop_remote(struct pull *p)
 {
 	remote_free(p->remotes[0]);
-	memmove(&p->remotes[0], &p->remotes[1], --p->n_remotes * sizeof(p->remotes[0]));
+	p->n_remotes--;
+	for (size_t i = 0; i < p->n_remotes; i++)
+		p->remotes[i] = p->remotes[i + 1];
 }
 
 /* 0, or 1 when the depot has it as it is now. */

@@ -146,13 +146,14 @@ static int print(const struct slimming *s, const char *id, struct nook_error *e)
 
 static int slim(struct slimming *s, struct nook_error *e)
 {
-	struct idrange range = {0};
+	struct idrange *range = NULL;
 	struct layertar_work work = {.write = write_slim, .data = s};
 	const char *id = NULL;
 
 	if (geteuid() != 0) {
-		TRY(idrange_choose(-EBADF, s->image.id, true, s->arena, &range, e));
-		work.range = s->range = &range;
+		range = arena_new_of(s->arena, struct idrange);
+		TRY(idrange_choose(-EBADF, s->image.id, true, s->arena, range, e));
+		work.range = s->range = range;
 	}
 	if (s->options->dry_run)
 		TRY(layertar_run(NULL, &work, e));

@@ -113,7 +113,7 @@ static void add_bar(const struct progress *p, const struct progress_row *row, st
 
 	buf_addc(out, '[');
 	for (size_t i = 0; i < BAR_WIDTH; i++)
-		buf_addc(out, i < filled ? '=' : i == filled ? '>' : ' ');
+		buf_addc(out, (char)(i < filled ? '=' : i == filled ? '>' : ' '));
 	buf_addf(out, "] %s / %s\n", size_text(at, done, sizeof(done)), size_text(total, whole, sizeof(whole)));
 }
 
