@@ -207,8 +207,8 @@ static const struct entry *entry_for(const struct auth_file *f, const char *name
 	return found;
 }
 
-static int find_in(const char *file, const char *registry, const char *name, struct arena *a, struct credentials *ret,
-	struct nook_error *e)
+static int find_in(const struct credential_places *p, const char *file, const char *registry, const char *name, struct arena *a,
+	struct credentials *ret, struct nook_error *e)
 {
 	struct auth_file f = {0};
 	const struct entry *entry;
@@ -217,7 +217,7 @@ static int find_in(const char *file, const char *registry, const char *name, str
 	if (TRY(read_file(file, a, &f, e)) == 1)
 		return 1;
 	helper = helper_for(&f, name, &server);
-	if (helper && TRY(credhelper_get(helper, server_name(server), a, ret, e)) == 0)
+	if (helper && TRY(credhelper_get(&(struct credhelper){helper, p->helpers}, server_name(server), a, ret, e)) == 0)
 		return 0;
 	entry = entry_for(&f, name);
 	if (entry && entry->identity_token && *entry->identity_token) {
@@ -230,7 +230,7 @@ static int find_in(const char *file, const char *registry, const char *name, str
 		return 0;
 	}
 	if (f.store && *f.store)
-		return credhelper_get(f.store, server_name(registry), a, ret, e);
+		return credhelper_get(&(struct credhelper){f.store, p->helpers}, server_name(registry), a, ret, e);
 	return 1;
 }
 
@@ -240,7 +240,7 @@ int credentials_find(const struct credential_places *p, const char *registry, co
 	const char *name = repository ? arena_printf(a, "%s/%s", registry, repository) : registry;
 
 	for (const char *const *file = p->files; *file; file++)
-		if (TRY(find_in(*file, registry, name, a, ret, e)) == 0)
+		if (TRY(find_in(p, *file, registry, name, a, ret, e)) == 0)
 			return 0;
 	return 1;
 }
@@ -302,7 +302,7 @@ int credentials_save(const struct credential_places *p, const char *key, const s
 	if (!helper && f.store && *f.store)
 		helper = f.store;
 	if (helper)
-		return credhelper_store(helper, server_name(server), c, e);
+		return credhelper_store(&(struct credhelper){helper, p->helpers}, server_name(server), c, e);
 	if (TRY(load(p->files[0], &root, e)) == 1)
 		root = json_object_new_object();
 	entry = json_object_new_object();
@@ -315,7 +315,7 @@ int credentials_save(const struct credential_places *p, const char *key, const s
 	return save(dir, base, root, e);
 }
 
-static int erase_in(const char *file, const char *key, struct arena *a, struct nook_error *e)
+static int erase_in(const struct credential_places *p, const char *file, const char *key, struct arena *a, struct nook_error *e)
 {
 	AUTO(json_free) struct json_object *root = NULL;
 	struct auth_file f = {0};
@@ -332,7 +332,7 @@ static int erase_in(const char *file, const char *key, struct arena *a, struct n
 	helper = helper_for(&f, key, &server);
 	if (!helper && f.store && *f.store)
 		helper = f.store;
-	if (helper && TRY(credhelper_erase(helper, server_name(server), e)) == 0)
+	if (helper && TRY(credhelper_erase(&(struct credhelper){helper, p->helpers}, server_name(server), e)) == 0)
 		erased++;
 	TRY(load(file, &root, e));
 	for (size_t i = 0; i < f.n_entries; i++) {
@@ -355,7 +355,7 @@ int credentials_erase(const struct credential_places *p, const char *key, struct
 	int places = 0;
 
 	for (const char *const *file = p->files; *file; file++)
-		places += TRY(erase_in(*file, key, a, e));
+		places += TRY(erase_in(p, *file, key, a, e));
 	return places;
 }
 

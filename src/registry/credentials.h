@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/error.h"
 
 struct credentials {
@@ -16,8 +17,16 @@ struct credentials {
 	const char *identity_token;
 };
 
+/* Runs credential helpers for a process that may start no program itself. */
+struct credhelper_host {
+	void *context;
+	/* As credhelper_spawn(). */
+	int (*run)(void *context, const char *name, const char *verb, const char *input, struct buf *out, struct nook_error *e);
+};
+
 struct credential_places {
 	const char *const *files; /* NULL-terminated; login writes to the first */
+	const struct credhelper_host *helpers; /* NULL: children of the caller */
 };
 
 /* AUTHFILE is --authfile, or NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "registry/credhelper.h"
 
+#include "base/fd.h"
 #include "base/spawn.h"
 #include "base/text.h"
 #include "json/bind.h"
@@ -8,9 +9,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { ANSWER_MAX = 1 << 20, STATUS_NONE = 1 };
+enum { STATUS_NONE = 1 };
 
 struct answer {
 	const char *server, *username, *secret;
@@ -44,24 +44,26 @@ static int find(const char *name, char *path, size_t size, struct nook_error *e)
 	return err_fmt(e, STEP_SPAWN, name, ENOENT, "there is no program docker-credential-%s", name);
 }
 
-/* Returns its exit status; OUT gets what it printed. */
-static int run(const char *name, const char *verb, const char *input, struct buf *out, struct nook_error *e)
+int credhelper_spawn(const char *name, const char *verb, const char *input, struct buf *out, struct nook_error *e)
 {
-	char path[PATH_MAX], text[32];
+	char path[PATH_MAX];
 	const char *const argv[] = {path, verb, NULL};
-	auto_close int answer = memfd_create("answer", MFD_CLOEXEC);
-	AUTO_VALUE(buf_done) struct buf complaints = {0};
-	struct spawn s = {.argv = argv, .envp = (const char *const *)environ, .input = input, .input_len = strlen(input)};
+	auto_close int complaints = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	const struct spawn s = {.argv = argv, .envp = (const char *const *)environ, .input = input, .input_len = strlen(input),
+		.stderr_fd = complaints};
 	int status;
 
 	TRY(find(name, path, sizeof(path), e));
-	if (answer < 0)
-		return err_sys(e, STEP_SPAWN, path);
-	s.stdout_fd = answer;
-	status = TRY(spawn_run(&s, &complaints, e));
-	(void)snprintf(text, sizeof(text), "/proc/self/fd/%d", answer);
-	TRY(file_read(AT_FDCWD, text, ANSWER_MAX, out, e));
+	status = TRY(spawn_run(&s, out, e));
+	if (out->len > CREDHELPER_ANSWER_MAX)
+		return err_fmt(e, STEP_REGISTRY, name, EFBIG, "docker-credential-%s %s prints more than %d KiB", name, verb, CREDHELPER_ANSWER_MAX >> 10);
 	return status;
+}
+
+/* Returns its exit status; OUT gets what it printed. */
+static int run(const struct credhelper *h, const char *verb, const char *input, struct buf *out, struct nook_error *e)
+{
+	return h->host ? h->host->run(h->host->context, h->name, verb, input, out, e) : credhelper_spawn(h->name, verb, input, out, e);
 }
 
 static int refused(const char *name, const char *verb, const struct buf *out, struct nook_error *e)
@@ -70,18 +72,18 @@ static int refused(const char *name, const char *verb, const struct buf *out, st
 		(int)strcspn(buf_text(out), "\n"), buf_text(out));
 }
 
-int credhelper_get(const char *name, const char *server, struct arena *a, struct credentials *ret, struct nook_error *e)
+int credhelper_get(const struct credhelper *h, const char *server, struct arena *a, struct credentials *ret, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf out = {0};
 	AUTO(json_free) struct json_object *root = NULL;
 	struct answer answer = {0};
-	int status = TRY(run(name, "get", server, &out, e));
+	int status = TRY(run(h, "get", server, &out, e));
 
 	if (status == STATUS_NONE && strstr(buf_text(&out), "not found"))
 		return 1;
 	if (status != 0)
-		return refused(name, "get", &out, e);
-	TRY(json_parse(buf_text(&out), out.len, name, STEP_REGISTRY, &root, e));
+		return refused(h->name, "get", &out, e);
+	TRY(json_parse(buf_text(&out), out.len, h->name, STEP_REGISTRY, &root, e));
 	TRY(bind_read(root, answer_table, &answer, a, NULL, STEP_REGISTRY, e));
 	if (!answer.secret || !*answer.secret)
 		return 1;
@@ -92,7 +94,7 @@ int credhelper_get(const char *name, const char *server, struct arena *a, struct
 	return 0;
 }
 
-int credhelper_store(const char *name, const char *server, const struct credentials *c, struct nook_error *e)
+int credhelper_store(const struct credhelper *h, const char *server, const struct credentials *c, struct nook_error *e)
 {
 	struct answer entry = {server, c->identity_token ? token_user : c->username,
 		c->identity_token ? c->identity_token : c->password};
@@ -100,15 +102,15 @@ int credhelper_store(const char *name, const char *server, const struct credenti
 	AUTO_VALUE(buf_done) struct buf out = {0};
 
 	bind_text(answer_table, &entry, JSON_PLAIN, &text);
-	return TRY(run(name, "store", buf_text(&text), &out, e)) == 0 ? 0 : refused(name, "store", &out, e);
+	return TRY(run(h, "store", buf_text(&text), &out, e)) == 0 ? 0 : refused(h->name, "store", &out, e);
 }
 
-int credhelper_erase(const char *name, const char *server, struct nook_error *e)
+int credhelper_erase(const struct credhelper *h, const char *server, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf out = {0};
-	int status = TRY(run(name, "erase", server, &out, e));
+	int status = TRY(run(h, "erase", server, &out, e));
 
 	if (status == STATUS_NONE && strstr(buf_text(&out), "not found"))
 		return 1;
-	return status == 0 ? 0 : refused(name, "erase", &out, e);
+	return status == 0 ? 0 : refused(h->name, "erase", &out, e);
 }

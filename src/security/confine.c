@@ -57,18 +57,19 @@ int confine_files(struct nook_error *e)
 	return landlock_enforce(rules, e);
 }
 
-int confine_calls(struct seccomp_rule *rules, size_t n, struct nook_error *e)
+static int install(struct seccomp_rule *rules, size_t n, uint32_t otherwise, struct nook_error *e)
 {
 #ifdef UNDER_SANITIZER
 	(void)rules;
 	(void)n;
+	(void)otherwise;
 	(void)e;
 	return 0;
 #else
 	AUTO(arena_free) struct arena *a = arena_new();
 	const struct spec_seccomp profile = {
 		.source = SECCOMP_PROFILE,
-		.default_action = SECCOMP_RET_ERRNO,
+		.default_action = otherwise,
 		.default_errno = {EPERM, true},
 		.rules = rules,
 		.n_rules = n,
@@ -83,4 +84,14 @@ int confine_calls(struct seccomp_rule *rules, size_t n, struct nook_error *e)
 		return err_sys(e, STEP_SECCOMP, "jail");
 	return 0;
 #endif
+}
+
+int confine_calls(struct seccomp_rule *rules, size_t n, struct nook_error *e)
+{
+	return install(rules, n, SECCOMP_RET_ERRNO, e);
+}
+
+int confine_without(struct seccomp_rule *rules, size_t n, struct nook_error *e)
+{
+	return install(rules, n, SECCOMP_RET_ALLOW, e);
 }

@@ -25,3 +25,5 @@ int confine_limit(int resource, rlim_t most, struct nook_error *e);
 int confine_files(struct nook_error *e);
 /* System calls outside of the rules fail with EPERM; under a sanitizer there is no filter. */
 int confine_calls(struct seccomp_rule *rules, size_t n, struct nook_error *e);
+/* The other way round: what no rule speaks of is allowed. */
+int confine_without(struct seccomp_rule *rules, size_t n, struct nook_error *e);

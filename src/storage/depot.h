@@ -22,6 +22,8 @@
 
 #include <stdbool.h>
 
+struct unpacker_host;
+
 struct depot {
 	const char *root; /* ROOT/images */
 	int fd;           /* of it, O_PATH */
@@ -29,6 +31,7 @@ struct depot {
 	struct db *db;    /* opened when it is needed */
 	int *held;        /* locks that are kept until depot_close() */
 	size_t n_held;
+	const struct unpacker_host *unpackers; /* NULL: they are children of the caller */
 };
 
 /* DEPOT_READ makes nothing: 1 when there is no depot yet, and *RET is NULL.  DEPOT_WRITE makes what is missing and sweeps

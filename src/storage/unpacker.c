@@ -23,7 +23,9 @@ struct unpacker {
 	struct depot *depot;
 	char dir[INGEST_NAME_MAX];
 	const char *what;
-	pid_t pid;
+	const struct unpacker_host *host;
+	pid_t pid;      /* without a host */
+	int job;        /* with one */
 	int news, said; /* its stdin; its stdout and stderr */
 	int lock;       /* of the directory */
 };
@@ -33,7 +35,15 @@ static int failed(const struct unpacker *u, struct nook_error *e)
 	return err_sys(e, STEP_UNPACK, u->what);
 }
 
-static int spawn(struct unpacker *u, const char *const *argv, int blob, int target, int news, int said, struct nook_error *e)
+/* Descriptors above those that the helper gets, so that none overwrites another. */
+static int spare(int fd, struct nook_error *e)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, SPARE_FD);
+
+	return copy < 0 ? err_sys(e, STEP_UNPACK, "nook-unpack") : copy;
+}
+
+static int spawn(const char *const *argv, int blob, int target, int news, int said, pid_t *ret, struct nook_error *e)
 {
 	static const char *const environment[] = {"LC_ALL=C", NULL};
 	posix_spawn_file_actions_t actions;
@@ -53,56 +63,20 @@ static int spawn(struct unpacker *u, const char *const *argv, int blob, int targ
 	(void)posix_spawn_file_actions_adddup2(&actions, said, STDERR_FILENO);
 	(void)posix_spawn_file_actions_adddup2(&actions, blob, BLOB_FD);
 	(void)posix_spawn_file_actions_adddup2(&actions, target, TARGET_FD);
-	r = posix_spawn(&u->pid, argv[0], &actions, &attributes, (char *const *)argv, (char *const *)environment);
+	r = posix_spawn(ret, argv[0], &actions, &attributes, (char *const *)argv, (char *const *)environment);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attributes);
 	return r ? err_num(e, STEP_SPAWN, argv[0], r) : 0;
 }
 
-/* Descriptors above those that the helper gets, so that none overwrites another. */
-static int spare(const struct unpacker *u, int fd, struct nook_error *e)
+int unpacker_spawn(const struct unpacker_job *job, pid_t *ret, struct nook_error *e)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, SPARE_FD);
-
-	return copy < 0 ? failed(u, e) : copy;
-}
-
-static int start(struct unpacker *u, const struct unpacker_want *want, const char *const *argv, struct nook_error *e)
-{
-	int news[2] = {-EBADF, -EBADF}, said[2] = {-EBADF, -EBADF};
-	int r = 0;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, news) < 0 || pipe2(said, O_CLOEXEC) < 0)
-		r = failed(u, e);
-	u->news = news[0];
-	u->said = said[0];
-	auto_close int its_news = news[1], its_said = said[1];
-
-	TRY(r);
-	auto_close int blob = TRY(spare(u, want->blob, e));
-	auto_close int target = TRY(spare(u, u->lock, e));
-	auto_close int in = TRY(spare(u, its_news, e));
-	auto_close int out = TRY(spare(u, its_said, e));
-
-	return spawn(u, argv, blob, target, in, out, e);
-}
-
-int unpacker_start(struct depot *d, const struct unpacker_want *want, struct unpacker **ret, struct nook_error *e)
-{
-	AUTO(unpacker_free) struct unpacker *u = xcalloc(1, sizeof(*u));
 	AUTO(arena_free) struct arena *a = arena_new();
 	char program[PATH_MAX];
 	const char **argv = NULL;
 	size_t n = 0;
 
-	u->depot = d;
-	u->what = want->what;
-	u->news = u->said = u->lock = -EBADF;
 	TRY(helper_find("nook-unpack", program, sizeof(program), e));
-	u->lock = TRY(ingest_dir(d, "layer", u->dir, e));
-	/* An archive need not list its own root. */
-	if (fchmod(u->lock, 0755) < 0)
-		return failed(u, e);
 	*arena_push(a, &argv, &n) = program;
 	*arena_push(a, &argv, &n) = "--target-fd=4";
 	*arena_push(a, &argv, &n) = "--input-fd=3";
@@ -112,11 +86,48 @@ int unpacker_start(struct depot *d, const struct unpacker_want *want, struct unp
 	*arena_push(a, &argv, &n) = geteuid() == 0 ? "--layer=both" : "--layer=user";
 	if (geteuid() != 0)
 		*arena_push(a, &argv, &n) = "--skip-devices";
-	if (want->grows)
+	if (job->grows)
 		*arena_push(a, &argv, &n) = "--follow";
-	for (const char *const *l = want->lowers; l && *l; l++)
+	for (const char *const *l = job->lowers; l && *l; l++)
 		*arena_push(a, &argv, &n) = arena_printf(a, "--lower=%s", *l);
-	TRY(start(u, want, argv, e));
+	auto_close int blob = TRY(spare(job->blob, e));
+	auto_close int target = TRY(spare(job->target, e));
+	auto_close int news = TRY(spare(job->news, e));
+	auto_close int said = TRY(spare(job->said, e));
+
+	return spawn(argv, blob, target, news, said, ret, e);
+}
+
+static int start(struct unpacker *u, const struct unpacker_want *want, struct nook_error *e)
+{
+	int news[2] = {-EBADF, -EBADF}, said[2] = {-EBADF, -EBADF};
+	int r = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, news) < 0 || pipe2(said, O_CLOEXEC) < 0)
+		r = failed(u, e);
+	u->news = news[0];
+	u->said = said[0];
+	auto_close int its_news = news[1], its_said = said[1];
+	const struct unpacker_job job = {.news = its_news, .said = its_said, .blob = want->blob, .target = u->lock,
+		.grows = want->grows, .lowers = want->lowers};
+
+	TRY(r);
+	return u->host ? u->host->start(u->host->context, &job, u->dir, &u->job, e) : unpacker_spawn(&job, &u->pid, e);
+}
+
+int unpacker_start(struct depot *d, const struct unpacker_want *want, struct unpacker **ret, struct nook_error *e)
+{
+	AUTO(unpacker_free) struct unpacker *u = xcalloc(1, sizeof(*u));
+
+	u->depot = d;
+	u->host = d->unpackers;
+	u->what = want->what;
+	u->news = u->said = u->lock = u->job = -EBADF;
+	u->lock = TRY(ingest_dir(d, "layer", u->dir, e));
+	/* An archive need not list its own root. */
+	if (fchmod(u->lock, 0755) < 0)
+		return failed(u, e);
+	TRY(start(u, want, e));
 	*ret = take_ptr(&u);
 	return 0;
 }
@@ -128,14 +139,16 @@ int unpacker_grown(struct unpacker *u)
 	return -EPIPE;
 }
 
-static int reap(struct unpacker *u)
+static int reap(struct unpacker *u, int *ret_status, struct nook_error *e)
 {
-	int status = 0;
+	auto_close int job = take_fd(&u->job);
 
-	while (waitpid(u->pid, &status, 0) < 0 && errno == EINTR)
+	if (job >= 0)
+		return u->host->wait(job, ret_status, e);
+	while (waitpid(u->pid, ret_status, 0) < 0 && errno == EINTR)
 		;
 	u->pid = 0;
-	return status;
+	return 0;
 }
 
 /* "sha256:... BYTES ENTRIES" */
@@ -170,13 +183,13 @@ int unpacker_finish(struct unpacker *u, struct layer_facts *ret, struct nook_err
 {
 	char line[SAID_MAX + 1];
 	ssize_t n;
-	int status;
+	int status = 0;
 
 	close_fd(&u->news);
 	n = fd_read(u->said, line, SAID_MAX);
 	line[n < 0 ? 0 : n] = 0;
 	line[strcspn(line, "\n")] = 0;
-	status = reap(u);
+	TRY(reap(u, &status, e));
 	if (WIFSIGNALED(status))
 		return err_fmt(e, STEP_UNPACK, u->what, EIO, "the unpacker was ended by signal %d", WTERMSIG(status));
 	if (WEXITSTATUS(status) == 0)
@@ -192,12 +205,16 @@ const char *unpacker_dir(const struct unpacker *u)
 
 void unpacker_free(struct unpacker *u)
 {
+	int status = 0;
+
 	if (!u)
 		return;
-	if (u->pid) {
+	if (u->pid)
 		(void)kill(u->pid, SIGKILL);
-		(void)reap(u);
-	}
+	if (u->job >= 0)
+		(void)shutdown(u->job, SHUT_WR);
+	if (u->pid || u->job >= 0)
+		(void)reap(u, &status, NULL);
 	close_fd(&u->news);
 	close_fd(&u->said);
 	if (u->lock >= 0)

@@ -4,6 +4,8 @@
 
 #include "storage/layer.h"
 
+#include <sys/types.h>
+
 struct unpacker;
 
 struct unpacker_want {
@@ -11,6 +13,25 @@ struct unpacker_want {
 	bool grows;                /* tell it with unpacker_grown(); its end comes with unpacker_finish() */
 	const char *const *lowers; /* absolute paths of the layers below, the topmost first; NULL-terminated or NULL */
 	const char *what;          /* the layer's digest, for messages */
+};
+
+/* What nook-unpack is started with. */
+struct unpacker_job {
+	int news, said;            /* its stdin; its stdout and stderr */
+	int blob, target;
+	bool grows;
+	const char *const *lowers; /* as above */
+};
+/* As a child of the caller. */
+int unpacker_spawn(const struct unpacker_job *job, pid_t *ret, struct nook_error *e);
+
+/* Starts nook-unpack for a process that may start no program itself: depot.unpackers. */
+struct unpacker_host {
+	void *context;
+	/* TARGET is the directory DIR of the depot.  *ret is a socket: shutdown(2) of it ends the program. */
+	int (*start)(void *context, const struct unpacker_job *job, const char *dir, int *ret, struct nook_error *e);
+	/* The program's end, as waitpid(2) tells it. */
+	int (*wait)(int job, int *ret_status, struct nook_error *e);
 };
 
 int unpacker_start(struct depot *d, const struct unpacker_want *want, struct unpacker **ret, struct nook_error *e);

@@ -138,7 +138,7 @@ int login_run(struct cli *c, void *options, int argc, char **argv, struct nook_e
 	struct credentials who = {0};
 
 	TRY(check_key(key, e));
-	TRY(reach_open(c, &q->access, &reach, e));
+	TRY(reach_open(c, &q->access, q->get_login ? REACH_NOTHING : REACH_LOGIN, NULL, &reach, e));
 	if (q->get_login)
 		return print_login(&reach, key, e);
 	TRY(fill_in(c, q, &who, e));
@@ -155,7 +155,7 @@ int logout_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 {
 	const struct logout_options *q = options;
 	const char *key = key_for(argc ? argv[0] : "docker.io", c->arena);
-	struct credential_places auth;
+	struct credential_places auth = {0};
 
 	TRY(check_key(key, e));
 	credential_places_default(q->access.authfile, c->arena, &auth);

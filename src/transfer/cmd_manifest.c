@@ -63,7 +63,7 @@ int manifest_inspect_run(struct cli *c, void *options, int argc, char **argv, st
 	int r = -ENOENT;
 
 	(void)argc;
-	TRY(reach_open(c, &o->access, &reach, e));
+	TRY(reach_open(c, &o->access, REACH_NOTHING, NULL, &reach, e));
 	TRY(reach_names(&reach, argv[0], &names, &n, e));
 	for (size_t i = 0; i < n && (r == -ENOENT || r == -EACCES); i++)
 		r = fetch(&reach, o, &names[i], &d, e);

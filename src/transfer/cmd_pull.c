@@ -75,7 +75,7 @@ static int run_layer(void *context, size_t worker, size_t i, struct nook_error *
 
 	if (!w->depot) {
 		w->arena = arena_new();
-		TRY(depot_open(p->cli->root, DEPOT_WRITE, w->arena, &w->depot, e));
+		TRY(reach_depot(p->reach, w->arena, &w->depot, e));
 	}
 	return blob_fetch(w->depot, &from, &p->manifest->layers[i], p->config.diff_ids[i], &p->progress.rows[i], e);
 }
@@ -243,12 +243,12 @@ int pull_run(struct cli *c, void *options, int argc, char **argv, struct nook_er
 	(void)argc;
 	if (o->platform && o->all_platforms)
 		return err_why(e, STEP_OPTION, "--platform", EINVAL, "stands beside --all-platforms");
-	TRY(reach_open(c, &o->access, &reach, e));
+	TRY(reach_open(c, &o->access, REACH_DEPOT, NULL, &reach, e));
 	TRY(reach_names(&reach, argv[0], &names, &n, e));
 	for (size_t i = 0; i < n; i++) {
 		struct depot *depot = NULL;
 
-		TRY(depot_open(c->root, DEPOT_WRITE, c->arena, &depot, e));
+		TRY(reach_depot(&reach, c->arena, &depot, e));
 		r = pull_name(&reach, depot, o, &names[i], e);
 		if (r == 0) {
 			(void)puts(reference_text(&names[i], c->arena));

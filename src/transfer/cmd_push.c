@@ -323,7 +323,7 @@ int push_run(struct cli *c, void *options, int argc, char **argv, struct nook_er
 	if (!target)
 		return err_why(e, STEP_IMAGE, argv[0], EINVAL, "was named by its id: say where it goes, as in nook push ID NAME");
 	TRY(reference_parse(target, c->arena, &p.name, e));
-	TRY(reach_open(c, &o->access, &reach, e));
+	TRY(reach_open(c, &o->access, REACH_DEPOT, o->digestfile, &reach, e));
 	TRY(find_remote(&p, e));
 	TRY(load_manifest(&p, e));
 	progress_say(&p.progress, "pushing %s", reference_text(&p.name, c->arena));

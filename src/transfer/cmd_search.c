@@ -172,7 +172,7 @@ int search_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 		s.limit = LIMIT_MAX;
 	if (q->limit.set && q->limit.value)
 		s.limit = q->limit.value < LIMIT_MAX ? (size_t)q->limit.value : LIMIT_MAX;
-	TRY(reach_open(c, &q->access, &reach, e));
+	TRY(reach_open(c, &q->access, REACH_NOTHING, NULL, &reach, e));
 	if (q->list_tags) {
 		TRY(list_tags(&s, &reach, argv[0], e));
 	} else {

@@ -1,18 +1,50 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transfer/reach.h"
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "registry/certs.h"
+#include "transfer/walls.h"
 
 #include <string.h>
 
 enum { NS_PER_MS = 1000000, RETRY_MAX = 100 };
 
-int reach_open(struct cli *c, const struct access_options *access, struct reach *ret, struct nook_error *e)
+static const char *directory_of(const char *file, struct arena *a)
+{
+	const char *slash = strrchr(file, '/');
+
+	return !slash ? "." : slash == file ? "/" : arena_strndup(a, file, (size_t)(slash - file));
+}
+
+static int shut_in(struct reach *r, enum reach_writes writes, const char *file, struct nook_error *e)
+{
+	struct walls w = {.cert_dir = r->access->cert_dir, .auth_files = r->auth.files};
+	const char *missing = NULL;
+
+	if (file)
+		w.written_in = directory_of(file, r->arena);
+	if (writes == REACH_LOGIN)
+		w.written_in = directory_of(r->auth.files[0], r->arena);
+	if (writes == REACH_DEPOT)
+		w.images = arena_printf(r->arena, "%s/images", r->cli->root);
+	/* Only what is there can be let through. */
+	if (w.images)
+		close_fd(&(int){TRY(dir_make(w.images, 0700, e))});
+	if (writes == REACH_LOGIN)
+		close_fd(&(int){TRY(dir_make(w.written_in, 0700, e))});
+	TRY(walls_raise(&w, r->arena, &missing, e));
+	if (missing)
+		cli_debug(r->cli, "what speaks to the registry is not kept from files by Landlock: %s", missing);
+	return 0;
+}
+
+int reach_open(struct cli *c, const struct access_options *access, enum reach_writes writes, const char *file, struct reach *ret,
+	struct nook_error *e)
 {
 	struct http_options options = {0};
-	struct reach r = {.cli = c, .access = access, .arena = c->arena};
 
+	*ret = (struct reach){.cli = c, .access = access, .arena = c->arena};
 	if (access->timeout.set) {
 		int64_t ms = access->timeout.value / NS_PER_MS;
 
@@ -22,16 +54,25 @@ int reach_open(struct cli *c, const struct access_options *access, struct reach 
 	}
 	if (access->tls_verify && *access->tls_verify && !text_is(access->tls_verify, "true") && !text_is(access->tls_verify, "false"))
 		return err_why(e, STEP_OPTION, "--tls-verify", EINVAL, "is neither true nor false");
-	TRY(registries_load(c->arena, &r.conf, e));
-	credential_places_default(access->authfile, c->arena, &r.auth);
-	TRY(http_new(&options, &r.http, e));
-	*ret = r;
-	return 0;
+	TRY(registries_load(c->arena, &ret->conf, e));
+	credential_places_default(access->authfile, c->arena, &ret->auth);
+	TRY(starter_start(&ret->starter, c->root, e));
+	ret->auth.helpers = &ret->starter.helpers;
+	TRY(shut_in(ret, writes, file, e));
+	return http_new(&options, &ret->http, e);
 }
 
 void reach_done(struct reach *r)
 {
 	http_free(take_ptr(&r->http));
+	starter_done(&r->starter);
+}
+
+int reach_depot(struct reach *r, struct arena *a, struct depot **ret, struct nook_error *e)
+{
+	TRY(depot_open(r->cli->root, DEPOT_WRITE, a, ret, e));
+	(*ret)->unpackers = &r->starter.unpackers;
+	return 0;
 }
 
 unsigned reach_tries(const struct reach *r)

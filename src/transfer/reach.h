@@ -6,6 +6,7 @@
 #include "command/registry_options.h"
 #include "registry/registries.h"
 #include "registry/remote.h"
+#include "transfer/starter.h"
 
 struct reach {
 	struct cli *cli;
@@ -14,9 +15,22 @@ struct reach {
 	struct registries conf;
 	struct credential_places auth;
 	struct arena *arena; /* the program's */
+	struct starter starter;
 };
 
-int reach_open(struct cli *c, const struct access_options *access, struct reach *ret, struct nook_error *e);
+/* What a command that speaks to registries writes beside its output. */
+enum reach_writes {
+	REACH_NOTHING,
+	REACH_DEPOT, /* images, below the root directory */
+	REACH_LOGIN, /* the first auth file */
+};
+
+/* Shuts the process in (transfer/walls.h) before it starts the first thread; RET must stay where it is.  FILE: one more that
+ * will be written, or NULL. */
+int reach_open(struct cli *c, const struct access_options *access, enum reach_writes writes, const char *file, struct reach *ret,
+	struct nook_error *e);
+/* A depot whose unpackers the process may start. */
+int reach_depot(struct reach *r, struct arena *a, struct depot **ret, struct nook_error *e);
 void reach_done(struct reach *r);
 
 /* How often a request is made before it counts as failed. */

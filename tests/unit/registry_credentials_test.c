@@ -19,7 +19,7 @@ static void make(struct place *p, const struct temp *t)
 	p->files[0] = p->path;
 	p->files[1] = second;
 	p->files[2] = NULL;
-	p->places.files = p->files;
+	p->places = (struct credential_places){.files = p->files};
 }
 
 static const char *who(const struct place *p, const char *registry, const char *repository)
