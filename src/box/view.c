@@ -110,9 +110,8 @@ static bool is_writable(const struct nook_box *b, const char *path)
 {
 	for (size_t i = 0; i < b->n_paths; i++) {
 		const struct box_path *p = &b->paths[i];
-		const char *rest = p->kind == BOX_PATH_RW || p->kind == BOX_PATH_DEV ? text_after(path, p->source) : NULL;
 
-		if (rest && (!*rest || *rest == '/'))
+		if ((p->kind == BOX_PATH_RW || p->kind == BOX_PATH_DEV) && path_below(path, p->source))
 			return true;
 	}
 	return false;
@@ -140,14 +139,14 @@ static int check_planted(const struct nook_box *b, const struct box_path *p, str
 {
 	for (size_t i = 0; i < b->n_paths; i++) {
 		const struct box_path *above = &b->paths[i];
-		const char *rest = above->kind == BOX_PATH_RW ? text_after(p->source, above->source) : NULL;
+		const char *rest = above->kind == BOX_PATH_RW ? path_below(p->source, above->source) : NULL;
 		auto_close int dir = -EBADF;
 		int fd;
 
-		if (!rest || *rest != '/')
+		if (!rest || !*rest)
 			continue;
 		dir = open(above->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		fd = dir < 0 ? -errno : openat2_raw(dir, rest + 1, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+		fd = dir < 0 ? -errno : openat2_raw(dir, rest, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 		if (fd == -ELOOP)
 			return err_fmt(e, STEP_SOURCE, p->source, ELOOP, "a link stands on the way in %s, which the box may write: give the path it leads to",
 				above->source);

@@ -149,6 +149,25 @@ static void test_descriptors_must_exist(void **state)
 	assert_int_equal(e.step, STEP_FDS);
 }
 
+/* The root holds all that is below it, too. */
+static void test_what_a_box_may_write_holds_no_changes_of_its_own(void **state)
+{
+	static const char *const rules[] = {"rw /usr:/u\noverlay /etc:/x,keep=/usr/changes", "rw /:/host\noverlay /etc:/x,keep=/changes"};
+	static const char *const argv[] = {"/bin/true", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		AUTO(box_free) struct nook_box *b = box_new();
+		AUTO(arena_free) struct arena *a = arena_new();
+		struct nook_error e = NOOK_ERROR_INIT;
+		struct box_plan plan = {0};
+
+		assert_int_equal(box_add_text(b, rules[i], NULL), 0);
+		assert_int_equal(box_compile(b, argv, a, &plan, &e), -EINVAL);
+		assert_non_null(strstr(e.detail, "could write to where"));
+	}
+}
+
 /* The plan of the secure default: what must never be missing from it. */
 static void test_default_plan_is_closed(void **state)
 {
@@ -182,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_allowed_hosts_mean_the_proxy),
 		cmocka_unit_test(test_a_clone_is_the_same_box),
 		cmocka_unit_test(test_descriptors_must_exist),
+		cmocka_unit_test(test_what_a_box_may_write_holds_no_changes_of_its_own),
 		cmocka_unit_test(test_default_plan_is_closed),
 	};
 
