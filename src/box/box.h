@@ -5,7 +5,7 @@
  *   rules.c    one table: words, their values, what they change in struct nook_box; the larger ones have files of their own:
  *              path_rules.c, net_rules.c, bus.c, limits.c, filter.c, ids.c, profile.c
  *   compile.c  the box, the machine and a command become a spec and then a plan; view.c is what the box sees of files
- *   learn.c    what a command touches, observed from outside; learned.c makes a profile of it
+ *   learn.c    a wide box, in which observer.c sees what a command touches; needs.c and learned.c make a profile of it
  *   network.c  helper processes that give a box its network
  *   watch.c    from the start to the end: limits, signals, what was used
  *   shim.c     the same in a helper process, for a caller that is big or has threads

@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "box/box.h"
-#include "box/learn.h"
+#include "box/observer.h"
 #include "box/rule.h"
 #include "security/seccomp.h"
 #include "security/seccomp_names.h"
@@ -72,7 +72,7 @@ int box_filter(const struct nook_box *b, struct arena *a, struct spec *spec, str
 			return err_why(e, STEP_SECCOMP, b->denied[i], EINVAL, "there is no system call of this name");
 	add_denied(b, a, &spec->seccomp_before);
 	if (b->learn)
-		learn_filter(a, &spec->seccomp_before);
+		observer_filter(a, box_strict_calls, &spec->seccomp_before);
 	s->source = b->no_filter ? SECCOMP_NONE : SECCOMP_DEFAULT;
 	s->nesting = b->userns;
 	if (!b->filter_file)

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "box/box.h"
+#include "box/secrets.h"
 #include "spec/spec_defaults.h"
 #include "sys/openat2.h"
 
@@ -26,12 +27,6 @@ struct view {
 };
 
 const char *const box_view_dirs[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu", NULL};
-
-const char *const box_secrets[] = {
-	"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssh",
-	"/etc/ssl/private", "/etc/krb5.keytab", "/etc/wpa_supplicant", "/etc/NetworkManager/system-connections", "/etc/wireguard",
-	"/etc/openvpn", "/etc/polkit-1", "/etc/docker", "/etc/kubernetes", "/etc/rancher", NULL,
-};
 
 static void fence_add(struct view *v, const char *path, bool write)
 {
@@ -226,8 +221,8 @@ static int make_masks(struct view *v, struct nook_error *e)
 	for (const char *const *p = v->spec->masked; p && *p; p++)
 		if (text_after(*p, "/proc/"))
 			*arena_push(v->arena, &list, &n) = *p;
-	for (size_t i = 0; !v->box->bare && !v->box->root && box_secrets[i]; i++)
-		*arena_push(v->arena, &list, &n) = box_secrets[i];
+	for (size_t i = 0; !v->box->bare && !v->box->root && secrets_system[i]; i++)
+		*arena_push(v->arena, &list, &n) = secrets_system[i];
 	for (size_t i = 0; i < v->box->n_paths; i++) {
 		const struct box_path *p = &v->box->paths[i];
 

@@ -13,8 +13,6 @@ struct spec;
 
 /* Programs, libraries and their settings: what a box sees that is not bare; NULL-terminated. */
 extern const char *const box_view_dirs[];
-/* What in them is nobody's business.  Most cannot be read by an ordinary user anyway. */
-extern const char *const box_secrets[];
 /* The home in a box: the caller's where that is a place of its own, else "/home". */
 const char *box_home(struct arena *a);
 /* Root, mounts, files, masks and Landlock's rules, for the user that S has already. */

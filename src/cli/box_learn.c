@@ -42,7 +42,7 @@ static const char *program_of(struct arena *a, const struct nook_box *b, const c
 	return NULL;
 }
 
-int box_learn_write(struct learn *l, int fd, const struct nook_box *b, const char *const *command, const char *const *hosts,
+int box_learn_write(struct observer *o, int fd, const struct nook_box *b, const char *const *command, const char *const *hosts,
 	struct arena *a, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf notes = {0}, text = {0};
@@ -57,7 +57,7 @@ int box_learn_write(struct learn *l, int fd, const struct nook_box *b, const cha
 	};
 	int r;
 
-	TRY(learn_end(l, &notes, e));
+	TRY(observer_end(o, &notes, e));
 	learned.notes = buf_text(&notes);
 	learned_profile(&learned, &text);
 	r = fd_write(fd, buf_text(&text), text.len);

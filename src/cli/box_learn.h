@@ -2,8 +2,9 @@
 /* The end of nook box --learn. */
 #pragma once
 
-#include "box/learn.h"
+#include "box/box.h"
+#include "box/observer.h"
 
-/* What L has observed of COMMAND in the box B becomes a profile, written to FD.  HOSTS: reached through the proxy. */
-int box_learn_write(struct learn *l, int fd, const struct nook_box *b, const char *const *command, const char *const *hosts,
+/* What O has observed of COMMAND in the box B becomes a profile, written to FD.  HOSTS: reached through the proxy. */
+int box_learn_write(struct observer *o, int fd, const struct nook_box *b, const char *const *command, const char *const *hosts,
 	struct arena *a, struct nook_error *e);

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "box/box.h"
+#include "box/learn.h"
 #include "box/watch.h"
 #include "cli/box_learn.h"
 #include "json/out.h"
@@ -222,7 +223,7 @@ struct running {
 	struct launched launched;
 	struct box_output output;
 	struct box_links links;
-	struct learn learn;
+	struct observer observer;
 	const char **hosts; /* that were reached while learning */
 	size_t n_hosts;
 	struct arena *arena;
@@ -268,7 +269,7 @@ static int observed(void *data, pid_t pid, int listener, struct nook_error *e)
 {
 	struct running *r = data;
 
-	return learn_observe(&r->learn, listener, e);
+	return observer_start(&r->observer, listener, e);
 }
 
 /* What has started does not stay when its network could not be made. */
@@ -386,7 +387,7 @@ static int run_planned(struct cli *c, const struct asked *q, int started, struct
 	r.links.learn_listener = q->learn_listener;
 	r.arena = c->arena;
 	if (profile >= 0)
-		TRY(learn_begin(&r.learn, e));
+		TRY(observer_prepare(&r.observer, e));
 	code = run_box(&r, &result, e);
 	box_output_done(&r.output);
 	free(r.relays);
@@ -407,7 +408,7 @@ static int run_planned(struct cli *c, const struct asked *q, int started, struct
 	}
 	status = status_of(&result);
 	if (profile >= 0)
-		TRY(box_learn_write(&r.learn, profile, q->box, q->command, r.hosts, c->arena, e));
+		TRY(box_learn_write(&r.observer, profile, q->box, q->command, r.hosts, c->arena, e));
 	if (result.limit)
 		cli_note(c, "the limit of %s was reached", limit_names[result.limit]);
 	if (json >= 0) {
