@@ -48,7 +48,7 @@ static void check(int r, const struct nook_error *e)
 /* ---- what is measured: each returns nanoseconds ------------------------------------------------------------------ */
 
 struct bench {
-	struct json_object *json;
+	struct json *json;
 	struct spec_seccomp spec;
 	struct arena *arena; /* of spec and the programs */
 	struct program own, range, linear;

@@ -16,6 +16,8 @@ void buf_done(struct buf *b);
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
+/* The character C in UTF-8. */
+void buf_add_utf8(struct buf *b, uint32_t c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The text, never NULL; borrowed. */
 const char *buf_text(const struct buf *b);

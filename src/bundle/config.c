@@ -15,7 +15,7 @@
 /* ---- version -------------------------------------------------------------------------------------------------------- */
 
 /* Within one major version the specification keeps what it has, in both directions. */
-static int read_version(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_version(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	const char **version = member;
 
@@ -58,17 +58,17 @@ static const char *none_if_empty(const char *s)
 	return s && *s ? s : NULL;
 }
 
-static int read_mounts(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_mounts(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	struct spec *s = member;
 
-	TRY(bind_expect(r, value, json_type_array, e));
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
+	TRY(bind_expect(r, value, JSON_ARRAY, e));
+	for (size_t i = 0; i < json_length(value); i++) {
 		struct nook_error why = NOOK_ERROR_INIT;
 		struct spec_mount *m = arena_push(r->arena, &s->mounts, &s->n_mounts);
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_read_table(r, json_object_array_get_idx(value, i), mount_table, m, e));
+		TRY(bind_read_table(r, json_at(value, i), mount_table, m, e));
 		m->type = none_if_empty(m->type);
 		m->source = none_if_empty(m->source);
 		if (mount_words_parse(r->arena, m, &why) < 0)
@@ -118,17 +118,17 @@ static const char *namespace_word(int kind)
 	return kind == NS_MNT ? "mount" : kind == NS_NET ? "network" : ns_names[kind];
 }
 
-static int read_namespaces(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_namespaces(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	struct spec_ns *ns = member;
 
-	TRY(bind_expect(r, value, json_type_array, e));
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
+	TRY(bind_expect(r, value, JSON_ARRAY, e));
+	for (size_t i = 0; i < json_length(value); i++) {
 		struct namespace n = {0};
 		int kind;
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_read_table(r, json_object_array_get_idx(value, i), namespace_table, &n, e));
+		TRY(bind_read_table(r, json_at(value, i), namespace_table, &n, e));
 		kind = ns_kind_find(n.type);
 		if (kind < 0)
 			TRY(bind_enter(r, "type", 0, e));
@@ -177,7 +177,7 @@ static const struct bind personality_table[] = {
 	{0},
 };
 
-static int read_personality(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_personality(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	struct personality_words p = {0};
 
@@ -207,10 +207,10 @@ static const struct bind_custom personality_custom = {read_personality, write_pe
 /* ---- the rest is rows ------------------------------------------------------------------------------------------------- */
 
 /* Two older words for monitoring: either turns it on. */
-static int read_monitoring(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_monitoring(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
-	TRY(bind_expect(r, value, json_type_boolean, e));
-	*(bool *)member |= json_object_get_boolean(value);
+	TRY(bind_expect(r, value, JSON_BOOL, e));
+	*(bool *)member |= json_bool(value);
 	return 0;
 }
 
@@ -331,14 +331,14 @@ static const struct bind config_table[] = {
 
 /* ---- reading and writing ------------------------------------------------------------------------------------------------ */
 
-int config_read(struct json_object *root, struct spec *s, struct nook_error *e)
+int config_read(struct json *root, struct spec *s, struct nook_error *e)
 {
 	return bind_read(root, config_table, s, s->arena, NULL, STEP_CONFIG, e);
 }
 
 int config_load(int dir, const char *name, struct spec *s, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 
 	TRY(json_load(dir, name, JSON_LIMIT, STEP_CONFIG, &root, e));
 	return config_read(root, s, e);
@@ -493,15 +493,11 @@ int config_load_mounts(int dir, const char *name, struct spec *s, struct nook_er
 		{.type = BIND_CUSTOM, .name = "mounts", .custom = &mounts_custom, .flags = BIND_REQUIRED},
 		{0},
 	};
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 
 	TRY(json_load(dir, name, JSON_LIMIT, STEP_CONFIG, &root, e));
-	if (json_object_is_type(root, json_type_array)) {
-		struct json_object *whole = json_object_new_object();
-
-		(void)json_object_object_add(whole, "mounts", root);
-		root = whole;
-	}
+	if (json_is(root, JSON_ARRAY))
+		root = json_wrap(root, "mounts");
 	return bind_read(root, table, s, s->arena, NULL, STEP_CONFIG, e);
 }
 
@@ -565,7 +561,7 @@ int config_load_bundle(const char *bundle, const char *file, struct spec *s, str
 
 int config_read_resources(int fd, const char *name, struct arena *a, struct spec_resources *r, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 
 	TRY(json_read(fd, name, JSON_LIMIT, STEP_CONFIG, &root, e));
 	TRY(bind_read(root, resources_table, r, a, NULL, STEP_CONFIG, e));

@@ -13,7 +13,7 @@
 
 /* Reads DIR/NAME ("config.json") as it stands, without judging it as a whole. */
 int config_load(int dir, const char *name, struct spec *s, struct nook_error *e);
-int config_read(struct json_object *root, struct spec *s, struct nook_error *e);
+int config_read(struct json *root, struct spec *s, struct nook_error *e);
 /* Reads the bundle at the absolute path BUNDLE for a runtime: FILE (NULL: BUNDLE/config.json; a relative one is taken
  * from the working directory) is loaded, paths in it are made absolute, what the specification demands of every
  * container is added, and spec_check() has said yes. */

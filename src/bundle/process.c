@@ -5,20 +5,20 @@
 
 /* ---- capabilities: names in JSON, a mask in the spec --------------------------------------------------------------- */
 
-static int read_caps(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_caps(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	uint64_t mask = 0;
 
-	TRY(bind_expect(r, value, json_type_array, e));
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
-		struct json_object *name = json_object_array_get_idx(value, i);
+	TRY(bind_expect(r, value, JSON_ARRAY, e));
+	for (size_t i = 0; i < json_length(value); i++) {
+		struct json *name = json_at(value, i);
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_expect(r, name, json_type_string, e));
-		int cap = caps_find(json_object_get_string(name));
+		TRY(bind_expect(r, name, JSON_STRING, e));
+		int cap = caps_find(json_string(name));
 
 		if (cap < 0)
-			return bind_refuse(r, e, "unknown capability \"%s\"", json_object_get_string(name));
+			return bind_refuse(r, e, "unknown capability \"%s\"", json_string(name));
 		mask |= CAPS_BIT(cap);
 		bind_leave(r);
 	}
@@ -65,7 +65,7 @@ static const struct bind ioprio_table[] = {
 	{0},
 };
 
-static int read_ioprio(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_ioprio(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	struct ioprio p = {0};
 

@@ -44,19 +44,19 @@ static int read_access(struct bind_reader *r, const char *text, unsigned *ret, s
 	return 0;
 }
 
-static int read_device_rules(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_device_rules(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	struct spec_resources *resources = member;
 
-	TRY(bind_expect(r, value, json_type_array, e));
+	TRY(bind_expect(r, value, JSON_ARRAY, e));
 	resources->devices = NULL;
 	resources->n_devices = 0;
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
+	for (size_t i = 0; i < json_length(value); i++) {
 		struct device_rule rule = {.type = 'a', .access = "rwm"};
 		struct spec_device_rule *to;
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_read_table(r, json_object_array_get_idx(value, i), device_rule_table, &rule, e));
+		TRY(bind_read_table(r, json_at(value, i), device_rule_table, &rule, e));
 		to = arena_push(r->arena, &resources->devices, &resources->n_devices);
 		to->allow = rule.allow;
 		to->type = rule.type;
@@ -168,16 +168,16 @@ static struct spec_blkio_device *device_row(struct arena *a, struct spec_resourc
 	return d;
 }
 
-static int read_device_list(struct bind_reader *r, struct json_object *value, const struct device_list *list,
+static int read_device_list(struct bind_reader *r, struct json *value, const struct device_list *list,
 	struct spec_resources *resources, struct nook_error *e)
 {
 	TRY(bind_enter(r, list->name, 0, e));
-	TRY(bind_expect(r, value, json_type_array, e));
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
+	TRY(bind_expect(r, value, JSON_ARRAY, e));
+	for (size_t i = 0; i < json_length(value); i++) {
 		struct spec_blkio_device device = {0};
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_read_table(r, json_object_array_get_idx(value, i), list->table, &device, e));
+		TRY(bind_read_table(r, json_at(value, i), list->table, &device, e));
 		bind_leave(r);
 		struct spec_blkio_device *to = device_row(r->arena, resources, device.major, device.minor);
 
@@ -194,13 +194,13 @@ static const struct bind block_table[] = {
 	{0},
 };
 
-static int read_block(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_block(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	TRY(bind_read_table(r, value, block_table, member, e));
 	for (size_t i = 0; i < DEVICE_LISTS; i++) {
-		struct json_object *list = NULL;
+		struct json *list = NULL;
 
-		if (json_object_object_get_ex(value, device_lists[i].name, &list) && list)
+		if (json_find(value, device_lists[i].name, &list) && list)
 			TRY(read_device_list(r, list, &device_lists[i], member, e));
 	}
 	return 0;

@@ -252,23 +252,23 @@ static void add_container(struct json_out *o, struct store_run *r, const struct 
 /* ---- --format ---------------------------------------------------------------------------------------------------- */
 
 /* One step down: member NAME of LEN bytes, which may end in elements: "mounts[0]".  Null is a value too. */
-static bool descend(struct json_object **value, const char *name, size_t len)
+static bool descend(struct json **value, const char *name, size_t len)
 {
 	char copy[NOOK_OBJECT_MAX], *index, *end;
-	struct json_object *at = *value;
+	struct json *at = *value;
 
 	(void)snprintf(copy, sizeof(copy), "%.*s", (int)len, name);
 	index = strchr(copy, '[');
 	if (index)
 		*index++ = 0;
-	if (!json_object_object_get_ex(at, copy, &at))
+	if (!json_find(at, copy, &at))
 		return false;
 	while (index) {
 		size_t n = strtoul(index, &end, 10);
 
-		if (end == index || *end != ']' || !json_object_is_type(at, json_type_array) || n >= json_object_array_length(at))
+		if (end == index || *end != ']' || !json_is(at, JSON_ARRAY) || n >= json_length(at))
 			return false;
-		at = json_object_array_get_idx(at, n);
+		at = json_at(at, n);
 		if (!end[1])
 			break;
 		if (end[1] != '[')
@@ -280,7 +280,7 @@ static bool descend(struct json_object **value, const char *name, size_t len)
 }
 
 /* ".limits.pids.max": names may have dots in them, so the longest member that there is wins. */
-static bool find_value(struct json_object **value, const char *path)
+static bool find_value(struct json **value, const char *path)
 {
 	if (text_is(path, "."))
 		return true;
@@ -298,10 +298,10 @@ static bool find_value(struct json_object **value, const char *path)
 	return !*path;
 }
 
-static int add_value(struct buf *out, struct json_object *document, const char *path, size_t len, struct nook_error *e)
+static int add_value(struct buf *out, struct json *document, const char *path, size_t len, struct nook_error *e)
 {
 	char copy[NOOK_OBJECT_MAX];
-	struct json_object *value = document;
+	struct json *value = document;
 
 	if (len >= sizeof(copy) || !len || path[0] != '.')
 		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"{{%.*s}}\" has not the form {{.name}}", (int)(len < 40 ? len : 40), path);
@@ -309,12 +309,14 @@ static int add_value(struct buf *out, struct json_object *document, const char *
 	copy[len] = 0;
 	if (!find_value(&value, copy))
 		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "there is no member \"%.*s\"", (int)len, path);
-	buf_adds(out, json_object_is_type(value, json_type_string) ? json_object_get_string(value)
-	                                                            : json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
+	if (json_is(value, JSON_STRING))
+		buf_adds(out, json_string(value));
+	else
+		json_text(value, out);
 	return 0;
 }
 
-static int add_formatted(struct buf *out, struct json_object *document, const char *format, struct nook_error *e)
+static int add_formatted(struct buf *out, struct json *document, const char *format, struct nook_error *e)
 {
 	while (*format) {
 		const char *open = strstr(format, "{{"), *close = open ? strstr(open, "}}") : NULL;
@@ -338,11 +340,11 @@ static int add_formatted(struct buf *out, struct json_object *document, const ch
 
 static int format_all(const struct buf *text, const char *format, struct buf *out, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *all = NULL;
+	AUTO(json_free) struct json *all = NULL;
 
 	TRY(json_parse(buf_text(text), text->len, "inspect", STEP_JSON, &all, e));
-	for (size_t i = 0; i < json_object_array_length(all); i++)
-		TRY(add_formatted(out, json_object_array_get_idx(all, i), format, e));
+	for (size_t i = 0; i < json_length(all); i++)
+		TRY(add_formatted(out, json_at(all, i), format, e));
 	return 0;
 }
 

@@ -13,15 +13,15 @@ static void add_config(struct depot *d, const struct image *i, struct json_out *
 		const char *from, *to;
 	} members[] = {{"author", "author"}, {"config", "config"}, {"rootfs", "rootfs"}, {"history", "history"}};
 	AUTO_VALUE(buf_done) struct buf text = {0};
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 
 	if (blob_read(d, i->id, CONFIG_BYTES_MAX, &text, NULL) < 0 ||
 	    json_parse(buf_text(&text), text.len, i->id, STEP_IMAGE, &root, NULL) < 0)
 		return;
 	for (size_t n = 0; n < sizeof(members) / sizeof(members[0]); n++) {
-		struct json_object *value = NULL;
+		struct json *value = NULL;
 
-		if (json_object_object_get_ex(root, members[n].from, &value))
+		if (json_find(root, members[n].from, &value))
 			json_out_tree(o, members[n].to, value);
 	}
 }

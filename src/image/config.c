@@ -13,24 +13,24 @@ enum { NS_PER_SECOND = 1000000000, HISTORY_MAX = 4096 };
 /* ---- tables -------------------------------------------------------------------------------------------------------- */
 
 /* A list, or one string, which old builders wrote. */
-static int read_words(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_words(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	const char **list;
 	size_t n;
 
-	if (json_object_is_type(value, json_type_string)) {
+	if (json_is(value, JSON_STRING)) {
 		list = arena_new_n(r->arena, const char *, 2);
 		TRY(bind_read_string(r, value, &list[0], e));
 		*(const char *const **)member = list;
 		return 0;
 	}
-	TRY(bind_expect(r, value, json_type_array, e));
-	n = json_object_array_length(value);
+	TRY(bind_expect(r, value, JSON_ARRAY, e));
+	n = json_length(value);
 	if (n > HISTORY_MAX)
 		return bind_refuse(r, e, "more than %d words", HISTORY_MAX);
 	list = arena_new_n(r->arena, const char *, n + 1);
 	for (size_t i = 0; i < n; i++)
-		TRY(bind_read_string(r, json_object_array_get_idx(value, i), &list[i], e));
+		TRY(bind_read_string(r, json_at(value, i), &list[i], e));
 	*(const char *const **)member = list;
 	return 0;
 }
@@ -44,17 +44,14 @@ static void write_words(struct json_out *o, const char *key, const void *member)
 }
 
 /* {"/data": {}}: only the keys mean anything. */
-static int read_keys(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_keys(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	const char **list = NULL;
 	size_t n = 0;
 
-	TRY(bind_expect(r, value, json_type_object, e));
-	json_object_object_foreach(value, key, unused)
-	{
-		(void)unused;
-		*arena_push(r->arena, &list, &n) = arena_strdup(r->arena, key);
-	}
+	TRY(bind_expect(r, value, JSON_OBJECT, e));
+	for (size_t i = 0; i < json_length(value); i++)
+		*arena_push(r->arena, &list, &n) = arena_strdup(r->arena, json_key_at(value, i));
 	*(const char *const **)member = list;
 	return 0;
 }
@@ -73,17 +70,20 @@ static void write_keys(struct json_out *o, const char *key, const void *member)
 	json_out_object_end(o);
 }
 
-static int read_text(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int read_text(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
+	AUTO_VALUE(buf_done) struct buf text = {0};
+
 	(void)e;
-	*(const char **)member = arena_strdup(r->arena, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
+	json_text(value, &text);
+	*(const char **)member = arena_strdup(r->arena, buf_text(&text));
 	return 0;
 }
 
 static void write_text(struct json_out *o, const char *key, const void *member)
 {
 	const char *text = *(const char *const *)member;
-	AUTO(json_free) struct json_object *tree = NULL;
+	AUTO(json_free) struct json *tree = NULL;
 
 	if (text && json_parse(text, strlen(text), key, STEP_IMAGE, &tree, NULL) == 0)
 		json_out_tree(o, key, tree);
@@ -154,7 +154,7 @@ static const struct bind document_table[] = {
 int image_config_parse(const char *text, size_t len, size_t n_layers, const char *name, struct arena *a,
 	struct image_config *ret, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct document d = {0};
 
 	if (len > CONFIG_BYTES_MAX)
@@ -195,7 +195,7 @@ static int refuse(const char *instruction, struct nook_error *e, const char *why
 static int command_words(const struct image_config *c, const char *instruction, const char *rest, struct arena *a,
 	const char *const **ret, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *array = NULL;
+	AUTO(json_free) struct json *array = NULL;
 	const char **list = NULL;
 	size_t n = 0;
 
@@ -210,15 +210,15 @@ static int command_words(const struct image_config *c, const char *instruction, 
 		*ret = list;
 		return 0;
 	}
-	if (json_parse(rest, strlen(rest), instruction, STEP_OPTION, &array, NULL) < 0 || !json_object_is_type(array, json_type_array))
+	if (json_parse(rest, strlen(rest), instruction, STEP_OPTION, &array, NULL) < 0 || !json_is(array, JSON_ARRAY))
 		return refuse(instruction, e, "is no JSON array of strings");
-	list = arena_new_n(a, const char *, json_object_array_length(array) + 1);
-	for (size_t i = 0; i < json_object_array_length(array); i++) {
-		struct json_object *word = json_object_array_get_idx(array, i);
+	list = arena_new_n(a, const char *, json_length(array) + 1);
+	for (size_t i = 0; i < json_length(array); i++) {
+		struct json *word = json_at(array, i);
 
-		if (!json_object_is_type(word, json_type_string))
+		if (!json_is(word, JSON_STRING))
 			return refuse(instruction, e, "is no JSON array of strings");
-		list[i] = arena_strdup(a, json_object_get_string(word));
+		list[i] = arena_strdup(a, json_string(word));
 	}
 	*ret = list;
 	return 0;

@@ -85,7 +85,7 @@ static int check_descriptors(struct descriptor *list, size_t n, size_t most, con
 	return 0;
 }
 
-static int parse_manifest(struct json_object *root, const char *name, struct arena *a, struct manifest *m, struct nook_error *e)
+static int parse_manifest(struct json *root, const char *name, struct arena *a, struct manifest *m, struct nook_error *e)
 {
 	TRY(bind_read(root, manifest_table, m, a, NULL, STEP_IMAGE, e));
 	TRY(check_descriptor(&m->config, "config", 1, name, e));
@@ -94,7 +94,7 @@ static int parse_manifest(struct json_object *root, const char *name, struct are
 	return check_descriptors(m->layers, m->n_layers, IMAGE_LAYERS_MAX, "layer", name, e);
 }
 
-static int parse_index(struct json_object *root, const char *name, struct arena *a, struct image_index *index, struct nook_error *e)
+static int parse_index(struct json *root, const char *name, struct arena *a, struct image_index *index, struct nook_error *e)
 {
 	TRY(bind_read(root, image_index_table, index, a, NULL, STEP_IMAGE, e));
 	if (index->has_subject)
@@ -125,7 +125,7 @@ static int choose_media(const struct head *head, const char *content_type, bool 
 int image_document_parse(const char *text, size_t len, const char *content_type, const char *name, struct arena *a,
 	struct image_document *ret, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct image_document d = {0};
 	const struct media *media = media_find("");
 	struct head head = {0};
@@ -137,9 +137,9 @@ int image_document_parse(const char *text, size_t len, const char *content_type,
 		return refuse(name, e, "has only a manifest of schema 1, which cannot be verified: it has to be pushed anew");
 	TRY(json_parse(text, len, name, STEP_IMAGE, &root, e));
 	TRY(bind_read(root, head_table, &head, a, NULL, STEP_IMAGE, e));
-	has_layers = json_object_object_get_ex(root, "layers", NULL) || json_object_object_get_ex(root, "config", NULL);
-	has_manifests = json_object_object_get_ex(root, "manifests", NULL);
-	if (json_object_object_get_ex(root, "fsLayers", NULL) || (head.schema.set && head.schema.value == 1))
+	has_layers = json_find(root, "layers", NULL) || json_find(root, "config", NULL);
+	has_manifests = json_find(root, "manifests", NULL);
+	if (json_find(root, "fsLayers", NULL) || (head.schema.set && head.schema.value == 1))
 		return refuse(name, e, "has only a manifest of schema 1, which cannot be verified: it has to be pushed anew");
 	if (head.schema.set && head.schema.value != 2)
 		return err_fmt(e, STEP_IMAGE, name, EINVAL, "has schema version %lld, which is unknown", (long long)head.schema.value);

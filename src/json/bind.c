@@ -59,38 +59,38 @@ int bind_refuse(struct bind_reader *r, struct nook_error *e, const char *fmt, ..
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
-static const char *type_words(json_type type)
+static const char *type_words(enum json_type type)
 {
 	switch (type) {
-	case json_type_object:
+	case JSON_OBJECT:
 		return "an object";
-	case json_type_array:
+	case JSON_ARRAY:
 		return "an array";
-	case json_type_string:
+	case JSON_STRING:
 		return "a string";
-	case json_type_boolean:
+	case JSON_BOOL:
 		return "true or false";
-	case json_type_int:
+	case JSON_INT:
 		return "an integer";
-	case json_type_double:
+	case JSON_DOUBLE:
 		return "a number with a fraction";
 	default:
 		return "null";
 	}
 }
 
-int bind_expect(struct bind_reader *r, struct json_object *value, json_type type, struct nook_error *e)
+int bind_expect(struct bind_reader *r, struct json *value, enum json_type type, struct nook_error *e)
 {
-	if (json_object_is_type(value, type))
+	if (json_is(value, type))
 		return 0;
-	return bind_refuse(r, e, "expected %s, found %s", type_words(type), type_words(json_object_get_type(value)));
+	return bind_refuse(r, e, "expected %s, found %s", type_words(type), type_words(json_type_of(value)));
 }
 
-int bind_read_string(struct bind_reader *r, struct json_object *value, const char **ret, struct nook_error *e)
+int bind_read_string(struct bind_reader *r, struct json *value, const char **ret, struct nook_error *e)
 {
-	TRY(bind_expect(r, value, json_type_string, e));
-	const char *text = json_object_get_string(value);
-	size_t len = (size_t)json_object_get_string_len(value);
+	TRY(bind_expect(r, value, JSON_STRING, e));
+	const char *text = json_string(value);
+	size_t len = json_string_len(value);
 
 	if (strlen(text) != len)
 		return bind_refuse(r, e, "the string has a NUL character in it");
@@ -98,27 +98,27 @@ int bind_read_string(struct bind_reader *r, struct json_object *value, const cha
 	return 0;
 }
 
-int bind_read_i64(struct bind_reader *r, struct json_object *value, int64_t min, int64_t max, int64_t *ret,
+int bind_read_i64(struct bind_reader *r, struct json *value, int64_t min, int64_t max, int64_t *ret,
 	struct nook_error *e)
 {
-	TRY(bind_expect(r, value, json_type_int, e));
-	int64_t number = json_object_get_int64(value);
+	TRY(bind_expect(r, value, JSON_INT, e));
+	int64_t number = json_i64(value);
 
-	/* json-c answers the nearest int64 for what only fits an uint64. */
-	if (number < min || number > max || (number == INT64_MAX && json_object_get_uint64(value) > INT64_MAX))
-		return bind_refuse(r, e, "%s is not between %lld and %lld", json_object_get_string(value), (long long)min,
+	/* What only fits an uint64 is answered by the nearest int64. */
+	if (number < min || number > max || (number == INT64_MAX && json_u64(value) > INT64_MAX))
+		return bind_refuse(r, e, "%s is not between %lld and %lld", json_string(value), (long long)min,
 			(long long)max);
 	*ret = number;
 	return 0;
 }
 
-int bind_read_u64(struct bind_reader *r, struct json_object *value, uint64_t max, uint64_t *ret, struct nook_error *e)
+int bind_read_u64(struct bind_reader *r, struct json *value, uint64_t max, uint64_t *ret, struct nook_error *e)
 {
-	TRY(bind_expect(r, value, json_type_int, e));
-	uint64_t number = json_object_get_uint64(value);
+	TRY(bind_expect(r, value, JSON_INT, e));
+	uint64_t number = json_u64(value);
 
-	if (json_object_get_int64(value) < 0 || number > max)
-		return bind_refuse(r, e, "%s is not between 0 and %llu", json_object_get_string(value),
+	if (json_i64(value) < 0 || number > max)
+		return bind_refuse(r, e, "%s is not between 0 and %llu", json_string(value),
 			(unsigned long long)max);
 	*ret = number;
 	return 0;
@@ -160,36 +160,36 @@ static uint64_t top(size_t size)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static int check_count(struct bind_reader *r, struct json_object *value, struct nook_error *e)
+static int check_count(struct bind_reader *r, struct json *value, struct nook_error *e)
 {
-	TRY(bind_expect(r, value, json_type_array, e));
-	if (json_object_array_length(value) > ITEMS_MAX)
+	TRY(bind_expect(r, value, JSON_ARRAY, e));
+	if (json_length(value) > ITEMS_MAX)
 		return bind_refuse(r, e, "more than %d elements", ITEMS_MAX);
 	return 0;
 }
 
-static int read_word(struct bind_reader *r, struct json_object *value, const struct bind_word *words, int64_t *ret,
+static int read_word(struct bind_reader *r, struct json *value, const struct bind_word *words, int64_t *ret,
 	struct nook_error *e)
 {
-	TRY(bind_expect(r, value, json_type_string, e));
-	const struct bind_word *found = bind_word_find(words, json_object_get_string(value));
+	TRY(bind_expect(r, value, JSON_STRING, e));
+	const struct bind_word *found = bind_word_find(words, json_string(value));
 
 	if (!found)
-		return bind_refuse(r, e, "\"%s\" is unknown here", json_object_get_string(value));
+		return bind_refuse(r, e, "\"%s\" is unknown here", json_string(value));
 	*ret = found->value;
 	return 0;
 }
 
-static int read_strings(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+static int read_strings(struct bind_reader *r, const struct bind *row, struct json *value, void *object,
 	struct nook_error *e)
 {
 	TRY(check_count(r, value, e));
-	size_t n = json_object_array_length(value);
+	size_t n = json_length(value);
 	const char **list = arena_new_n(r->arena, const char *, n + 1);
 
 	for (size_t i = 0; i < n; i++) {
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_read_string(r, json_object_array_get_idx(value, i), &list[i], e));
+		TRY(bind_read_string(r, json_at(value, i), &list[i], e));
 		bind_leave(r);
 	}
 	*(const char ***)((char *)object + row->offset) = list;
@@ -198,18 +198,18 @@ static int read_strings(struct bind_reader *r, const struct bind *row, struct js
 	return 0;
 }
 
-static int read_uints(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+static int read_uints(struct bind_reader *r, const struct bind *row, struct json *value, void *object,
 	struct nook_error *e)
 {
 	TRY(check_count(r, value, e));
-	size_t n = json_object_array_length(value);
+	size_t n = json_length(value);
 	char *list = arena_alloc(r->arena, n * row->size);
 
 	for (size_t i = 0; i < n; i++) {
 		uint64_t number = 0;
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_read_u64(r, json_object_array_get_idx(value, i), top(row->size), &number, e));
+		TRY(bind_read_u64(r, json_at(value, i), top(row->size), &number, e));
 		bind_leave(r);
 		store(list + i * row->size, row->size, number);
 	}
@@ -218,16 +218,16 @@ static int read_uints(struct bind_reader *r, const struct bind *row, struct json
 	return 0;
 }
 
-static int read_array(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+static int read_array(struct bind_reader *r, const struct bind *row, struct json *value, void *object,
 	struct nook_error *e)
 {
 	TRY(check_count(r, value, e));
-	size_t n = json_object_array_length(value);
+	size_t n = json_length(value);
 	char *list = arena_alloc(r->arena, n * row->size);
 
 	for (size_t i = 0; i < n; i++) {
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_read_table(r, json_object_array_get_idx(value, i), row->table, list + i * row->size, e));
+		TRY(bind_read_table(r, json_at(value, i), row->table, list + i * row->size, e));
 		bind_leave(r);
 	}
 	*(void **)((char *)object + row->offset) = list;
@@ -241,19 +241,20 @@ static int by_key(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int read_map(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+static int read_map(struct bind_reader *r, const struct bind *row, struct json *value, void *object,
 	struct nook_error *e)
 {
 	char *list;
 	size_t n = 0;
 
 	assert(row->type != BIND_MAP || row->size == sizeof(struct pair));
-	TRY(bind_expect(r, value, json_type_object, e));
-	if (json_object_object_length(value) > ITEMS_MAX)
+	TRY(bind_expect(r, value, JSON_OBJECT, e));
+	if (json_length(value) > ITEMS_MAX)
 		return bind_refuse(r, e, "more than %d members", ITEMS_MAX);
-	list = arena_alloc(r->arena, (size_t)json_object_object_length(value) * row->size);
-	json_object_object_foreach(value, key, member)
-	{
+	list = arena_alloc(r->arena, (size_t)json_length(value) * row->size);
+	for (size_t i = 0; i < json_length(value); i++) {
+		const char *key = json_key_at(value, i);
+		struct json *member = json_at(value, i);
 		char *element = list + n++ * row->size;
 
 		TRY(bind_enter(r, key, 0, e));
@@ -271,17 +272,17 @@ static int read_map(struct bind_reader *r, const struct bind *row, struct json_o
 	return 0;
 }
 
-static int read_words(struct bind_reader *r, const struct bind *row, struct json_object *value, void *member,
+static int read_words(struct bind_reader *r, const struct bind *row, struct json *value, void *member,
 	struct nook_error *e)
 {
 	uint64_t bits = 0;
 
 	TRY(check_count(r, value, e));
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
+	for (size_t i = 0; i < json_length(value); i++) {
 		int64_t bit = 0;
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(read_word(r, json_object_array_get_idx(value, i), row->words, &bit, e));
+		TRY(read_word(r, json_at(value, i), row->words, &bit, e));
 		bind_leave(r);
 		bits |= (uint64_t)bit;
 	}
@@ -289,7 +290,7 @@ static int read_words(struct bind_reader *r, const struct bind *row, struct json
 	return 0;
 }
 
-static int read_member(struct bind_reader *r, const struct bind *row, struct json_object *value, void *object,
+static int read_member(struct bind_reader *r, const struct bind *row, struct json *value, void *object,
 	struct nook_error *e)
 {
 	void *member = (char *)object + row->offset;
@@ -302,8 +303,8 @@ static int read_member(struct bind_reader *r, const struct bind *row, struct jso
 	case BIND_STRING:
 		return bind_read_string(r, value, member, e);
 	case BIND_BOOL:
-		TRY(bind_expect(r, value, json_type_boolean, e));
-		*(bool *)member = json_object_get_boolean(value);
+		TRY(bind_expect(r, value, JSON_BOOL, e));
+		*(bool *)member = json_bool(value);
 		return 0;
 	case BIND_INT:
 		TRY(bind_read_i64(r, value, -(int64_t)(top(row->size) >> 1) - 1, (int64_t)(top(row->size) >> 1),
@@ -345,18 +346,18 @@ static int read_member(struct bind_reader *r, const struct bind *row, struct jso
 	}
 }
 
-int bind_read_table(struct bind_reader *r, struct json_object *value, const struct bind *table, void *object,
+int bind_read_table(struct bind_reader *r, struct json *value, const struct bind *table, void *object,
 	struct nook_error *e)
 {
-	TRY(bind_expect(r, value, json_type_object, e));
+	TRY(bind_expect(r, value, JSON_OBJECT, e));
 	for (const struct bind *row = table; row->type; row++) {
-		struct json_object *member = NULL;
+		struct json *member = NULL;
 
 		if (row->type == BIND_INLINE) {
 			TRY(bind_read_table(r, value, row->table, (char *)object + row->offset, e));
 			continue;
 		}
-		(void)json_object_object_get_ex(value, row->name, &member);
+		(void)json_find(value, row->name, &member);
 		if (!member && !(row->flags & BIND_REQUIRED))
 			continue;
 		TRY(bind_enter(r, row->name, 0, e));
@@ -370,7 +371,7 @@ int bind_read_table(struct bind_reader *r, struct json_object *value, const stru
 	return 0;
 }
 
-int bind_read(struct json_object *root, const struct bind *table, void *object, struct arena *a, const char *prefix,
+int bind_read(struct json *root, const struct bind *table, void *object, struct arena *a, const char *prefix,
 	enum step_id step, struct nook_error *e)
 {
 	struct bind_reader r = {.arena = a, .step = step};
@@ -383,7 +384,7 @@ int bind_read(struct json_object *root, const struct bind *table, void *object, 
 int bind_load(int dir, const char *name, size_t limit, const struct bind *table, void *object, struct arena *a,
 	enum step_id step, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 
 	TRY(json_load(dir, name, limit, step, &root, e));
 	return bind_read(root, table, object, a, NULL, step, e);

@@ -58,7 +58,7 @@ struct bind_word {
 struct bind_reader;
 /* A member that no type above describes.  MEMBER is the struct's address plus the row's offset. */
 struct bind_custom {
-	int (*read)(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e);
+	int (*read)(struct bind_reader *r, struct json *value, void *member, struct nook_error *e);
 	/* Writes KEY and value, or nothing when the member is not set; NULL: never written. */
 	void (*write)(struct json_out *o, const char *key, const void *member);
 };
@@ -98,7 +98,7 @@ struct bind_reader {
 };
 
 /* Fills OBJECT from ROOT.  PREFIX is the path of ROOT for messages ("linux.resources"), or NULL. */
-int bind_read(struct json_object *root, const struct bind *table, void *object, struct arena *a, const char *prefix,
+int bind_read(struct json *root, const struct bind *table, void *object, struct arena *a, const char *prefix,
 	enum step_id step, struct nook_error *e);
 /* Load and read in one: the JSON text is gone when it returns. */
 int bind_load(int dir, const char *name, size_t limit, const struct bind *table, void *object, struct arena *a,
@@ -110,15 +110,15 @@ int bind_save(int dir, const char *name, const struct bind *table, const void *o
 	enum file_sync sync, struct nook_error *e);
 
 /* For custom functions: values with checks, and errors that name the member. */
-int bind_read_table(struct bind_reader *r, struct json_object *value, const struct bind *table, void *object,
+int bind_read_table(struct bind_reader *r, struct json *value, const struct bind *table, void *object,
 	struct nook_error *e);
-int bind_read_string(struct bind_reader *r, struct json_object *value, const char **ret, struct nook_error *e);
-int bind_read_i64(struct bind_reader *r, struct json_object *value, int64_t min, int64_t max, int64_t *ret,
+int bind_read_string(struct bind_reader *r, struct json *value, const char **ret, struct nook_error *e);
+int bind_read_i64(struct bind_reader *r, struct json *value, int64_t min, int64_t max, int64_t *ret,
 	struct nook_error *e);
-int bind_read_u64(struct bind_reader *r, struct json_object *value, uint64_t max, uint64_t *ret, struct nook_error *e);
+int bind_read_u64(struct bind_reader *r, struct json *value, uint64_t max, uint64_t *ret, struct nook_error *e);
 /* -EINVAL with one clause. */
 int bind_refuse(struct bind_reader *r, struct nook_error *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int bind_expect(struct bind_reader *r, struct json_object *value, json_type type, struct nook_error *e);
+int bind_expect(struct bind_reader *r, struct json *value, enum json_type type, struct nook_error *e);
 /* Goes into member NAME, or with NULL into element INDEX, and back. */
 int bind_enter(struct bind_reader *r, const char *name, size_t index, struct nook_error *e);
 void bind_leave(struct bind_reader *r);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "json/out.h"
 
-#include <json-c/json.h>
+#include "json/tree.h"
+
 #include <string.h>
 
 static void break_line(struct json_out *o)
@@ -130,31 +131,45 @@ void json_out_strings(struct json_out *o, const char *key, const char *const *li
 }
 
 /* The depth of a tree is that of its maker: json_parse() allows JSON_DEPTH. */
-static void add_tree(struct json_out *o, const char *key, struct json_object *value)
+static void add_tree(struct json_out *o, const char *key, struct json *value)
 {
-	switch (json_object_get_type(value)) {
-	case json_type_object:
+	switch (json_type_of(value)) {
+	case JSON_OBJECT:
 		json_out_object(o, key);
-		json_object_object_foreach(value, name, member)
-			add_tree(o, name, member);
+		for (size_t i = 0; i < json_length(value); i++)
+			add_tree(o, json_key_at(value, i), json_at(value, i));
 		json_out_object_end(o);
 		break;
-	case json_type_array:
+	case JSON_ARRAY:
 		json_out_array(o, key);
-		for (size_t i = 0; i < json_object_array_length(value); i++)
-			add_tree(o, NULL, json_object_array_get_idx(value, i));
+		for (size_t i = 0; i < json_length(value); i++)
+			add_tree(o, NULL, json_at(value, i));
 		json_out_array_end(o);
 		break;
-	case json_type_string:
-		json_out_string(o, key, json_object_get_string(value));
+	case JSON_STRING:
+		json_out_string(o, key, json_string(value));
+		break;
+	case JSON_INT:
+	case JSON_DOUBLE:
+		begin(o, key);
+		buf_adds(o->text, json_string(value));
+		break;
+	case JSON_BOOL:
+		json_out_bool(o, key, json_bool(value));
 		break;
 	default:
-		begin(o, key);
-		buf_adds(o->text, json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
+		json_out_string(o, key, NULL);
 	}
 }
 
-void json_out_tree(struct json_out *o, const char *key, struct json_object *value)
+void json_out_tree(struct json_out *o, const char *key, struct json *value)
 {
 	add_tree(o, key, value);
+}
+
+void json_text(struct json *value, struct buf *text)
+{
+	struct json_out o = {.text = text, .style = JSON_PLAIN};
+
+	add_tree(&o, NULL, value);
 }

@@ -12,7 +12,7 @@
 
 enum json_style { JSON_PLAIN, JSON_PRETTY };
 
-struct json_object;
+struct json;
 struct json_out {
 	struct buf *text; /* borrowed */
 	enum json_style style;
@@ -33,5 +33,7 @@ void json_out_double(struct json_out *o, const char *key, double value);
 void json_out_bool(struct json_out *o, const char *key, bool value);
 /* A NULL-terminated list as an array of strings; NULL is []. */
 void json_out_strings(struct json_out *o, const char *key, const char *const *list);
-/* A json-c tree; NULL is null. */
-void json_out_tree(struct json_out *o, const char *key, struct json_object *value);
+/* A tree; NULL is null. */
+void json_out_tree(struct json_out *o, const char *key, struct json *value);
+/* The same alone, without blanks. */
+void json_text(struct json *value, struct buf *text);

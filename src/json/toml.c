@@ -14,6 +14,7 @@ struct toml {
 	unsigned line, n_keys;
 	const char *name;
 	enum step_id step;
+	struct json *root;
 	struct nook_error *e;
 };
 
@@ -78,26 +79,6 @@ static void skip_lines(struct toml *t)
 
 /* ---- strings ------------------------------------------------------------------------------------------------------- */
 
-static void add_utf8(struct buf *b, uint32_t c)
-{
-	if (c < 0x80) {
-		buf_addc(b, (char)c);
-		return;
-	}
-	if (c < 0x800) {
-		buf_addc(b, (char)(0xc0 | c >> 6));
-	} else {
-		if (c < 0x10000) {
-			buf_addc(b, (char)(0xe0 | c >> 12));
-		} else {
-			buf_addc(b, (char)(0xf0 | c >> 18));
-			buf_addc(b, (char)(0x80 | (c >> 12 & 0x3f)));
-		}
-		buf_addc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-	}
-	buf_addc(b, (char)(0x80 | (c & 0x3f)));
-}
-
 static int read_unicode(struct toml *t, int digits, struct buf *b)
 {
 	uint32_t c = 0;
@@ -109,7 +90,7 @@ static int read_unicode(struct toml *t, int digits, struct buf *b)
 	}
 	if (c == 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
 		return refuse(t, "\\u stands for no character");
-	add_utf8(b, c);
+	buf_add_utf8(b, c);
 	return 0;
 }
 
@@ -240,29 +221,29 @@ static int read_key(struct toml *t, struct key *k)
 }
 
 /* The table (or the last element of an array of tables) NAME in PARENT, made if absent; NULL when it is something else. */
-static struct json_object *child_table(struct json_object *parent, const char *name)
+static struct json *child_table(struct toml *t, struct json *parent, const char *name)
 {
-	struct json_object *found = NULL;
+	struct json *found = NULL;
 
-	if (!json_object_object_get_ex(parent, name, &found)) {
-		found = json_object_new_object();
-		(void)json_object_object_add(parent, name, found);
+	if (!json_find(parent, name, &found)) {
+		found = json_make(t->root, JSON_OBJECT);
+		json_set(parent, name, found);
 	}
-	if (json_object_is_type(found, json_type_array)) {
-		size_t n = json_object_array_length(found);
+	if (json_is(found, JSON_ARRAY)) {
+		size_t n = json_length(found);
 
-		found = n ? json_object_array_get_idx(found, n - 1) : NULL;
+		found = n ? json_at(found, n - 1) : NULL;
 	}
-	return json_object_is_type(found, json_type_object) ? found : NULL;
+	return json_is(found, JSON_OBJECT) ? found : NULL;
 }
 
 /* The table that holds K's last part; *ret_name is that part. */
-static int descend(struct toml *t, struct json_object *top, const struct key *k, struct json_object **ret, const char **ret_name)
+static int descend(struct toml *t, struct json *top, const struct key *k, struct json **ret, const char **ret_name)
 {
 	const char *part = k->text.data;
 
 	for (size_t i = 0; i + 1 < k->n; i++, part += strlen(part) + 1) {
-		top = child_table(top, part);
+		top = child_table(t, top, part);
 		if (!top)
 			return refuse(t, "a key is used as a table and as a value");
 	}
@@ -273,14 +254,14 @@ static int descend(struct toml *t, struct json_object *top, const struct key *k,
 
 /* ---- values -------------------------------------------------------------------------------------------------------- */
 
-static int read_value(struct toml *t, unsigned depth, struct json_object **ret);
+static int read_value(struct toml *t, unsigned depth, struct json **ret);
 
-static int read_array(struct toml *t, unsigned depth, struct json_object **ret)
+static int read_array(struct toml *t, unsigned depth, struct json **ret)
 {
-	AUTO(json_free) struct json_object *array = json_object_new_array();
+	struct json *array = json_make(t->root, JSON_ARRAY);
 
 	for (;;) {
-		struct json_object *value = NULL;
+		struct json *value = NULL;
 
 		skip_lines(t);
 		if (take(t, "]"))
@@ -289,7 +270,7 @@ static int read_array(struct toml *t, unsigned depth, struct json_object **ret)
 
 		if (r < 0)
 			return r;
-		(void)json_object_array_add(array, value);
+		json_append(array, value);
 		if (++t->n_keys > KEYS_MAX)
 			return refuse(t, "too many values");
 		skip_lines(t);
@@ -298,14 +279,14 @@ static int read_array(struct toml *t, unsigned depth, struct json_object **ret)
 		if (!take(t, ","))
 			return refuse(t, "a comma or ] is missing in an array");
 	}
-	*ret = take_ptr(&array);
+	*ret = array;
 	return 0;
 }
 
-static int read_pair(struct toml *t, unsigned depth, struct json_object *table)
+static int read_pair(struct toml *t, unsigned depth, struct json *table)
 {
 	__attribute__((cleanup(key_done))) struct key k = {0};
-	struct json_object *value = NULL, *holder = NULL;
+	struct json *value = NULL, *holder = NULL;
 	const char *name = NULL;
 	int r = read_key(t, &k);
 
@@ -317,18 +298,18 @@ static int read_pair(struct toml *t, unsigned depth, struct json_object *table)
 	r = descend(t, table, &k, &holder, &name);
 	if (r < 0)
 		return r;
-	if (json_object_object_get_ex(holder, name, NULL))
+	if (json_find(holder, name, NULL))
 		return refuse(t, "a key is given twice");
 	r = read_value(t, depth + 1, &value);
 	if (r < 0)
 		return r;
-	(void)json_object_object_add(holder, name, value);
+	json_set(holder, name, value);
 	return 0;
 }
 
-static int read_inline_table(struct toml *t, unsigned depth, struct json_object **ret)
+static int read_inline_table(struct toml *t, unsigned depth, struct json **ret)
 {
-	AUTO(json_free) struct json_object *table = json_object_new_object();
+	struct json *table = json_make(t->root, JSON_OBJECT);
 
 	skip_blanks(t);
 	while (!take(t, "}")) {
@@ -342,12 +323,12 @@ static int read_inline_table(struct toml *t, unsigned depth, struct json_object 
 		else if (peek(t) != '}')
 			return refuse(t, "a comma or } is missing in a table");
 	}
-	*ret = take_ptr(&table);
+	*ret = table;
 	return 0;
 }
 
 /* Integers of all bases, with underscores, and decimal fractions. */
-static int read_number(struct toml *t, struct json_object **ret)
+static int read_number(struct toml *t, struct json **ret)
 {
 	const char *digits;
 	char text[64], *end = NULL;
@@ -372,7 +353,7 @@ static int read_number(struct toml *t, struct json_object **ret)
 
 		if (digits != text || !isxdigit((unsigned char)digits[2]) || *end || errno || value > INT64_MAX)
 			return refuse(t, "a number that cannot be read");
-		*ret = json_object_new_int64((int64_t)value);
+		*ret = json_make_i64(t->root, (int64_t)value);
 		return 0;
 	}
 	if (!digits[strspn(digits, "0123456789")]) {
@@ -380,7 +361,7 @@ static int read_number(struct toml *t, struct json_object **ret)
 
 		if (text_i64(text, &value) < 0)
 			return refuse(t, "a number that cannot be read");
-		*ret = json_object_new_int64(value);
+		*ret = json_make_i64(t->root, value);
 		return 0;
 	}
 	if (digits[strspn(digits, "0123456789.eE+-")])
@@ -389,11 +370,11 @@ static int read_number(struct toml *t, struct json_object **ret)
 
 	if (*end || value > 1e300 || value < -1e300)
 		return refuse(t, "a number that cannot be read");
-	*ret = json_object_new_double(value);
+	*ret = json_make_double(t->root, value);
 	return 0;
 }
 
-static int read_value(struct toml *t, unsigned depth, struct json_object **ret)
+static int read_value(struct toml *t, unsigned depth, struct json **ret)
 {
 	const char *quote;
 
@@ -406,7 +387,7 @@ static int read_value(struct toml *t, unsigned depth, struct json_object **ret)
 
 		if (r < 0)
 			return r;
-		*ret = json_object_new_string_len(buf_text(&text), (int)text.len);
+		*ret = json_make_string(t->root, buf_text(&text), text.len);
 		return 0;
 	}
 	if (take(t, "["))
@@ -419,17 +400,17 @@ static int read_value(struct toml *t, unsigned depth, struct json_object **ret)
 		return read_number(t, ret);
 	if (is_bare(peek(t)))
 		return refuse(t, "a value is missing");
-	*ret = json_object_new_boolean(is_true);
+	*ret = json_make_bool(t->root, is_true);
 	return 0;
 }
 
 /* ---- the document -------------------------------------------------------------------------------------------------- */
 
 /* [table] or [[array of tables]], behind the first bracket; *ret is where the lines below it go. */
-static int read_header(struct toml *t, struct json_object *root, struct json_object **ret)
+static int read_header(struct toml *t, struct json *root, struct json **ret)
 {
 	__attribute__((cleanup(key_done))) struct key k = {0};
-	struct json_object *holder = NULL, *found = NULL, *element;
+	struct json *holder = NULL, *found = NULL, *element;
 	bool is_array = take(t, "[");
 	const char *name = NULL;
 	int r = read_key(t, &k);
@@ -442,27 +423,27 @@ static int read_header(struct toml *t, struct json_object *root, struct json_obj
 	if (r < 0)
 		return r;
 	if (!is_array) {
-		*ret = json_object_object_get_ex(holder, name, &found) && json_object_is_type(found, json_type_array)
-			? NULL : child_table(holder, name);
+		*ret = json_find(holder, name, &found) && json_is(found, JSON_ARRAY)
+			? NULL : child_table(t, holder, name);
 		return *ret ? 0 : refuse(t, "a key is used as a table and as a value");
 	}
-	if (!json_object_object_get_ex(holder, name, &found)) {
-		found = json_object_new_array();
-		(void)json_object_object_add(holder, name, found);
+	if (!json_find(holder, name, &found)) {
+		found = json_make(t->root, JSON_ARRAY);
+		json_set(holder, name, found);
 	}
-	if (!json_object_is_type(found, json_type_array))
+	if (!json_is(found, JSON_ARRAY))
 		return refuse(t, "a key is used as a table and as a value");
-	element = json_object_new_object();
-	(void)json_object_array_add(found, element);
+	element = json_make(t->root, JSON_OBJECT);
+	json_append(found, element);
 	*ret = element;
 	return 0;
 }
 
-int toml_parse(const char *text, size_t len, const char *name, enum step_id step, struct json_object **ret, struct nook_error *e)
+int toml_parse(const char *text, size_t len, const char *name, enum step_id step, struct json **ret, struct nook_error *e)
 {
-	struct toml t = {.at = text, .end = text + len, .line = 1, .name = name, .step = step, .e = e};
-	AUTO(json_free) struct json_object *root = json_object_new_object();
-	struct json_object *table = root;
+	AUTO(json_free) struct json *root = json_new();
+	struct toml t = {.at = text, .end = text + len, .line = 1, .name = name, .step = step, .root = root, .e = e};
+	struct json *table = root;
 
 	if (len > JSON_LIMIT)
 		return err_num(e, step, name, EFBIG);

@@ -8,4 +8,4 @@
 #include "json/load.h"
 
 /* -EINVAL for bad syntax with "NAME:line" as object; a key that is given twice is bad syntax. */
-int toml_parse(const char *text, size_t len, const char *name, enum step_id step, struct json_object **ret, struct nook_error *e);
+int toml_parse(const char *text, size_t len, const char *name, enum step_id step, struct json **ret, struct nook_error *e);

@@ -170,15 +170,15 @@ static int join_groups(void *data, pid_t pid, struct nook_error *e)
 /* Pipes that were stdin, stdout and stderr are the caller's now. */
 static int put_stdio(struct buf *b, const struct image_dirs *d, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *list = NULL;
+	AUTO(json_free) struct json *list = NULL;
 
 	if (faccessat(d->images, IMAGE_STDIO, F_OK, 0) < 0)
 		return 0;
 	TRY(json_load(d->images, IMAGE_STDIO, 65536, STEP_CHECKPOINT, &list, e));
-	if (!json_object_is_type(list, json_type_array))
+	if (!json_is(list, JSON_ARRAY))
 		return err_num(e, STEP_CHECKPOINT, IMAGE_STDIO, EINVAL);
-	for (int fd = 0; fd < 3 && fd < (int)json_object_array_length(list); fd++) {
-		const char *was = json_object_get_string(json_object_array_get_idx(list, (size_t)fd));
+	for (int fd = 0; fd < 3 && fd < (int)json_length(list); fd++) {
+		const char *was = json_string(json_at(list, (size_t)fd));
 
 		if (was && text_after(was, "pipe:"))
 			criu_put_inherited(b, was, fd);

@@ -42,22 +42,22 @@ static const char *plain_words(const char *text, struct arena *a)
 	return *copy ? copy : NULL;
 }
 
-static const char *string_member(struct json_object *root, const char *name)
+static const char *string_member(struct json *root, const char *name)
 {
-	struct json_object *found = NULL;
+	struct json *found = NULL;
 
-	return json_object_object_get_ex(root, name, &found) && json_object_is_type(found, json_type_string)
-		? json_object_get_string(found) : NULL;
+	return json_find(root, name, &found) && json_is(found, JSON_STRING)
+		? json_string(found) : NULL;
 }
 
 const char *answer_error(const char *text, size_t len, struct arena *a)
 {
 	/* Token servers have words of their own for it. */
 	static const char *const others[] = {"error_description", "details", "message", "detail", "error"};
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct error_answer answer = {0};
 
-	if (json_parse(text, len, "reply", STEP_REGISTRY, &root, NULL) < 0 || !json_object_is_type(root, json_type_object))
+	if (json_parse(text, len, "reply", STEP_REGISTRY, &root, NULL) < 0 || !json_is(root, JSON_OBJECT))
 		return NULL;
 	if (bind_read(root, errors_table, &answer, a, NULL, STEP_REGISTRY, NULL) == 0 && answer.n_errors) {
 		const struct error_row *first = &answer.errors[0];
@@ -90,7 +90,7 @@ static const struct bind token_table[] = {
 
 int answer_token(const char *text, size_t len, const char *name, struct arena *a, const char **ret, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct token_answer answer = {0};
 	const char *token;
 
@@ -119,7 +119,7 @@ static const struct bind repositories_table[] = {{LIST(struct list_answer, names
 int answer_names(const char *text, size_t len, enum answer_list kind, const char *name, struct arena *a, const char ***list,
 	size_t *n, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct list_answer answer = {0};
 
 	TRY(json_parse(text, len, name, STEP_REGISTRY, &root, e));
@@ -174,7 +174,7 @@ static const struct bind search_table[] = {
 int answer_search(const char *text, size_t len, const char *name, struct arena *a, struct answer_found **ret, size_t *ret_n,
 	struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct search_answer answer = {0};
 
 	TRY(json_parse(text, len, name, STEP_REGISTRY, &root, e));

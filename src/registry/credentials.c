@@ -143,7 +143,7 @@ void credential_places_default(const char *authfile, struct arena *a, struct cre
 }
 
 /* 0, or 1 when there is none. */
-static int load(const char *name, struct json_object **ret, struct nook_error *e)
+static int load(const char *name, struct json **ret, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	struct nook_error why = NOOK_ERROR_INIT;
@@ -161,7 +161,7 @@ static int load(const char *name, struct json_object **ret, struct nook_error *e
 
 static int read_file(const char *name, struct arena *a, struct auth_file *ret, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	int r = TRY(load(name, &root, e));
 
 	if (r == 0)
@@ -261,18 +261,18 @@ static int open_parent(const char *file, mode_t mode, const char **ret_base, str
 	return dir_make(path, mode, e);
 }
 
-static struct json_object *member(struct json_object *root, const char *name)
+static struct json *member(struct json *root, const char *name)
 {
-	struct json_object *found = NULL;
+	struct json *found = NULL;
 
-	if (!json_object_object_get_ex(root, name, &found) || !json_object_is_type(found, json_type_object)) {
-		found = json_object_new_object();
-		(void)json_object_object_add(root, name, found);
+	if (!json_find(root, name, &found) || !json_is(found, JSON_OBJECT)) {
+		found = json_make(root, JSON_OBJECT);
+		json_set(root, name, found);
 	}
 	return found;
 }
 
-static int save(int dir, const char *base, struct json_object *root, struct nook_error *e)
+static int save(int dir, const char *base, struct json *root, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	struct json_out o = {.text = &text, .style = JSON_PRETTY};
@@ -290,10 +290,10 @@ static int lock_for(int dir, const char *base, struct arena *a, struct nook_erro
 int credentials_save(const struct credential_places *p, const char *key, const struct credentials *c, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
-	AUTO(json_free) struct json_object *root = NULL;
-	struct json_object *entry;
+	AUTO(json_free) struct json *root = NULL;
+	struct json *entry;
 	struct auth_file f = {0};
-	const char *base = NULL, *helper, *server = key;
+	const char *base = NULL, *helper, *server = key, *auth;
 	auto_close int dir = TRY(open_parent(p->files[0], 0700, &base, e));
 	auto_close int lock = TRY(lock_for(dir, base, a, e));
 
@@ -304,20 +304,18 @@ int credentials_save(const struct credential_places *p, const char *key, const s
 	if (helper)
 		return credhelper_store(&(struct credhelper){helper, p->helpers}, server_name(server), c, e);
 	if (TRY(load(p->files[0], &root, e)) == 1)
-		root = json_object_new_object();
-	entry = json_object_new_object();
-	if (c->identity_token)
-		(void)json_object_object_add(entry, "identitytoken", json_object_new_string(c->identity_token));
-	else
-		(void)json_object_object_add(entry, "auth", json_object_new_string(credentials_encode(c, a)));
+		root = json_new();
+	entry = json_make(root, JSON_OBJECT);
+	auth = c->identity_token ? c->identity_token : credentials_encode(c, a);
+	json_set(entry, c->identity_token ? "identitytoken" : "auth", json_make_string(root, auth, strlen(auth)));
 	/* docker itself reads docker.io only under its old name. */
-	(void)json_object_object_add(member(root, "auths"), server_name(key), entry);
+	json_set(member(root, "auths"), server_name(key), entry);
 	return save(dir, base, root, e);
 }
 
 static int erase_in(const struct credential_places *p, const char *file, const char *key, struct arena *a, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct auth_file f = {0};
 	const char *base = NULL, *helper, *server = key;
 	size_t erased = 0;
@@ -340,7 +338,7 @@ static int erase_in(const struct credential_places *p, const char *file, const c
 
 		normalise(f.entries[i].key, plain);
 		if (text_is(plain, key)) {
-			json_object_object_del(member(root, "auths"), f.entries[i].key);
+			json_remove(member(root, "auths"), f.entries[i].key);
 			erased++;
 		}
 	}

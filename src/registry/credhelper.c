@@ -75,7 +75,7 @@ static int refused(const char *name, const char *verb, const struct buf *out, st
 int credhelper_get(const struct credhelper *h, const char *server, struct arena *a, struct credentials *ret, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf out = {0};
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct answer answer = {0};
 	int status = TRY(run(h, "get", server, &out, e));
 

@@ -118,11 +118,11 @@ static void put_alias(struct registries *r, const struct registries_alias *fresh
 
 int registries_add(struct registries *r, const char *text, size_t len, const char *name, struct arena *a, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct file f = {0};
 
 	TRY(toml_parse(text, len, name, STEP_REGISTRY, &root, e));
-	if (json_object_object_get_ex(root, "registries", NULL))
+	if (json_find(root, "registries", NULL))
 		return err_why(e, STEP_REGISTRY, name, EINVAL, "is written in the first format ([registries.search]), which is not supported: "
 			"use unqualified-search-registries and [[registry]]");
 	TRY(bind_read(root, file_table, &f, a, NULL, STEP_REGISTRY, e));

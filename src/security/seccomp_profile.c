@@ -51,21 +51,21 @@ static const struct bind_word flag_words[] = {
 };
 
 /* "flags": [] is not the same as no flags at all. */
-static int flags_read(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int flags_read(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	struct spec_seccomp *s = member;
 	uint64_t flags = 0;
 
-	TRY(bind_expect(r, value, json_type_array, e));
-	for (size_t i = 0; i < json_object_array_length(value); i++) {
-		struct json_object *item = json_object_array_get_idx(value, i);
+	TRY(bind_expect(r, value, JSON_ARRAY, e));
+	for (size_t i = 0; i < json_length(value); i++) {
+		struct json *item = json_at(value, i);
 		const struct bind_word *word;
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_expect(r, item, json_type_string, e));
-		word = bind_word_find(flag_words, json_object_get_string(item));
+		TRY(bind_expect(r, item, JSON_STRING, e));
+		word = bind_word_find(flag_words, json_string(item));
 		if (!word)
-			return bind_refuse(r, e, "\"%s\" is unknown here", json_object_get_string(item));
+			return bind_refuse(r, e, "\"%s\" is unknown here", json_string(item));
 		bind_leave(r);
 		flags |= (uint64_t)word->value;
 	}
@@ -190,7 +190,7 @@ static int rules_check(struct bind_reader *r, const struct spec_seccomp *s, stru
 	return 0;
 }
 
-static int oci_read(struct bind_reader *r, struct json_object *value, void *member, struct nook_error *e)
+static int oci_read(struct bind_reader *r, struct json *value, void *member, struct nook_error *e)
 {
 	struct spec_seccomp *s = member;
 
@@ -419,7 +419,7 @@ static int docker_archs(
 	return 0;
 }
 
-int seccomp_profile_read(struct arena *a, struct json_object *root, uint64_t caps, struct spec_seccomp *s,
+int seccomp_profile_read(struct arena *a, struct json *root, uint64_t caps, struct spec_seccomp *s,
 	const char *where, struct nook_error *e)
 {
 	struct bind_reader r = {.arena = a, .step = STEP_SECCOMP};
@@ -441,7 +441,7 @@ int seccomp_profile_read(struct arena *a, struct json_object *root, uint64_t cap
 
 int seccomp_profile_load(struct arena *a, const char *path, uint64_t caps, struct spec_seccomp *s, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct nook_error inner = NOOK_ERROR_INIT;
 	int r;
 

@@ -12,7 +12,7 @@ extern const struct bind_custom seccomp_profile_bind;
 /* Reads either form from a parsed document.  Docker's includes and excludes are judged with CAPS, this machine's
  * architecture and the running kernel; what remains of them is a plain OCI profile.  WHERE is the document's path for
  * messages ("linux.seccomp"), or NULL. */
-int seccomp_profile_read(struct arena *a, struct json_object *root, uint64_t caps, struct spec_seccomp *s,
+int seccomp_profile_read(struct arena *a, struct json *root, uint64_t caps, struct spec_seccomp *s,
 	const char *where, struct nook_error *e);
 /* The OCI form as text. */
 void seccomp_profile_text(const struct spec_seccomp *s, enum json_style style, struct buf *text);

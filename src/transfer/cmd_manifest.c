@@ -39,7 +39,7 @@ static int fetch(struct reach *reach, const struct manifest_options *o, const st
 
 static int print(const struct document *d, const struct manifest_options *o, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	struct json_out out = {.text = &text, .style = JSON_PRETTY};
 

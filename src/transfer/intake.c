@@ -346,22 +346,22 @@ static bool has_tag(const struct docker_image *image, const char *tag)
 static int take_docker(struct intake *in, const char *name, struct nook_error *e)
 {
 	AUTO_VALUE(piece_done) struct piece p = {.fd = -EBADF};
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	const char *tag = in->source->tag, *text;
 	size_t n, taken = 0;
 
 	TRY(source_piece(in->source, "manifest.json", &p, e));
 	TRY(piece_text(&p, MANIFEST_BYTES_MAX, "manifest.json", in->arena, &text, e));
 	TRY(json_parse(text, p.size, "manifest.json", STEP_IMAGE, &root, e));
-	if (!json_object_is_type(root, json_type_array))
+	if (!json_is(root, JSON_ARRAY))
 		return err_why(e, STEP_IMAGE, "manifest.json", EINVAL, "is no list of images");
-	n = json_object_array_length(root);
+	n = json_length(root);
 	if (n > DOCKER_IMAGES_MAX || (name && n > 1 && !tag))
 		return err_fmt(e, STEP_IMAGE, in->source->what, EINVAL, "holds %zu images", n);
 	for (size_t i = 0; i < n; i++) {
 		struct docker_image image = {0};
 
-		TRY(bind_read(json_object_array_get_idx(root, i), docker_table, &image, in->arena, "manifest.json", STEP_IMAGE, e));
+		TRY(bind_read(json_at(root, i), docker_table, &image, in->arena, "manifest.json", STEP_IMAGE, e));
 		if (tag && !has_tag(&image, tag))
 			continue;
 		TRY(take_docker_image(in, &image, name, e));

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int read_text(const char *text, size_t len, struct spec *s)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct nook_error e = NOOK_ERROR_INIT;
 
 	TRY(json_parse(text, len, "config.json", STEP_CONFIG, &root, &e));

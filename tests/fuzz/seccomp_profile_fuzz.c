@@ -48,7 +48,7 @@ static void check_program(const struct filter *f)
 
 static bool read_text(struct arena *a, const char *text, size_t len, uint64_t caps, struct spec_seccomp *s)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 
 	return json_parse(text, len, "fuzz", STEP_SECCOMP, &root, NULL) == 0 &&
 	       seccomp_profile_read(a, root, caps, s, "profile", NULL) == 0;

@@ -12,7 +12,7 @@
 
 static int read_text(const char *text, struct spec *s, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 
 	TRY(json_parse(text, strlen(text), "config.json", STEP_CONFIG, &root, e));
 	TRY(config_read(root, s, e));

@@ -64,7 +64,7 @@ static const struct bind table[] = {
 
 static int read_text(const char *text, struct thing *ret, struct arena *a, struct nook_error *e)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 
 	TRY(json_parse(text, strlen(text), "thing.json", STEP_CONFIG, &root, e));
 	return bind_read(root, table, ret, a, NULL, STEP_CONFIG, e);
@@ -136,10 +136,10 @@ static void test_errors_name_the_member(void **state)
 		{"{\"kind\":\"huge\"}", "kind", "\"huge\" is unknown here"},
 		{"{\"name\":\"a\\u0000b\"}", "name", "the string has a NUL character in it"},
 		{"[]", "", "expected an object, found an array"},
-		{"{\n \"a\": 1,\n \"b\": }", "thing.json:3:7", "unexpected character"},
+		{"{\n \"a\": 1,\n \"b\": }", "thing.json:3:7", "a value is missing"},
 		{"{\"a\": [1, 2", "thing.json:1:12", "the text ends in the middle of a value"},
 		{"", "thing.json:1:1", "the text ends in the middle of a value"},
-		{"{} x", "thing.json:1:4", "unexpected character"},
+		{"{} x", "thing.json:1:4", "something stands behind the value"},
 		{"null\n", "thing.json", "null where an object was expected"},
 	};
 	AUTO(arena_free) struct arena *a = arena_new();
@@ -159,7 +159,7 @@ static void test_errors_name_the_member(void **state)
 static void test_depth_and_size_are_limited(void **state)
 {
 	AUTO_VALUE(buf_done) struct buf deep = {0};
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	char path[] = "/tmp/nook-json-XXXXXX";
 	struct nook_error e = NOOK_ERROR_INIT;
 	int fd = mkstemp(path);
@@ -168,7 +168,7 @@ static void test_depth_and_size_are_limited(void **state)
 	for (int i = 0; i < 100000; i++)
 		buf_addc(&deep, '[');
 	assert_int_equal(json_parse(deep.data, deep.len, "deep.json", STEP_CONFIG, &root, &e), -EINVAL);
-	assert_string_equal(e.detail, "nesting too deep");
+	assert_string_equal(e.detail, "nested too deeply");
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, 100 << 20), 0);
 	assert_int_equal(json_load(AT_FDCWD, path, JSON_LIMIT, STEP_CONFIG, &root, &e), -EFBIG);

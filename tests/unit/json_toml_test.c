@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "json/out.h"
 #include "json/toml.h"
 #include "tests.h"
 
@@ -6,11 +7,13 @@ static const char *text_of(const char *toml)
 {
 	static char text[1024];
 	struct nook_error e = NOOK_ERROR_INIT;
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO_VALUE(buf_done) struct buf out = {0};
+	AUTO(json_free) struct json *root = NULL;
 
 	if (toml_parse(toml, strlen(toml), "f", STEP_CONFIG, &root, &e) < 0)
 		return strcat(strcpy(text, e.object), e.detail);
-	return strcpy(text, json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_text(root, &out);
+	return strcpy(text, buf_text(&out));
 }
 
 static void test_values(void **state)

@@ -13,7 +13,7 @@
 static void expect_refused(const char *text, const char *message)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct nook_error e = NOOK_ERROR_INIT;
 	struct spec_seccomp s = {0};
 	char said[1024];
@@ -27,7 +27,7 @@ static void expect_refused(const char *text, const char *message)
 
 static struct spec_seccomp read_ok(struct arena *a, const char *text, uint64_t caps)
 {
-	AUTO(json_free) struct json_object *root = NULL;
+	AUTO(json_free) struct json *root = NULL;
 	struct nook_error e = NOOK_ERROR_INIT;
 	struct spec_seccomp s = {0};
 
