@@ -32,7 +32,7 @@ static int print(void *data, const struct change *change, struct nook_error *e)
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	int r;
 
-	kept_line(change, &text);
+	kept_line(change, "", &text);
 	r = fd_write(STDOUT_FILENO, buf_text(&text), text.len);
 	return r < 0 ? err_num(e, STEP_FILE, "stdout", r) : 0;
 }

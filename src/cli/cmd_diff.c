@@ -21,9 +21,17 @@ static const char *const kind_words[CHANGE_KINDS] = {
 	[CHANGE_DELETED] = "deleted", [CHANGE_REFUSED] = "refused",
 };
 
+/* Of a container's root, names begin with a slash, as docker has it. */
+struct lines {
+	struct buf text;
+	const char *top;
+};
+
 static int add_line(void *data, const struct change *change, struct nook_error *e)
 {
-	kept_line(change, data);
+	struct lines *l = data;
+
+	kept_line(change, l->top, &l->text);
 	return 0;
 }
 
@@ -42,7 +50,7 @@ static int add_object(void *data, const struct change *change, struct nook_error
 }
 
 /* A container by its id or name; otherwise a directory. */
-static int open_changes(struct cli *c, const char *name, struct keepdir *k, int *ret_original, struct nook_error *e)
+static int open_changes(struct cli *c, const char *name, struct keepdir *k, int *ret_original, const char **ret_top, struct nook_error *e)
 {
 	AUTO(runtime_close) struct store_run *r = NULL;
 	struct container container;
@@ -52,6 +60,7 @@ static int open_changes(struct cli *c, const char *name, struct keepdir *k, int 
 	TRY(runtime_open(c->run, c->arena, &r, e));
 	if (container_load(r, name, c->arena, &container, NULL) < 0)
 		return kept_open(c, name, k, ret_original, e);
+	*ret_top = "/";
 	return container_diff_open(c, &container, &k->upper, ret_original, e);
 }
 
@@ -59,22 +68,23 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 {
 	const struct options *o = options;
 	AUTO_VALUE(keepdir_done) struct keepdir k = KEEPDIR_INIT;
-	AUTO_VALUE(buf_done) struct buf text = {0};
-	struct json_out out = {.text = &text, .style = JSON_PRETTY};
-	const struct changes_how lines = {.tell = add_line, .data = &text}, objects = {.tell = add_object, .data = &out};
+	struct lines l = {.top = ""};
+	struct json_out out = {.text = &l.text, .style = JSON_PRETTY};
+	const struct changes_how lines = {.tell = add_line, .data = &l}, objects = {.tell = add_object, .data = &out};
 	auto_close int original = -EBADF;
 	int r;
 
-	TRY(open_changes(c, argv[0], &k, &original, e));
+	TRY(open_changes(c, argv[0], &k, &original, &l.top, e));
 	if (o->json)
 		json_out_array(&out, NULL);
 	if (k.upper >= 0)
 		TRY(changes_walk(k.upper, original, o->json ? &objects : &lines, e));
 	if (o->json) {
 		json_out_array_end(&out);
-		buf_addc(&text, '\n');
+		buf_addc(&l.text, '\n');
 	}
-	r = fd_write(STDOUT_FILENO, buf_text(&text), text.len);
+	r = fd_write(STDOUT_FILENO, buf_text(&l.text), l.text.len);
+	buf_done(&l.text);
 	return r < 0 ? err_num(e, STEP_FILE, "stdout", r) : 0;
 }
 
@@ -87,7 +97,7 @@ const struct command cmd_diff = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,
-	.details = "CONTAINER is one of an image that was started without --rm. DIR is what nook box --overlay PATH,keep=DIR named. A line is a letter and a path below PATH: A added, M content "
+	.details = "CONTAINER is one of an image that keeps its changes: without --rm, or with --storage. DIR is what nook box --overlay PATH,keep=DIR named. A line is a letter and a path (of a box below PATH): A added, M content "
 		   "changed, P only mode, owner or attributes changed, T another type, D deleted (told for every file that is gone), "
 		   "! cannot be brought back.",
 	.examples = "nook diff web\nnook diff ../changes\nnook diff --json ../changes",

@@ -8,9 +8,12 @@
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "base/text.h"
+#include "cli/exported.h"
 #include "command/command.h"
+#include "command/transfer.h"
 #include "disk/disk.h"
 #include "disk/draft.h"
+#include "disk/note.h"
 #include "runtime/container.h"
 #include "runtime/inside.h"
 #include "stream/tree.h"
@@ -25,19 +28,20 @@
 struct options {
 	const char *format, *output;
 	struct opt_i64 size;
-	bool no_pause;
+	bool no_pause, no_config;
 };
 
 #define AT(member) offsetof(struct options, member)
 static const struct opt options_table[] = {
-	{'f', "format", "tar|ext4|xfs|btrfs|squashfs|erofs", OPT_STRING, AT(format), "what to write (tar)"},
+	{'f', "format", "tar|ext4|xfs|btrfs|squashfs|erofs|oci", OPT_STRING, AT(format), "what to write (tar)"},
 	{'o', "output", "FILE", OPT_STRING, AT(output), "where to (tar: standard output)"},
 	{'s', "size", "BYTES", OPT_BYTES, AT(size), "size of an ext4, xfs or btrfs (10g); the file takes the space of what is in it"},
+	{0, "no-config", NULL, OPT_FLAG, AT(no_config), "files alone: not the command, environment, user and so on"},
 	{0, "no-pause", NULL, OPT_FLAG, AT(no_pause), "let the container run on meanwhile"},
 	{0},
 };
 
-enum { SELF_MAX = 32, NO_LIMIT_MS = -1, SIGNAL_BASE = 128, WORDS_MAX = 20 };
+enum { CONFIG_MAX = 512 << 10, SELF_MAX = 32, NO_LIMIT_MS = -1, SIGNAL_BASE = 128, WORDS_MAX = 20 };
 #define SIZE_DEFAULT (INT64_C(10) << 30)
 
 struct export {
@@ -46,6 +50,7 @@ struct export {
 	struct store_run *run;
 	const struct container *container;
 	const char *path;  /* NULL: standard output */
+	const char *config; /* how it is run; NULL: not to be told */
 	const struct format *format;
 	unsigned flags;    /* TREE_* */
 	int fd;            /* of the file, or of a pipe to whom fills it */
@@ -65,6 +70,8 @@ static int job_tar(int root, void *data, struct nook_error *e)
 {
 	const struct export *x = data;
 
+	if (x->config && !(x->flags & TREE_HOLES))
+		TRY(exported_write(x->fd, x->config, e));
 	return tree_write(root, ".", ".", x->flags, x->fd, e);
 }
 
@@ -199,6 +206,8 @@ static int write_disk(struct export *x, struct nook_error *e)
 		if (syncfs(root) < 0)
 			return err_sys(e, STEP_DISK, x->path);
 	}
+	if (x->config)
+		TRY(note_append(d.fd, x->config, x->path, e));
 	return draft_publish(&d, x->path, e);
 }
 
@@ -216,6 +225,8 @@ static int write_file(struct export *x, struct nook_error *e)
 	if (x->format->type == FSIMAGE_EXT4 && ftruncate(d.fd, x->options->size.set ? x->options->size.value : SIZE_DEFAULT) < 0)
 		return err_sys(e, STEP_DISK, x->path);
 	TRY(write_inside(x, e));
+	if (x->config && x->format->type != FSIMAGE_TYPES)
+		TRY(note_append(d.fd, x->config, x->path, e));
 	if (fchmod(d.fd, 0600) < 0)
 		return err_sys(e, STEP_DISK, x->path);
 	return draft_publish(&d, x->path, e);
@@ -256,7 +267,7 @@ static int find_format(const char *name, const struct format **ret, struct nook_
 			*ret = &ext4_of_a_user;
 			return 0;
 		}
-	return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"%s\" is not tar, ext4, xfs, btrfs, squashfs or erofs", name);
+	return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"%s\" is not tar, ext4, xfs, btrfs, squashfs, erofs or oci", name);
 }
 
 static int export_paused(struct export *x, struct nook_error *e)
@@ -271,6 +282,24 @@ static int export_paused(struct export *x, struct nook_error *e)
 	return r < 0 ? r : thawed < 0 ? thawed : 0;
 }
 
+/* By the program that makes images. */
+static int write_image(struct cli *c, const struct options *o, const char *name, const char *path, struct nook_error *e)
+{
+	const char *words[7] = {"export-oci"};
+	size_t n = 1;
+
+	if (!path)
+		return err_why(e, STEP_OPTION, "--output", EINVAL, "name the file to write");
+	if (o->no_pause)
+		words[n++] = "--no-pause";
+	if (o->no_config)
+		words[n++] = "--no-config";
+	words[n++] = "--";
+	words[n++] = name;
+	words[n] = path;
+	return transfer_exec(c, words, e);
+}
+
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *o = options;
@@ -280,6 +309,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 
 	if (o->size.set && o->size.value <= 0)
 		return err_why(e, STEP_OPTION, "--size", ERANGE, "it must be positive");
+	if (o->format && text_is(o->format, "oci"))
+		return write_image(c, o, argv[0], x.path, e);
 	TRY(find_format(o->format ? o->format : "tar", &x.format, e));
 	if (!x.path && x.format->write != write_tar)
 		return err_why(e, STEP_OPTION, "--output", EINVAL, "name the file to write");
@@ -288,6 +319,9 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(container_load(r, argv[0], c->arena, &container, e));
 	x.run = r;
 	x.container = &container;
+	x.config = o->no_config || !*container.config ? NULL : container.config;
+	if (x.config && strlen(x.config) > CONFIG_MAX)
+		return err_why(e, STEP_CONTAINER, container.id, E2BIG, "its command and environment are too long to go with the file; see --no-config");
 	return export_paused(&x, e);
 }
 
@@ -301,10 +335,12 @@ const struct command cmd_export = {
 	.max_args = 2,
 	.run = run,
 	.details = "What is mounted in the root, volumes for example, is not part of it.  A container that runs is paused "
-	           "meanwhile; one that has ended must have kept its changes (run --storage).  nook run img:FILE starts from "
-	           "every format but tar: ext4, xfs and btrfs are written by it, squashfs and erofs are small and never written; "
-	           "for a tar archive there is nook run tar:FILE.",
+	           "meanwhile; one that has ended must have kept its changes (an image's container without --rm, run --storage).  nook "
+	           "run img:FILE starts from every format as the container was started, with its command, environment, user and working "
+	           "directory, which go with the file: ext4, xfs and btrfs are written by it, squashfs and erofs are small and never "
+	           "written, tar is unpacked first.  oci is an archive with an image of one layer, for podman, skopeo and nook load, too.",
 	.examples = "nook export web > web.tar\n"
 	            "nook export --format squashfs web web.sqfs\n"
-	            "nook export --format ext4 --size 4G web web.img && nook run img:web.img\n",
+	            "nook export --format ext4 --size 4G web web.img && nook run img:web.img\n"
+	            "nook export --format oci web web.oci && nook load web.oci\n",
 };

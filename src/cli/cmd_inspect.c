@@ -214,6 +214,17 @@ static void add_plan(struct json_out *o, struct store_run *r, const struct conta
 	json_out_array_end(o);
 }
 
+/* As an image of it would say it: the part about the process. */
+static void add_config(struct json_out *o, const struct container *c)
+{
+	AUTO(json_free) struct json *root = NULL;
+	struct json *config = NULL;
+
+	if (*c->config && json_parse(c->config, strlen(c->config), c->id, STEP_STATE, &root, NULL) == 0 &&
+		json_find(root, "config", &config))
+		json_out_tree(o, "config", config);
+}
+
 static void add_container(struct json_out *o, struct store_run *r, const struct container *c, struct arena *a)
 {
 	enum container_status status = container_status(c);
@@ -229,6 +240,7 @@ static void add_container(struct json_out *o, struct store_run *r, const struct 
 	json_out_string(o, "rootfs", c->rootfs);
 	json_out_string(o, "bundle", c->bundle);
 	json_out_string(o, "command", c->command);
+	add_config(o, c);
 	json_out_string(o, "created", ago_stamp(a, c->created_ns));
 	json_out_string(o, "started", ago_stamp(a, c->started_ns));
 	json_out_string(o, "finished", ago_stamp(a, c->finished_ns));

@@ -25,7 +25,7 @@ static int check_free(struct cli *c, const struct image *i, bool force, struct n
 
 	TRY(image_uses(c, &list, &n, e));
 	for (size_t k = 0; k < n; k++) {
-		const char *image = image_of(&list[k]);
+		const char *image = container_annotation(&list[k], ANNOTATION_IMAGE);
 		const bool runs = container_status(&list[k]) != CONTAINER_STOPPED;
 
 		if (!image || !text_is(image, i->digest) || (force && !runs))

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/run_config.h"
 #include "cli/run_container.h"
+#include "cli/run_file.h"
 #include "cli/run_image.h"
 
 #include "base/fd.h"
@@ -31,7 +33,8 @@ struct run {
 	struct cli *cli;
 	const struct run_options *options;
 	struct run_source source;
-	struct run_image *image; /* SOURCE_IMAGE */
+	struct run_image *image; /* SOURCE_IMAGE; of SOURCE_CONTAINER, its layers are held */
+	const struct image_config *config; /* what the source says about the process, or NULL */
 	struct spec *spec;
 	struct container state;
 	struct pid_stat self;
@@ -44,6 +47,7 @@ struct run {
 	struct run_storage storage;
 	struct run_volumes volumes;
 	struct run_container from; /* SOURCE_CONTAINER */
+	const char *file_config;   /* what goes with a file, as text, or NULL */
 	bool gone;            /* the container is not there any more, or never was */
 	const char *layer;    /* the directory of its layer, or NULL: it is in memory */
 	int dir;              /* the locked state directory, or -EBADF */
@@ -94,7 +98,7 @@ static bool is_for_data(const char *path)
 /* What the image says is data gets a volume, when nothing else is asked for there. */
 static int run_image_volumes(struct run *r, struct nook_error *e)
 {
-	for (const char *const *v = r->image->config.run.volumes; v && *v; v++) {
+	for (const char *const *v = r->config->run.volumes; v && *v; v++) {
 		if (!is_for_data(*v))
 			return err_fmt(e, STEP_IMAGE, r->source.text, EINVAL, "its volume \"%s\" is no place for data", *v);
 		if (!is_mounted(r->spec, *v))
@@ -103,10 +107,10 @@ static int run_image_volumes(struct run *r, struct nook_error *e)
 	return 0;
 }
 
-/* A container that is run again does what it did, unless something else is asked for. */
+/* A container of another program's does what it did, unless something else is asked for. */
 static void run_again(struct run *r, int *argc, char ***argv)
 {
-	const char *const *command = *argc || r->source.kind != SOURCE_CONTAINER ? NULL : rootfs_command(r->from.plan, r->cli->arena);
+	const char *const *command = *argc || r->config || r->source.kind != SOURCE_CONTAINER ? NULL : rootfs_command(r->from.plan, r->cli->arena);
 
 	if (!command)
 		return;
@@ -124,17 +128,23 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 	run_again(r, &argc, &argv);
 	if (is_image)
 		TRY(run_image_apply(r->cli, r->image, s, e));
+	else if (r->config)
+		TRY(run_config_apply(r->cli, r->config, s, e));
+	if (!is_image && r->image->digest)
+		spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_IMAGE, r->image->digest);
 	TRY(run_namespaces(r->cli, r->options, s, e));
 	/* A script in the container may run this very program: nobody inside may write its file.  Before anything is read. */
 	if (!spec_has_own_ids(s, r->host.euid) && !selfexe_is_protected())
 		TRY(selfexe_protect(r->cli->argv, e));
-	TRY(run_process(r->cli, r->options, is_image ? &r->image->config.run : NULL, argv, argc, s, e));
+	TRY(run_process(r->cli, r->options, r->config ? &r->config->run : NULL, argv, argc, s, e));
+	TRY(run_config_text(r->cli, r->options, r->config, argv, argc, &r->state.config, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
 	if (r->source.kind == SOURCE_CONTAINER)
 		TRY(run_container_root(r->cli, r->options, &r->from, s, e));
 	TRY(run_mounts(r->cli, r->options, &r->volumes, s, e));
 	TRY(run_disks(r->cli, r->options, s, e));
-	if (is_image)
+	/* One that is run again has what it had: asked for, or nothing. */
+	if (r->config && r->source.kind != SOURCE_CONTAINER)
 		TRY(run_image_volumes(r, e));
 	TRY(run_limits(r->cli, r->options, s, e));
 	return run_security(r->cli, r->options, s, e);
@@ -375,6 +385,33 @@ static int run_specified(struct run *r, int argc, char **argv, struct nook_error
 	return r->dir < 0 ? r->dir : run_created(r, e);
 }
 
+/* What the source names, held, and what it says about the process. */
+static int run_find(struct run *r, struct nook_error *e)
+{
+	struct image_config *config = arena_new_of(r->cli->arena, struct image_config);
+	const struct container *from = &r->from.container;
+
+	if (r->source.kind == SOURCE_IMAGE) {
+		TRY(run_image_find(r->cli, r->source.image, r->options->pull, r->options->platform, r->image, e));
+		r->config = &r->image->config;
+	}
+	if (r->source.kind != SOURCE_IMAGE && r->file_config) {
+		TRY(run_config_parse(r->cli, r->file_config, r->source.path, config, e));
+		r->config = config;
+	}
+	if (r->source.kind == SOURCE_CONTAINER) {
+		TRY(run_container_find(r->cli, r->store, r->source.path, &r->from, e));
+		if (*from->config) {
+			TRY(run_config_parse(r->cli, from->config, from->id, config, e));
+			r->config = config;
+		}
+		/* Its layers are this one's, too: nobody removes them. */
+		if (container_annotation(from, ANNOTATION_IMAGE))
+			TRY(run_image_hold(r->cli, container_annotation(from, ANNOTATION_IMAGE), r->image, e));
+	}
+	return 0;
+}
+
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	AUTO(spec_free) struct spec *spec = spec_new();
@@ -384,6 +421,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	struct run r = {.cli = c, .image = &image, .options = options, .spec = spec, .dir = -EBADF, .data = {-EBADF, -EBADF}, .state.exit_status = -1};
 
 	TRY(run_source_parse(argv[0], &r.source, e));
+	if (r.source.kind == SOURCE_IMG || r.source.kind == SOURCE_TAR)
+		TRY(run_file_look(c, &r.source, &r.file_config, e));
 	TRY(run_storage_parse(r.options->storage, &r.storage, e));
 	/* A container of an image that is not thrown away keeps what it changed, as people expect who know others. */
 	if (r.source.kind == SOURCE_IMAGE && r.storage.kind == STORAGE_NONE && !r.options->rm && !r.options->overlay)
@@ -391,10 +430,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(container_id_new(c->arena, &r.state.id, e));
 	TRY(runtime_open(c->run, c->arena, &store, e));
 	r.store = store;
-	if (r.source.kind == SOURCE_IMAGE)
-		TRY(run_image_find(c, r.source.text, r.options->pull, r.options->platform, &image, e));
-	if (r.source.kind == SOURCE_CONTAINER)
-		TRY(run_container_find(c, store, r.source.path, &r.from, e));
+	TRY(run_find(&r, e));
 	if (r.source.kind == SOURCE_TAR) {
 		r.source.unpacked = data_path(store, c->root, DATA_UNPACKED, r.state.id, c->arena);
 		/* Below a layer that is kept it is kept, too. */

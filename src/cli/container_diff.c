@@ -2,7 +2,7 @@
 #include "cli/container_diff.h"
 
 #include "base/fd.h"
-#include "cli/image_uses.h"
+#include "runtime/upper.h"
 #include "storage/merge.h"
 
 #include <sched.h>
@@ -27,16 +27,14 @@ static int become_mounter(struct nook_error *e)
 
 int container_diff_open(struct cli *c, const struct container *container, int *ret_upper, int *ret_original, struct nook_error *e)
 {
-	const char *digest = image_of(container);
+	const char *digest = container_annotation(container, ANNOTATION_IMAGE);
 	AUTO(depot_close) struct depot *d = NULL;
-	auto_close int upper = -EBADF;
+	AUTO_VALUE(upper_done) struct upper upper = UPPER_INIT;
 	struct image image;
 
-	for (size_t i = 0; upper < 0 && i < container->n_kept; i++)
-		upper = open(arena_printf(c->arena, "%s/upper", container->kept[i]), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (!digest || upper < 0)
-		return err_why(e, STEP_CONTAINER, container->id, ENODATA,
-			"has no changes in a directory: that is for containers of images that were started without --rm");
+	if (!digest)
+		return err_why(e, STEP_CONTAINER, container->id, EINVAL, "was not made of an image, which it could be compared with");
+	TRY(upper_open(container, c->arena, &upper, e));
 	if (TRY(depot_open(c->root, DEPOT_READ, c->arena, &d, e)))
 		return err_why(e, STEP_IMAGE, digest, ENOENT, "there is no such image");
 	TRY(image_find(d, digest, c->arena, &image, NULL, e));
@@ -44,6 +42,6 @@ int container_diff_open(struct cli *c, const struct container *container, int *r
 	if (image.n_layers > 1)
 		TRY(become_mounter(e));
 	*ret_original = TRY(image_merge(&image, e));
-	*ret_upper = take_fd(&upper);
+	*ret_upper = take_fd(&upper.dir);
 	return 0;
 }

@@ -3,14 +3,6 @@
 
 #include "base/text.h"
 
-const char *image_of(const struct container *c)
-{
-	for (size_t i = 0; i < c->n_annotations; i++)
-		if (text_is(c->annotations[i].key, "nook.image"))
-			return c->annotations[i].value;
-	return NULL;
-}
-
 int image_uses(struct cli *c, struct container **ret, size_t *ret_n, struct nook_error *e)
 {
 	AUTO(runtime_close) struct store_run *r = NULL;
@@ -22,7 +14,7 @@ int image_uses(struct cli *c, struct container **ret, size_t *ret_n, struct nook
 const struct container *image_user(const struct container *list, size_t n, const char *digest)
 {
 	for (size_t i = 0; i < n; i++) {
-		const char *image = image_of(&list[i]);
+		const char *image = container_annotation(&list[i], ANNOTATION_IMAGE);
 
 		if (image && text_is(image, digest))
 			return &list[i];

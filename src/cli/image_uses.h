@@ -5,8 +5,6 @@
 #include "command/command.h"
 #include "runtime/container.h"
 
-/* The digest of the image that a container was made of, or NULL. */
-const char *image_of(const struct container *c);
 /* All containers of this run directory. */
 int image_uses(struct cli *c, struct container **ret, size_t *ret_n, struct nook_error *e);
 /* A container of the image DIGEST, or NULL. */

@@ -13,9 +13,9 @@ static void add_name(struct buf *text, const char *name)
 	}
 }
 
-void kept_line(const struct change *c, struct buf *text)
+void kept_line(const struct change *c, const char *top, struct buf *text)
 {
-	buf_addf(text, "%c ", change_letters[c->kind]);
+	buf_addf(text, "%c %s", change_letters[c->kind], top);
 	add_name(text, c->path);
 	if (S_ISDIR(c->mode))
 		buf_addc(text, '/');

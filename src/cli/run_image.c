@@ -3,8 +3,10 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/run_config.h"
 #include "command/transfer.h"
 #include "image/reference.h"
+#include "runtime/container.h"
 #include "storage/image.h"
 
 #include <sys/mman.h>
@@ -112,6 +114,13 @@ int run_image_find(struct cli *c, const char *source, const char *policy, const 
 	return must_find(c, brought, ret, e);
 }
 
+int run_image_hold(struct cli *c, const char *digest, struct run_image *ret, struct nook_error *e)
+{
+	*ret = (struct run_image){0};
+	TRY(find_here(c, digest, ret, e));
+	return 0;
+}
+
 void run_image_done(struct run_image *image)
 {
 	image_release(image->locks, image->locks ? image->n_layers : 0);
@@ -120,25 +129,9 @@ void run_image_done(struct run_image *image)
 
 /* ---- applying -------------------------------------------------------------------------------------------------------- */
 
-static const char *const *joined(struct arena *a, const char *const *first, const char *const *second)
-{
-	const char **list = NULL;
-	size_t n = 0;
-
-	for (; first && *first; first++)
-		*arena_push(a, &list, &n) = *first;
-	for (; second && *second; second++)
-		if (strchr(*second, '=') && **second != '=')
-			*arena_push(a, &list, &n) = *second;
-	return list;
-}
-
 int run_image_apply(struct cli *c, const struct run_image *image, struct spec *s, struct nook_error *e)
 {
-	const struct image_run *run = &image->config.run;
-
-	if (image->config.platform.os && !text_is(image->config.platform.os, "linux"))
-		return err_fmt(e, STEP_IMAGE, image->digest, ENOEXEC, "is made for %.60s", image->config.platform.os);
+	TRY(run_config_apply(c, &image->config, s, e));
 	if (image->n_layers) {
 		s->root.kind = ROOT_OVERLAY;
 		s->root.path = image->layers[0];
@@ -147,14 +140,6 @@ int run_image_apply(struct cli *c, const struct run_image *image, struct spec *s
 		s->root.kind = ROOT_TMPFS;
 		s->root.path = "/";
 	}
-	s->process.env = joined(c->arena, s->process.env, run->env);
-	s->process.user.name = run->user && *run->user ? run->user : NULL;
-	if (run->workdir && *run->workdir)
-		s->process.cwd = *run->workdir == '/' ? run->workdir : arena_printf(c->arena, "/%s", run->workdir);
-	for (size_t i = 0; i < run->n_labels; i++)
-		spec_pair_set(s->arena, &s->annotations, &s->n_annotations, run->labels[i].key, run->labels[i].value);
-	if (run->stop_signal && *run->stop_signal)
-		spec_pair_set(s->arena, &s->annotations, &s->n_annotations, "org.opencontainers.image.stopSignal", run->stop_signal);
-	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, "nook.image", image->digest);
+	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_IMAGE, image->digest);
 	return 0;
 }

@@ -17,6 +17,8 @@ struct run_image {
 /* Finds the image that SOURCE names, and fetches or loads it when it is not there (or as POLICY says: "always", "missing",
  * "never"; NULL is "missing").  The database is closed again when this returns. */
 int run_image_find(struct cli *c, const char *source, const char *policy, const char *platform, struct run_image *ret, struct nook_error *e);
+/* Holds the layers of the image DIGEST, if it is still there, for a container that was made of it. */
+int run_image_hold(struct cli *c, const char *digest, struct run_image *ret, struct nook_error *e);
 void run_image_done(struct run_image *image);
 /* The root, and defaults of the process that options then override. */
 int run_image_apply(struct cli *c, const struct run_image *image, struct spec *s, struct nook_error *e);

@@ -10,6 +10,7 @@ const struct opt run_table[] = {
 	{0, "rm", NULL, OPT_FLAG, AT(rm), "forget the container when it has ended"},
 	{0, "explain", "text|why|json", OPT_OPTIONAL, AT(explain), "print the plan, each step in order, and start nothing"},
 	{0, "annotation", "KEY=VALUE", OPT_STRINGS, AT(annotations), "a note kept with the container"},
+	{'l', "label", "KEY[=VALUE]", OPT_STRINGS, AT(labels), "the same, which an image made of the container has, too"},
 
 	{0, NULL, NULL, OPT_SECTION, 0, "Process"},
 	{'i', "interactive", NULL, OPT_FLAG, AT(interactive), "keep stdin open (it always is; for docker's habits)"},
@@ -22,6 +23,7 @@ const struct opt run_table[] = {
 	{'e', "env", "NAME[=VALUE]", OPT_STRINGS, AT(env), "set a variable; without a value, take the caller's"},
 	{0, "env-file", "FILE", OPT_STRINGS, AT(env_files), "read variables from a file, one a line"},
 	{0, "entrypoint", "PROGRAM", OPT_STRING, AT(entrypoint), "run this with the command as its arguments"},
+	{0, "stop-signal", "SIGNAL", OPT_STRING, AT(stop_signal), "what nook stop sends; the image's, or TERM, when absent"},
 	{0, "ulimit", "NAME=SOFT[:HARD]", OPT_STRINGS, AT(ulimits), "resource limit of each process"},
 	{0, "oom-score-adj", "N", OPT_I64, AT(oom_score_adj), "-1000 to 1000: whom the kernel kills first"},
 	{0, "nice", "N", OPT_I64, AT(nice), "-20 to 19"},

@@ -17,7 +17,7 @@ struct run_options {
 	const char *hostname, *domainname;
 	/* process */
 	bool init, interactive, tty, no_tty;
-	const char *workdir, *user, *entrypoint;
+	const char *workdir, *user, *entrypoint, *stop_signal;
 	struct opt_list env, env_files, ulimits, groups;
 	struct opt_i64 oom_score_adj, nice;
 	const char *umask;
@@ -45,7 +45,7 @@ struct run_options {
 	struct opt_list cap_add, cap_drop, security, sysctls, masks, unmasks;
 	bool privileged;
 	const char *landlock;
-	struct opt_list annotations;
+	struct opt_list annotations, labels;
 };
 
 extern const struct opt run_table[];
@@ -55,6 +55,7 @@ struct run_source {
 	enum { SOURCE_IMAGE, SOURCE_HOST, SOURCE_DIR, SOURCE_TAR, SOURCE_IMG, SOURCE_CONTAINER } kind;
 	const char *text, *path;
 	const char *unpacked; /* SOURCE_TAR: the throw-away root, ROOT/unpacked/ID */
+	const char *image;    /* SOURCE_IMAGE: where it is found, "oci-archive:FILE" */
 };
 int run_source_parse(const char *text, struct run_source *ret, struct nook_error *e);
 

@@ -6,6 +6,8 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "image/config.h"
+#include "runtime/container.h"
+#include "runtime/signals.h"
 #include "sys/rlimits.h"
 
 #include <stdio.h>
@@ -134,11 +136,13 @@ int run_process(struct cli *c, const struct run_options *o, const struct image_r
 	TRY(fds_check_given(p->preserve_fds, e));
 	p->init = o->init;
 	p->die_with_parent = true;
-	for (size_t i = 0; i < o->annotations.n; i++) {
-		const char *text = o->annotations.items[i], *equals = strchr(text, '=');
-
-		spec_pair_set(s->arena, &s->annotations, &s->n_annotations,
-			equals ? arena_strndup(c->arena, text, (size_t)(equals - text)) : text, equals ? equals + 1 : "");
+	if (o->stop_signal) {
+		(void)TRY(signal_parse(o->stop_signal, e));
+		spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_STOP_SIGNAL, o->stop_signal);
 	}
+	for (size_t i = 0; i < o->labels.n; i++)
+		spec_pair_text(s->arena, &s->annotations, &s->n_annotations, o->labels.items[i]);
+	for (size_t i = 0; i < o->annotations.n; i++)
+		spec_pair_text(s->arena, &s->annotations, &s->n_annotations, o->annotations.items[i]);
 	return 0;
 }

@@ -49,7 +49,7 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 		return err_why(e, STEP_OPTION, text, EINVAL,
 			"the source is not host:, dir:PATH, tar:FILE, img:FILE, container:NAME, oci:DIR, oci-archive:FILE, docker-archive:FILE "
 			"or an image");
-	*ret = (struct run_source){.kind = SOURCE_IMAGE, .text = text};
+	*ret = (struct run_source){.kind = SOURCE_IMAGE, .text = text, .image = text};
 	return 0;
 }
 

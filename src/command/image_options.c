@@ -108,6 +108,24 @@ const struct command cmd_store_check = {
 	.transfer = true,
 };
 
+#define AT(member) offsetof(struct export_options, member)
+static const struct opt export_oci_table[] = {
+	{0, "no-config", NULL, OPT_FLAG, AT(no_config), "files alone"},
+	{0, "no-pause", NULL, OPT_FLAG, AT(no_pause), "let it run on while its files are read"},
+	{0},
+};
+#undef AT
+
+const struct command cmd_export_oci = {
+	.name = "export-oci",
+	.usage = "[OPTIONS] CONTAINER FILE",
+	.options = export_oci_table,
+	.options_size = sizeof(struct export_options),
+	.min_args = 2,
+	.max_args = 2,
+	.transfer = true,
+};
+
 #define AT(member) offsetof(struct bootstrap_options, member)
 static const struct opt bootstrap_table[] = {
 	{'c', "change", "INSTRUCTION", OPT_STRINGS, AT(changes), "CMD, ENTRYPOINT, ENV and so on, as in a Dockerfile"},

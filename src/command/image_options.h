@@ -41,5 +41,10 @@ struct slim_options {
 	bool dry_run;
 };
 
+struct export_options {
+	bool no_config, no_pause;
+};
+
 extern const struct command cmd_bootstrap;
+extern const struct command cmd_export_oci; /* nook export --format oci becomes it */
 extern const struct command image_slim; /* nook image slim */

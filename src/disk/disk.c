@@ -6,6 +6,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "disk/draft.h"
+#include "disk/note.h"
 #include "disk/sparse.h"
 
 #include <fcntl.h>
@@ -109,6 +110,37 @@ int disk_mount_file(int file, const char *path, struct nook_error *e)
 	return disk_mount(&d, e);
 }
 
+int disk_mount_beside(const char *path, struct nook_error *e)
+{
+	const unsigned attr = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY;
+	auto_close int mnt = -EBADF, root = -EBADF;
+	struct nook_error busy = NOOK_ERROR_INIT;
+	int file = fsimage_open(path, FSIMAGE_WRITABLE, &busy);
+	AUTO_VALUE(disk_done) struct disk d = {.path = path, .file = file};
+
+	if (file < 0 && file != -EBUSY) {
+		if (e)
+			*e = busy;
+		return file;
+	}
+	if (file < 0)
+		d.file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (d.file < 0)
+		return err_sys(e, STEP_DISK, path);
+	TRY(fsimage_probe(d.file, path, &d.image, e));
+	/* Writable below the mount: a journal may have to be replayed, and what is mounted already cannot be another way. */
+	mnt = file >= 0 ? fsimage_mount(d.file, d.image.type, FSIMAGE_WRITABLE, attr, path, e)
+			: fsimage_mount_again(d.file, d.image.type, attr, path, e);
+	if (mnt == -ENOENT && file < 0) {
+		if (e)
+			*e = busy;
+		return file;
+	}
+	TRY(mnt);
+	root = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? err_sys(e, STEP_DISK, path) : take_fd(&root);
+}
+
 /* ---- grow ------------------------------------------------------------------------------------------------------------ */
 
 static int grow_mounted(const struct disk *d, uint64_t bytes, struct nook_error *e)
@@ -127,24 +159,39 @@ static int grow_mounted(const struct disk *d, uint64_t bytes, struct nook_error 
 	return r < 0 ? err_sys(e, STEP_DISK, d->path) : 0;
 }
 
+/* Without the note behind the file system, which NOTE then is. */
+static int disk_open_bare(const char *path, struct disk *d, struct arena *a, const char **ret_note, struct nook_error *e)
+{
+	uint64_t bytes = 0;
+
+	TRY(disk_open_writable(path, d, e));
+	if (TRY(note_find(d->file, a, ret_note, &bytes, path, e)))
+		d->st.st_size -= (off_t)bytes;
+	return 0;
+}
+
 int disk_grow(const char *path, uint64_t bytes, struct nook_error *e)
 {
+	AUTO(arena_free) struct arena *a = arena_new();
 	AUTO_VALUE(disk_done) struct disk d = {.file = -EBADF};
-	int r;
+	const char *note = NULL;
+	int r, noted;
 
 	TRY(check_bytes(path, bytes, e));
-	TRY(disk_open_writable(path, &d, e));
+	TRY(disk_open_bare(path, &d, a, &note, e));
 	if (bytes < (uint64_t)d.st.st_size)
 		return err_fmt(e, STEP_DISK, path, EINVAL, "it has %jd bytes already, and nothing is cut off", (intmax_t)d.st.st_size);
 	if (d.image.type != FSIMAGE_EXT4 && geteuid() != 0)
 		return err_fmt(e, STEP_DISK, path, EPERM, "%s grows while it is mounted, which needs root", fsimage_names[d.image.type]);
-	if (ftruncate(d.file, (off_t)bytes) < 0)
+	/* Twice, so that no file system grows over what the note was. */
+	if ((note && ftruncate(d.file, d.st.st_size) < 0) || ftruncate(d.file, (off_t)bytes) < 0)
 		return err_sys(e, STEP_DISK, path);
 	r = d.image.type == FSIMAGE_EXT4 ? disk_tools_grow(d.self, path, e) : grow_mounted(&d, bytes, e);
 	/* Only if the file system did not grow into it; it cannot be told otherwise. */
 	if (r < 0 && fsimage_probe(d.file, path, &d.image, NULL) == 0 && d.image.bytes <= (uint64_t)d.st.st_size)
 		(void)ftruncate(d.file, d.st.st_size);
-	return r;
+	noted = note ? note_append(d.file, note, path, r < 0 ? NULL : e) : 0;
+	return r < 0 ? r : noted;
 }
 
 /* ---- compact -------------------------------------------------------------------------------------------------------- */

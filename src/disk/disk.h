@@ -23,6 +23,9 @@ int disk_make(struct draft *d, const char *path, const struct disk_new *n, struc
 /* The root directory of the disk FILE, mounted where nobody sees it; it is unmounted when the descriptor is closed.  Root.
  * PATH is the object of errors. */
 int disk_mount_file(int file, const char *path, struct nook_error *e);
+/* The root directory of the disk PATH for reading, whoever uses it: beside a container that runs it shows what that one
+ * has written.  Mounted where nobody sees it, until the descriptor is closed.  Root. */
+int disk_mount_beside(const char *path, struct nook_error *e);
 /* Makes file and file system larger.  ext4: anybody who may write the file; else root. */
 int disk_grow(const char *path, uint64_t bytes, struct nook_error *e);
 /* Gives the space of what was deleted in it back to the file system that it lies on: bytes freed. */

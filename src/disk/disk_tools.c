@@ -13,16 +13,17 @@ enum { WORDS_MAX = 16, NO_LIMIT_MS = -1, SIGNAL_BASE = 128 };
 static const struct {
 	const char *package;
 	const char *make[WORDS_MAX], *look[WORDS_MAX], *repair[WORDS_MAX];
+	uint64_t least;            /* bytes that its program asks for at least, in words that do not say so */
 	int look_damaged;          /* the least exit status that means damage */
 	int repaired, repair_failed; /* exit status of a repair that did something, and the least of one that failed */
 } tools[FSIMAGE_TYPES] = {
 	/* Nothing is written that a hole is as good as. */
 	[FSIMAGE_EXT4] = {"e2fsprogs",
 		{"mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-L", "%l", "%f"},
-		{"e2fsck", "-f", "-n", "%f"}, {"e2fsck", "-f", "-y", "%f"}, 1, 1, 4},
-	[FSIMAGE_XFS] = {"xfsprogs", {"mkfs.xfs", "-q", "-L", "%l", "%f"}, {"xfs_repair", "-n", "-f", "%f"}, {"xfs_repair", "-f", "%f"}, 1, -1, 1},
+		{"e2fsck", "-f", "-n", "%f"}, {"e2fsck", "-f", "-y", "%f"}, 0, 1, 1, 4},
+	[FSIMAGE_XFS] = {"xfsprogs", {"mkfs.xfs", "-q", "-L", "%l", "%f"}, {"xfs_repair", "-n", "-f", "%f"}, {"xfs_repair", "-f", "%f"}, UINT64_C(300) << 20, 1, -1, 1},
 	[FSIMAGE_BTRFS] = {"btrfs-progs", {"mkfs.btrfs", "-q", "-L", "%l", "%f"}, {"btrfs", "check", "--readonly", "%f"},
-		{"btrfs", "check", "--repair", "--force", "%f"}, 1, -1, 1},
+		{"btrfs", "check", "--repair", "--force", "%f"}, 0, 1, -1, 1},
 };
 
 /* The last line that says something. */
@@ -64,6 +65,8 @@ int disk_tools_make(const char *path, const struct disk_new *n, struct nook_erro
 	AUTO_VALUE(buf_done) struct buf out = {0};
 	int status = TRY(run_tool(tools[n->type].make, path, n->label, tools[n->type].package, &out, e));
 
+	if (status && n->bytes < tools[n->type].least)
+		return err_fmt(e, STEP_DISK, fsimage_names[n->type], ERANGE, "has at least %llum", (unsigned long long)(tools[n->type].least >> 20));
 	if (status)
 		return err_fmt(e, STEP_DISK, fsimage_names[n->type], EINVAL, "%s: %s", tools[n->type].make[0], last_line(&out));
 	return 0;

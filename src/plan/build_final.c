@@ -2,6 +2,7 @@
 /* The process: limits, identity, rights, filters, exec. */
 #include "plan/compile.h"
 
+#include "base/environment.h"
 #include "base/text.h"
 #include "security/caps.h"
 #include "security/seccomp.h"
@@ -204,43 +205,10 @@ static void build_caps_waiting(struct build *b)
 
 /* ---- exec ---------------------------------------------------------------------------------------------------------- */
 
-static const char *env_find(const char *const *env, const char *name)
-{
-	size_t len = strlen(name);
-	const char *found = NULL;
-
-	for (; env && *env; env++)
-		if (!strncmp(*env, name, len) && (*env)[len] == '=')
-			found = *env + len + 1;
-	return found;
-}
-
-/* The last of equal names wins, in the place of the first. */
-static const char *const *env_unique(struct arena *a, const char *const *env, const char *without)
-{
-	const char **list = NULL;
-	size_t n = 0;
-
-	for (; env && *env; env++) {
-		size_t len = strcspn(*env, "="), i = 0;
-
-		if (without && strlen(without) == len && strncmp(*env, without, len) == 0)
-			continue;
-		while (i < n && (strncmp(list[i], *env, len) != 0 || list[i][len] != '='))
-			i++;
-		if (i < n)
-			list[i] = *env;
-		else
-			*arena_push(a, &list, &n) = *env;
-	}
-	(void)arena_push(a, &list, &n);
-	return list;
-}
-
 /* Where the command may be. */
 static struct refs candidates(struct build *b, const char *command)
 {
-	const char *path = env_find(b->spec->process.env, "PATH");
+	const char *path = environment_find(b->spec->process.env, "PATH");
 	const char **list = NULL;
 	size_t n = 0;
 
@@ -273,7 +241,7 @@ static void build_lookup(struct build *b)
 void build_exec(struct build *b)
 {
 	const struct spec_process *p = &b->spec->process;
-	const char *const *env = env_unique(b->arena, p->env, p->cwd_try ? "PWD" : NULL);
+	const char *const *env = environment_unique(b->arena, p->env, p->cwd_try ? "PWD" : NULL);
 	struct refs places = candidates(b, p->program ? p->program : p->argv[0]);
 	struct refs argv = plan_add_strs(b->out, p->argv), list = plan_add_strs(b->out, env);
 	struct refs argv_room, env_room;
@@ -325,7 +293,7 @@ static void build_session(struct build *b)
 int build_identity(struct build *b, struct nook_error *e)
 {
 	const struct spec_process *p = &b->spec->process;
-	const char *home = env_find(p->env, "HOME");
+	const char *home = environment_find(p->env, "HOME");
 
 	if (!p->argv || !p->argv[0] || !p->argv[0][0])
 		return err_why(e, STEP_EXEC, "process.args", EINVAL, "no command was given");

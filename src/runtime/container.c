@@ -13,6 +13,14 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+const char *container_annotation(const struct container *c, const char *key)
+{
+	for (size_t i = 0; i < c->n_annotations; i++)
+		if (text_is(c->annotations[i].key, key))
+			return c->annotations[i].value;
+	return NULL;
+}
+
 /* ---- ids --------------------------------------------------------------------------------------------------------- */
 
 static bool is_id_char(char c, bool first)

@@ -59,8 +59,16 @@ struct container {
 	size_t n_annotations;
 	const char *oci_version;
 	const char *rootfs;        /* host path of the root, "" when there is none */
+	const char *config;        /* what an image of it would say (image/config.h), as JSON; "" when nothing is known */
 	const char *damage;        /* not saved: why its state could not be read; "" when it could */
 };
+
+/* What ends it in peace, as an image says it: a signal by name or number. */
+#define ANNOTATION_STOP_SIGNAL "org.opencontainers.image.stopSignal"
+/* The digest of the image that it was made of. */
+#define ANNOTATION_IMAGE "nook.image"
+/* The value of an annotation, or NULL. */
+const char *container_annotation(const struct container *c, const char *key);
 
 enum { CONTAINER_ID_MAX = 240 }; /* leaves room in NAME_MAX for what a cgroup's name adds */
 

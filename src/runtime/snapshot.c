@@ -387,7 +387,7 @@ static int clone_data(struct store_run *r, const char *root, const struct contai
 int snapshot_clone(struct store_run *r, const char *root, const struct container *c, const char *name, struct arena *a,
 	const char **ret_id, struct nook_error *e)
 {
-	struct container clone = {.name = name, .source = c->source, .command = c->command, .rootfs = c->rootfs, .exit_status = -1,
+	struct container clone = {.name = name, .source = c->source, .command = c->command, .config = c->config, .rootfs = c->rootfs, .exit_status = -1,
 		.created_ns = now_ns(), .creating = true, .volumes = c->volumes, .n_volumes = c->n_volumes, .annotations = c->annotations,
 		.n_annotations = c->n_annotations};
 	const char *layer, *old, *new;

@@ -16,6 +16,7 @@ static const struct bind state_table[] = {
 	{AT(struct container, bundle), BIND_STRING, "bundle"},
 	{AT(struct container, rootfs), BIND_STRING, "rootfs"},
 	{AT(struct container, command), BIND_STRING, "command"},
+	{AT(struct container, config), BIND_STRING, "config"},
 	{AT(struct container, creating), BIND_BOOL, "creating"},
 	{AT(struct container, auto_remove), BIND_BOOL, "autoRemove"},
 	{AT(struct container, tied), BIND_BOOL, "tied"},
@@ -41,8 +42,8 @@ static const struct bind state_table[] = {
 
 static void fill_absent(struct container *c)
 {
-	const char **texts[] = {&c->id, &c->name, &c->source, &c->bundle, &c->command, &c->oci_version, &c->rootfs, &c->unit,
-		&c->damage};
+	const char **texts[] = {&c->id, &c->name, &c->source, &c->bundle, &c->command, &c->oci_version, &c->rootfs, &c->config,
+		&c->unit, &c->damage};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!*texts[i])

@@ -76,6 +76,13 @@ void spec_pair_set(struct arena *a, struct spec_pair **pairs, size_t *n, const c
 	(*pairs)[at] = (struct spec_pair){key, value};
 }
 
+void spec_pair_text(struct arena *a, struct spec_pair **pairs, size_t *n, const char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	spec_pair_set(a, pairs, n, equals ? arena_strndup(a, text, (size_t)(equals - text)) : text, equals ? equals + 1 : "");
+}
+
 /* The options of a comma list, NULL-terminated.  A backslash keeps the next comma inside an option (overlay). */
 static const char *const *split_options(struct arena *a, const char *options)
 {

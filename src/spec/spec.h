@@ -430,6 +430,8 @@ const char *spec_annotation(const struct spec *s, const char *key);
 
 /* Puts KEY = VALUE into a list kept sorted by key, in place of an earlier value. */
 void spec_pair_set(struct arena *a, struct spec_pair **pairs, size_t *n, const char *key, const char *value);
+/* The same for "KEY=VALUE", or "KEY" for an empty value. */
+void spec_pair_text(struct arena *a, struct spec_pair **pairs, size_t *n, const char *text);
 
 /* Has the container ids of its own, none of which is UID's?  Then nobody in it can be UID outside. */
 bool spec_has_own_ids(const struct spec *s, uint32_t uid);

@@ -11,6 +11,7 @@ enum { RECORDS_MAX = 1 << 20, OCTAL_ID_MAX = 07777777 };
 #define OCTAL_SIZE_MAX UINT64_C(077777777777)
 #define XATTR_RECORD "SCHILY.xattr."
 #define SPARSE_RECORD "NOOK.sparse"
+#define COMMENT_RECORD "comment"
 
 /* ustar, POSIX.1-1988 */
 struct ustar {
@@ -169,6 +170,18 @@ int entry_write(int fd, const struct entry *entry, struct nook_error *e)
 		TRY(entry_write_padding(fd, records.len, e));
 	}
 	return put_header(fd, entry, type_of(entry), entry->name, entry->size, e);
+}
+
+int entry_write_comment(int fd, const char *text, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf record = {0};
+	const struct entry plain = {.mode = S_IFREG | 0644};
+	int r;
+
+	add_record(&record, COMMENT_RECORD, text, strlen(text));
+	TRY(put_header(fd, &plain, 'g', "pax", record.len, e));
+	r = fd_write(fd, record.data, record.len);
+	return r < 0 ? err_num(e, STEP_FILE, "tar stream", r) : entry_write_padding(fd, record.len, e);
 }
 
 int entry_write_end(int fd, struct nook_error *e)
@@ -421,6 +434,30 @@ static int from_header(const struct ustar *h, const struct records *r, struct en
 		(void)snprintf(entry->name, sizeof(entry->name), "%s%s%s", prefix, *prefix ? "/" : "", name);
 	}
 	return 0;
+}
+
+/* Only the first record is looked at: no other would be ours. */
+int entry_find_comment(int file, struct buf *ret)
+{
+	auto_free char *text = NULL;
+	struct ustar h;
+	uint64_t size;
+	ssize_t n;
+	char *value;
+
+	if (pread(file, &h, sizeof(h), 0) != sizeof(h) || !has_checksum(&h) || h.type != 'g' ||
+		get_number(h.size, sizeof(h.size), &size) < 0 || size > RECORDS_MAX)
+		return 0;
+	text = xcalloc(1, (size_t)size + 1);
+	n = pread(file, text, (size_t)size, sizeof(h));
+	if (n != (ssize_t)size || !size || text[size - 1] != '\n')
+		return 0;
+	text[size - 1] = 0;
+	value = strchr(text, ' ');
+	if (!value || strtoull(text, NULL, 10) != size || !text_after(value + 1, COMMENT_RECORD "="))
+		return 0;
+	buf_adds(ret, value + 1 + strlen(COMMENT_RECORD "="));
+	return 1;
 }
 
 int entry_read(int fd, struct entry *entry, struct nook_error *e)

@@ -29,6 +29,10 @@ struct entry {
 	struct buf xattrs;      /* "name\0" length (uint32_t) value, one after the other */
 };
 
+/* A comment on the whole stream, in front of its entries: readers pass over it. */
+int entry_write_comment(int fd, const char *text, struct nook_error *e);
+/* 1: the stream FILE, from its start, has such a comment, which is added to RET; 0: it has none, or is no tar stream. */
+int entry_find_comment(int file, struct buf *ret);
 /* Header and records of E, without its data. */
 int entry_write(int fd, const struct entry *entry, struct nook_error *e);
 /* The zeros that fill the last block of SIZE bytes. */

@@ -229,3 +229,12 @@ int fsimage_mount(int file, enum fsimage_type type, enum fsimage_mode mode, unsi
 	device = TRY(loop_open(file, mode == FSIMAGE_READ_ONLY ? LOOP_READ_ONLY : LOOP_WRITABLE, source, object, e));
 	return mount_source(source, type, mode, attr, object, e);
 }
+
+int fsimage_mount_again(int file, enum fsimage_type type, unsigned attr, const char *object, struct nook_error *e)
+{
+	char source[LOOP_NAME_MAX];
+	/* Held: it does not let go of the file before the mount has it. */
+	auto_close int device = loop_find(file, source, object, e);
+
+	return device < 0 ? device : mount_source(source, type, FSIMAGE_WRITABLE, attr, object, e);
+}

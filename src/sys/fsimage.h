@@ -36,6 +36,9 @@ enum fsimage_mode { FSIMAGE_WRITABLE, FSIMAGE_READ_ONLY };
 /* The file, opened and locked: shared for FSIMAGE_READ_ONLY, else alone.  The lock lives as long as the descriptor or a
  * loop device that was made of it.  -EBUSY with a sentence when somebody uses it in another way. */
 int fsimage_open(const char *path, enum fsimage_mode mode, struct nook_error *e);
+/* The loop device over FILE, which somebody else has made and mounted writable: the same file system once more, as it is for
+ * him now.  -ENOENT (nothing recorded) when there is none. */
+int fsimage_mount_again(int file, enum fsimage_type type, unsigned attr, const char *object, struct nook_error *e);
 /* A mount of it that is attached nowhere, with MOUNT_ATTR_*: a descriptor.  FILE is what fsimage_open() returned. */
 int fsimage_mount(int file, enum fsimage_type type, enum fsimage_mode mode, unsigned attr, const char *object,
                   struct nook_error *e);

@@ -7,9 +7,11 @@
 #include <linux/loop.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 /* Whoever else takes the free device first makes it busy; then there is another. */
 enum { TRIES = 64 };
+enum { DEVICES_MAX = 4096 };
 
 static void name_of(long number, char *name)
 {
@@ -53,4 +55,23 @@ int loop_open(int file, enum loop_mode mode, char name[LOOP_NAME_MAX], const cha
 			return err_sys(e, STEP_DISK, object);
 	}
 	return err_why(e, STEP_DISK, object, EBUSY, "others took every loop device that was free");
+}
+
+int loop_find(int file, char name[LOOP_NAME_MAX], const char *object, struct nook_error *e)
+{
+	struct stat st;
+
+	if (fstat(file, &st) < 0)
+		return err_sys(e, STEP_DISK, object);
+	for (long number = 0; number < DEVICES_MAX; number++) {
+		auto_close int device = -EBADF;
+		struct loop_info64 info;
+
+		name_of(number, name);
+		device = open(name, O_RDONLY | O_CLOEXEC);
+		if (device >= 0 && ioctl(device, LOOP_GET_STATUS64, &info) == 0 && info.lo_device == st.st_dev &&
+			info.lo_inode == st.st_ino)
+			return take_fd(&device);
+	}
+	return -ENOENT;
 }

@@ -11,3 +11,5 @@ enum { LOOP_NAME_MAX = 32 };
  * device lets go of the file by itself when it is no longer open or mounted, so nothing has to be undone, by whatever
  * the caller is ended.  It keeps the open file itself: a flock(2) taken through FILE lives as long as the device. */
 int loop_open(int file, enum loop_mode mode, char name[LOOP_NAME_MAX], const char *object, struct nook_error *e);
+/* One that is over FILE already: its descriptor and path, or -ENOENT (nothing recorded). */
+int loop_find(int file, char name[LOOP_NAME_MAX], const char *object, struct nook_error *e);

@@ -6,6 +6,7 @@
 #include "command/image_options.h"
 #include "runtime/container.h"
 #include "runtime/inside.h"
+#include "runtime/upper.h"
 #include "storage/image.h"
 #include "stream/tree.h"
 #include "transfer/layertar.h"
@@ -22,37 +23,31 @@ struct commit {
 	struct image image;
 	struct manifest manifest;
 	struct image_config config;
-	int upper; /* its changes */
+	struct upper upper;
 };
 
-static const char *image_digest(const struct container *c)
+/* The image's, with what the container was started with. */
+static int find_config(struct commit *c, struct nook_error *e)
 {
-	for (size_t i = 0; i < c->n_annotations; i++)
-		if (text_is(c->annotations[i].key, "nook.image"))
-			return c->annotations[i].value;
-	return NULL;
+	struct image_config started;
+
+	TRY(image_config(c->depot, &c->image, c->cli->arena, &c->config, e));
+	if (!*c->container.config)
+		return 0;
+	TRY(image_config_parse(c->container.config, strlen(c->container.config), 0, c->container.id, c->cli->arena, &started, e));
+	c->config.run = started.run;
+	return 0;
 }
 
 static int find_image(struct commit *c, struct nook_error *e)
 {
-	const char *digest = image_digest(&c->container);
+	const char *digest = container_annotation(&c->container, ANNOTATION_IMAGE);
 
 	if (!digest)
 		return err_why(e, STEP_CONTAINER, c->container.id, EINVAL, "was not made of an image; nook export and nook import make one of its root");
 	TRY(image_find(c->depot, digest, c->cli->arena, &c->image, NULL, e));
 	TRY(image_manifest(c->depot, &c->image, c->cli->arena, &c->manifest, e));
-	return image_config(c->depot, &c->image, c->cli->arena, &c->config, e);
-}
-
-static int open_changes(struct commit *c, struct nook_error *e)
-{
-	for (size_t i = 0; i < c->container.n_kept; i++) {
-		c->upper = open(arena_printf(c->cli->arena, "%s/upper", c->container.kept[i]), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (c->upper >= 0)
-			return 0;
-	}
-	return err_why(e, STEP_CONTAINER, c->container.id, ENODATA,
-		"its changes are not in a directory: commit is for containers that were started without --rm, or with --storage dir");
+	return find_config(c, e);
 }
 
 /* An ordinary user's files belong to the ids of his containers, and only their root can read all. */
@@ -61,9 +56,9 @@ static int read_changes(struct commit *c, struct newlayer *l, struct nook_error 
 	struct idrange range = {0};
 
 	if (geteuid() == 0)
-		return layertar_add(l, c->upper, TREE_LAYER | TREE_ONE_FS, NULL, e);
+		return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS, NULL, e);
 	TRY(idrange_choose(-EBADF, c->container.id, true, c->cli->arena, &range, e));
-	return layertar_add(l, c->upper, TREE_LAYER | TREE_ONE_FS, &range, e);
+	return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS, &range, e);
 }
 
 static int read_quietly(struct commit *c, struct newlayer *l, struct nook_error *e)
@@ -110,7 +105,7 @@ int commit_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 {
 	AUTO(runtime_close) struct store_run *store = NULL;
 	AUTO(depot_close) struct depot *d = NULL;
-	struct commit job = {.cli = c, .options = options, .upper = -EBADF};
+	struct commit job = {.cli = c, .options = options, .upper = UPPER_INIT};
 	const char *name = NULL;
 	int r;
 
@@ -122,8 +117,8 @@ int commit_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	job.store = store;
 	job.depot = d;
 	TRY(find_image(&job, e));
-	TRY(open_changes(&job, e));
+	TRY(upper_open(&job.container, c->arena, &job.upper, e));
 	r = commit(&job, name, e);
-	close_fd(&job.upper);
+	upper_done(&job.upper);
 	return r;
 }

@@ -7,6 +7,7 @@
 const struct transfer_command transfer_commands[] = {
 	{&cmd_bootstrap, NULL, bootstrap_run},
 	{&cmd_commit, NULL, commit_run},
+	{&cmd_export_oci, NULL, export_oci_run},
 	{&image_slim, "image slim", image_slim_run},
 	{&cmd_import, NULL, import_run},
 	{&cmd_load, NULL, load_run},

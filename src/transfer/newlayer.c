@@ -18,13 +18,24 @@
 enum { READ_BLOCK = 128 << 10, NAME_ROOM = 48 };
 
 struct newlayer {
-	struct depot *depot;
+	struct depot *depot;  /* NULL: it goes into a file of the caller's */
 	enum compression compression;
 	char name[NAME_ROOM]; /* of the file in ingest/; "" once it has its own */
 	int fd;
 	struct hash *plain;
 	struct deflate *deflate;
 };
+
+struct newlayer *newlayer_in_file(int file, enum compression compression)
+{
+	struct newlayer *l = xcalloc(1, sizeof(*l));
+
+	l->compression = compression;
+	l->plain = hash_new(DIGEST_SHA256);
+	l->fd = file;
+	l->deflate = deflate_new(compression, file);
+	return l;
+}
 
 int newlayer_open(struct depot *d, enum compression compression, struct newlayer **ret, struct nook_error *e)
 {
@@ -72,18 +83,13 @@ static int publish(struct newlayer *l, const char *digest, struct nook_error *e)
 	return 0;
 }
 
-int newlayer_finish(struct newlayer *l, struct arena *a, struct descriptor *ret, const char **ret_diff_id, struct nook_error *e)
+int newlayer_end(struct newlayer *l, struct arena *a, struct descriptor *ret, const char **ret_diff_id, struct nook_error *e)
 {
 	char plain[DIGEST_TEXT_MAX], packed[DIGEST_TEXT_MAX];
-	struct sink *sink = NULL;
 	uint64_t size = 0;
 
 	TRY(deflate_finish(l->deflate, packed, &size, e));
 	hash_end(l->plain, plain);
-	TRY(publish(l, packed, e));
-	/* The blob is there: this unpacks it, if need be, and holds both. */
-	(void)TRY(sink_open(l->depot, &(struct sink_want){packed, size, plain}, &sink, e));
-	sink_close(sink);
 	*ret = (struct descriptor){
 		.media_type = media_layer_type(l->compression),
 		.digest = arena_strdup(a, packed),
@@ -93,13 +99,30 @@ int newlayer_finish(struct newlayer *l, struct arena *a, struct descriptor *ret,
 	return 0;
 }
 
+int newlayer_finish(struct newlayer *l, struct arena *a, struct descriptor *ret, const char **ret_diff_id, struct nook_error *e)
+{
+	struct descriptor layer;
+	const char *diff_id = NULL;
+	struct sink *sink = NULL;
+
+	TRY(newlayer_end(l, a, &layer, &diff_id, e));
+	TRY(publish(l, layer.digest, e));
+	/* The blob is there: this unpacks it, if need be, and holds both. */
+	(void)TRY(sink_open(l->depot, &(struct sink_want){layer.digest, layer.size, diff_id}, &sink, e));
+	sink_close(sink);
+	*ret = layer;
+	*ret_diff_id = diff_id;
+	return 0;
+}
+
 void newlayer_free(struct newlayer *l)
 {
 	if (!l)
 		return;
 	if (l->name[0])
 		(void)unlinkat(l->depot->fd, l->name, 0);
-	close_fd(&l->fd);
+	if (l->depot)
+		close_fd(&l->fd);
 	hash_free(l->plain);
 	deflate_free(l->deflate);
 	free(l);
@@ -126,10 +149,20 @@ static void add_history(const struct newimage *n, const char *now, struct arena 
 	c->n_history = count;
 }
 
-int newimage_commit(struct depot *d, const struct newimage *n, struct arena *a, const char **ret_id, struct nook_error *e)
+static const char *digest_of(const char *text, struct arena *a)
+{
+	AUTO(hash_free) struct hash *h = hash_new(DIGEST_SHA256);
+	char digest[DIGEST_TEXT_MAX];
+
+	hash_add(h, text, strlen(text));
+	hash_end(h, digest);
+	return arena_strdup(a, digest);
+}
+
+void newimage_texts(const struct newimage *n, struct arena *a, struct newimage_texts *ret)
 {
 	struct image_config *c = n->config;
-	const char **diff_ids = NULL, *text, *digest = NULL;
+	const char **diff_ids = NULL;
 	struct manifest m = {0};
 	struct timespec now;
 	size_t n_ids = 0;
@@ -151,12 +184,21 @@ int newimage_commit(struct depot *d, const struct newimage *n, struct arena *a, 
 	c->diff_ids = diff_ids;
 	c->n_diff_ids = n_ids;
 	add_history(n, c->created, a);
-	text = image_config_text(c, a);
-	m.config = (struct descriptor){.media_type = media_oci_config, .size = strlen(text)};
-	TRY(blob_add(d, text, strlen(text), NULL, a, &m.config.digest, e));
-	text = manifest_text(&m, a);
-	TRY(blob_add(d, text, strlen(text), NULL, a, &digest, e));
-	TRY(image_commit(d, n->name, digest, NULL, e));
-	*ret_id = m.config.digest;
+	ret->config = image_config_text(c, a);
+	ret->config_digest = digest_of(ret->config, a);
+	m.config = (struct descriptor){.media_type = media_oci_config, .digest = ret->config_digest, .size = strlen(ret->config)};
+	ret->manifest = manifest_text(&m, a);
+	ret->manifest_digest = digest_of(ret->manifest, a);
+}
+
+int newimage_commit(struct depot *d, const struct newimage *n, struct arena *a, const char **ret_id, struct nook_error *e)
+{
+	struct newimage_texts t;
+
+	newimage_texts(n, a, &t);
+	TRY(blob_add(d, t.config, strlen(t.config), t.config_digest, a, NULL, e));
+	TRY(blob_add(d, t.manifest, strlen(t.manifest), t.manifest_digest, a, NULL, e));
+	TRY(image_commit(d, n->name, t.manifest_digest, NULL, e));
+	*ret_id = t.config_digest;
 	return 0;
 }

@@ -7,11 +7,17 @@
 
 struct newlayer;
 
+/* A layer that goes into FILE (borrowed, written from where it stands) and nowhere else. */
+struct newlayer *newlayer_in_file(int file, enum compression compression);
+/* The end of what goes in: how the layer is called. */
+int newlayer_end(struct newlayer *l, struct arena *a, struct descriptor *ret, const char **ret_diff_id, struct nook_error *e);
+
+/* One that goes into the depot. */
 int newlayer_open(struct depot *d, enum compression compression, struct newlayer **ret, struct nook_error *e);
 int newlayer_add(struct newlayer *l, const void *data, size_t size, struct nook_error *e);
 /* All that FD still has. */
 int newlayer_read(struct newlayer *l, int fd, struct nook_error *e);
-/* The blob is in the depot then.  Strings are A's. */
+/* The same, and the blob is in the depot then.  Strings are A's. */
 int newlayer_finish(struct newlayer *l, struct arena *a, struct descriptor *ret, const char **ret_diff_id, struct nook_error *e);
 void newlayer_free(struct newlayer *l);
 CLEANUP_DEFINE(struct newlayer *, newlayer_free)
@@ -26,4 +32,9 @@ struct newimage {
 	const char *author; /* or NULL */
 	const char *name;   /* canonical, or NULL */
 };
+/* Its documents; CONFIG is changed as they say. */
+struct newimage_texts {
+	const char *config, *config_digest, *manifest, *manifest_digest;
+};
+void newimage_texts(const struct newimage *n, struct arena *a, struct newimage_texts *ret);
 int newimage_commit(struct depot *d, const struct newimage *n, struct arena *a, const char **ret_id, struct nook_error *e);

@@ -14,6 +14,7 @@ extern const struct transfer_command transfer_commands[]; /* ends with a zeroed 
 
 int bootstrap_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int commit_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
+int export_oci_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int image_slim_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int import_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);

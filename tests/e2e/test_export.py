@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A container's root as one file, and a container from that file: what was in it is the same on both sides."""
 
+import json
 import os
+import shutil
 import subprocess
 import tarfile
 
@@ -10,6 +12,8 @@ import pytest
 import leaks
 
 ROOT = pytest.mark.user("root")
+# An ordinary user may have no other ids than one.
+USER = "7:8" if os.geteuid() == 0 else "0:0"
 # Tells of each name what ls -l would, times to the second, and the content.
 TELL = ("cd /; find . -xdev ! -path './bin/*' ! -path './proc*' ! -path './sys*' ! -path './dev*' ! -path './run*' | sort | while read -r f; do "
         "stat -c '%n %A %u:%g %Y %h %s %t:%T' \"$f\"; [ -h \"$f\" ] && readlink \"$f\"; [ -f \"$f\" ] && md5sum \"$f\"; done; true")
@@ -126,11 +130,88 @@ def test_everybody_exports_what_runs(nook, busybox_root, space, fs):
                         "erofs": ["fsck.erofs", space / "web.img"]}[fs], check=True, capture_output=True)
 
 
+FORMATS = ["tar", "oci"] + (["ext4", "xfs", "squashfs", "erofs"] if os.geteuid() == 0 else [])
+
+
+@pytest.fixture
+def started(nook):
+    """A container of an image, started with a command, a variable and a directory of its own."""
+    nook("bootstrap", "busybox", "--name", "base", "-c", "ENV FROM=image", "-c", 'ENTRYPOINT ["sh", "-c"]', "-c", "STOPSIGNAL SIGINT")
+    nook("run", "--name", "web", "-e", "MINE=option", "-w", "/new/place", "-u", USER, "--label", "who=me", "base",
+         "echo $FROM $MINE $(pwd) $(id -u):$(id -g)")
+    yield "web"
+    nook("rm", "web")
+
+
+@pytest.mark.anywhere
+@pytest.mark.parametrize("form", FORMATS)
+def test_it_starts_again_as_it_was(nook, started, form):
+    """Its command, environment, user and directory go with the file; and without them it is files alone."""
+    nook("export", "--format", form, "--size", "320m", started, "web.img")
+    assert nook("run", "--rm", "img:web.img") == f"image option /new/place {USER}\n"
+    assert nook("run", "--rm", "-e", "MINE=other", "img:web.img", "echo $MINE") == "other\n"
+    nook("run", "--name", "again", "img:web.img")
+    config = json.loads(nook("inspect", "again"))[0]["config"]
+    assert config["Labels"] == {"who": "me"} and config["StopSignal"] == "SIGINT" and config["Entrypoint"] == ["sh", "-c"]
+    nook("rm", "again")
+    nook("export", "--format", form, "--size", "320m", "--no-config", started, "bare.img")
+    assert nook("run", "--rm", "img:bare.img", "sh", "-c", "echo $FROM.$(id -u)") == ".0\n"
+
+
+@pytest.mark.anywhere
+def test_a_tar_archive_that_says_how_it_is_run(nook, started, space):
+    nook("export", started, "web.tar")
+    assert nook("run", "--rm", "tar:web.tar") == f"image option /new/place {USER}\n"
+    told = subprocess.run(["tar", "-tf", space / "web.tar"], capture_output=True, text=True, check=True)
+    assert "./etc/passwd" in told.stdout and told.stderr == ""
+    subprocess.run(["gzip", space / "web.tar"], check=True)
+    assert nook("run", "--rm", "img:web.tar.gz", "id", "-u") == "0\n"
+
+
+@pytest.mark.anywhere
+@pytest.mark.skipif(not shutil.which("skopeo") or not shutil.which("umoci"), reason="skopeo and umoci are not here")
+def test_others_read_the_archive(nook, started, space):
+    nook("export", "--format", "oci", started, "web.oci")
+    assert nook("load", "-q", "oci-archive:web.oci").startswith("sha256:")
+    subprocess.run(["skopeo", "copy", "-q", f"oci-archive:{space}/web.oci", f"oci:{space}/layout:web"], check=True)
+    config = json.loads(subprocess.run(["skopeo", "inspect", "--config", f"oci:{space}/layout:web"], capture_output=True, check=True).stdout)
+    assert config["config"]["User"] == USER and config["config"]["WorkingDir"] == "/new/place"
+    subprocess.run(["umoci", "unpack", *(["--rootless"] if os.geteuid() else []), "--image", f"{space}/layout:web", space / "bundle"],
+                   check=True, capture_output=True)
+    assert (space / "bundle/rootfs/new/place").is_dir()
+
+
+@pytest.mark.anywhere
+@ROOT
+def test_a_disk_that_grows_keeps_what_goes_with_it(nook, started):
+    nook("export", "--format", "ext4", "--size", "32m", started, "web.img")
+    nook("disk", "grow", "--size", "64m", "web.img")
+    nook("disk", "compact", "web.img")
+    assert nook("run", "--rm", "img:web.img") == f"image option /new/place {USER}\n"
+    assert int(nook("run", "--rm", "img:web.img", "df -k / | tail -1").split()[1]) > 50000
+    assert nook("disk", "fsck", "web.img") == "web.img: clean\n"
+
+
+@pytest.mark.anywhere
+def test_what_img_cannot_be(nook, space):
+    (space / "text").write_text("neither an archive nor a file system " * 100)
+    assert "there is no ext4" in nook.fails(125, "run", "img:text")
+    (space / "damaged").write_bytes(b"\0" * 8168 + b"\xff" * 16 + b"nooknote")
+    assert "there is no ext4" in nook.fails(125, "run", "img:damaged")
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", space / "ext4", "4m"], check=True)
+    with (space / "ext4").open("ab") as out:
+        out.write(b"{}" + b"\0" * 4078 + b"\xff" * 8 + b"nooknote")
+    assert "damaged" in nook.fails(125, "run", "img:ext4")
+
+
 @pytest.mark.anywhere
 @pytest.mark.parametrize("arguments, words", [
     (["--format", "zip", "web", "web.img"], '"zip" is not tar, ext4'),
     (["--format", "squashfs", "web"], "name the file to write"),
     (["nobody", "x.tar"], "nobody"),
+    (["--format", "oci", "web"], "name the file to write"),
+    (["--format", "oci", "web", "there"], "File exists"),
+    (["--format", "oci", "nobody", "x.img"], "nobody"),
     (["web", "there"], "File exists"),
     (["--format", "squashfs", "web", "there"], "File exists"),
     (["web", "missing/x.tar"], "No such file"),

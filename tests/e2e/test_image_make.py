@@ -18,6 +18,8 @@ pytestmark = pytest.mark.anywhere
 
 BASE = images.busybox_layer()
 ROOT = os.geteuid() == 0
+# An ordinary user may have no other ids than one.
+USER = "3:4" if ROOT else "0:0"
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_diff_tells_what_was_changed(nook, base, space):
     nook("commit", "first", "two:1")
     nook("run", "--name", "worker", "two:1", "sh", "-c", "echo new >/new; rm /d/1; echo more >>/d/2; rm /bin/pwd")
     lines = set(nook("diff", "worker").splitlines())
-    assert {"A new", "D d/1", "M d/2", "D bin/pwd"} <= {line.replace(" /", " ") for line in lines}, lines
+    assert {"A /new", "D /d/1", "M /d/2", "D /bin/pwd"} <= lines, lines
     assert {change["path"].lstrip("/") for change in json.loads(nook("diff", "--json", "first"))} >= {"d/1", "d/2"}
     nook("rm", "first", "worker")
 
@@ -108,6 +110,45 @@ def test_commit_of_a_running_container(nook, base):
         held.communicate("\n")
     assert nook("run", "--rm", "live:1", "cat", "/state") == "up\n"
     nook("rm", "live")
+
+
+def test_commit_keeps_how_it_was_started(nook, base):
+    """As docker has it: what the container was started with is what the image runs, until --change says otherwise."""
+    nook("run", "--name", "worker", "-e", "MINE=yes", "-w", "/w", "-u", USER, "--label", "a=b", "--stop-signal", "INT", base, "sh", "-c", "pwd; id -u")
+    nook("commit", "worker", "made:1")
+    assert nook("run", "--rm", "made:1") == f"/w\n{USER[0]}\n"
+    config = json.loads(nook("inspect", "made:1"))[0]["config"]
+    assert config == {"User": USER, "Env": ["PATH=/bin", "MINE=yes"], "Cmd": ["sh", "-c", "pwd; id -u"], "WorkingDir": "/w",
+                      "Labels": {"a": "b"}, "StopSignal": "INT"}
+    nook("commit", "worker", "made:2", "-c", "CMD echo changed", "-c", "USER 0")
+    assert nook("run", "--rm", "made:2") == "changed\n"
+    nook("rm", "worker")
+
+
+@pytest.mark.user("root")
+@pytest.mark.parametrize("fs", ["ext4", "btrfs"])
+def test_commit_and_diff_of_changes_in_a_disk(nook, base, fs):
+    """Also while it runs: what the host never mounts is looked at beside it."""
+    storage = ["--storage", f"disk:128m,fs={fs}"]
+    nook("run", "--name", "ended", *storage, base, "sh", "-c", CHANGES)
+    assert {"A /new", "D /bin/pwd", "A /d/link"} <= set(nook("diff", "ended").splitlines())
+    nook("commit", "ended", "ended:1")
+    assert nook("run", "--rm", "ended:1", "sh", "-c", LOOK) == "e\nlink\nsoft\n1\nnew\nfile\n4755 1\n644 2\n/new\n/root\n"
+    with nook.start("run", "--name", "live", *storage, base, "sh", "-c", "echo up >/state; rm /bin/id; echo up; read line; echo more >>/state; echo up; read line",
+                    stdin=subprocess.PIPE) as held:
+        assert held.stdout.readline() == "up\n"
+        assert {"A /state", "D /bin/id"} <= set(nook("diff", "live").splitlines())
+        nook("commit", "live", "live:1")
+        held.stdin.write("\n")
+        held.stdin.flush()
+        assert held.stdout.readline() == "up\n"
+        nook("commit", "live", "live:2")
+        held.communicate("\n")
+    assert nook("run", "--rm", "live:1", "cat", "/state") == "up\n"
+    assert nook("run", "--rm", "live:2", "cat", "/state") == "up\nmore\n"
+    nook("commit", "live", "live:3")
+    assert nook("run", "--rm", "live:3", "sh", "-c", "cat /state; ls /bin/id 2>/dev/null; true") == "up\nmore\n"
+    nook("rm", "live", "ended")
 
 
 def test_what_cannot_be_committed(nook, base, own_root):

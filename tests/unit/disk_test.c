@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files that get their names when they are whole, and files with holes. */
 #include "disk/draft.h"
+#include "disk/note.h"
 #include "disk/sparse.h"
 #include "temp.h"
+
+#include <endian.h>
 
 enum { BYTES = 8 << 20, ISLAND = 1 << 20 };
 
@@ -84,6 +87,49 @@ static void test_zeros_are_dug_out_and_nothing_else(void **state)
 	free(zeros);
 }
 
+static void test_a_note_is_found_behind_what_a_file_holds(void **state)
+{
+	struct temp *t = *state;
+	struct nook_error e = NOOK_ERROR_INIT;
+	AUTO(arena_free) struct arena *a = arena_new();
+	auto_close int fd = openat(t->dir, "note", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	const size_t sizes[] = {0, 4079, 4080, 4081, 10000};
+	const char *found = NULL;
+	uint64_t bytes = 0;
+
+	assert_int_equal(note_find(fd, a, &found, &bytes, "note", &e), 0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *text = arena_alloc(a, sizes[i] + 1);
+		struct stat st;
+
+		memset(text, 'x', sizes[i]);
+		assert_int_equal(ftruncate(fd, 5000), 0);
+		assert_int_equal(note_append(fd, text, "note", &e), 0);
+		assert_int_equal(note_find(fd, a, &found, &bytes, "note", &e), 1);
+		assert_string_equal(found, text);
+		assert_int_equal(fstat(fd, &st), 0);
+		/* At a multiple of 4096, so that a loop device shows all of what was there. */
+		assert_int_equal(st.st_size - (off_t)bytes, 8192);
+		assert_int_equal(st.st_size % 4096, 0);
+	}
+}
+
+static void test_a_note_with_a_wrong_length_is_refused(void **state)
+{
+	struct temp *t = *state;
+	struct nook_error e = NOOK_ERROR_INIT;
+	AUTO(arena_free) struct arena *a = arena_new();
+	auto_close int fd = openat(t->dir, "note", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	const uint64_t lengths[] = {htole64(4081), htole64(UINT64_MAX), htole64(UINT64_MAX - 20)};
+	const char *found = NULL;
+
+	assert_int_equal(note_append(fd, "text", "note", &e), 0);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		assert_int_equal(pwrite(fd, &lengths[i], sizeof(lengths[i]), 4096 - 16), 8);
+		assert_int_equal(note_find(fd, a, &found, NULL, "note", &e), -EINVAL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -91,6 +137,8 @@ int main(void)
 		temp_test(test_who_is_faster_keeps_the_name),
 		temp_test(test_copies_keep_holes),
 		temp_test(test_zeros_are_dug_out_and_nothing_else),
+		temp_test(test_a_note_is_found_behind_what_a_file_holds),
+		temp_test(test_a_note_with_a_wrong_length_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,6 +204,31 @@ static void test_times_before_1970_and_large_numbers_come_back(void **state)
 	free(entry);
 }
 
+static void test_a_comment_is_found_and_passed_over(void **state)
+{
+	struct nook_error e = NOOK_ERROR_INIT;
+	auto_close int fd = memfd_create("stream", MFD_CLOEXEC);
+	auto_free struct entry *entry = xcalloc(1, sizeof(*entry));
+	AUTO_VALUE(buf_done) struct buf found = {0};
+
+	(void)state;
+	assert_int_equal(entry_find_comment(fd, &found), 0);
+	entry->mode = S_IFDIR | 0755;
+	(void)strcpy(entry->name, "d/");
+	assert_int_equal(entry_write(fd, entry, &e), 0);
+	assert_int_equal(entry_find_comment(fd, &found), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(entry_write_comment(fd, "a=b c\n\"d\"", &e), 0);
+	assert_int_equal(entry_write(fd, entry, &e), 0);
+	assert_int_equal(entry_find_comment(fd, &found), 1);
+	assert_string_equal(buf_text(&found), "a=b c\n\"d\"");
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	entry->name[0] = 0;
+	assert_int_equal(entry_read(fd, entry, &e), 1);
+	assert_string_equal(entry->name, "d/");
+	entry_done(entry);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +238,7 @@ int main(void)
 		temp_test(test_links_on_the_way_are_refused),
 		temp_test(test_hostile_streams_stay_below_the_root),
 		cmocka_unit_test(test_times_before_1970_and_large_numbers_come_back),
+		cmocka_unit_test(test_a_comment_is_found_and_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
