@@ -293,7 +293,7 @@ int image_config_change(struct image_config *c, const char *instruction, struct 
 	};
 	/* Both forms: "CMD x" and podman's "CMD=x". */
 	const size_t n = strcspn(instruction, " \t=");
-	const char *rest = instruction + n, *key = NULL, *value = NULL;
+	const char *rest = instruction + n, *key = "", *value = "";
 	int which = -1;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -302,7 +302,8 @@ int image_config_change(struct image_config *c, const char *instruction, struct 
 	rest += *rest == '=';
 	rest += strspn(rest, " \t");
 	if (which < 0)
-		return refuse(instruction, e, "is none of CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, ONBUILD, SHELL");
+		return refuse(instruction, e,
+			"is none of CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, ONBUILD, SHELL, HEALTHCHECK");
 	if (!*rest)
 		return refuse(instruction, e, "says nothing behind its word");
 	switch ((enum instruction)which) {
@@ -343,7 +344,7 @@ int image_config_change(struct image_config *c, const char *instruction, struct 
 			const char *const *list = NULL;
 
 			TRY(command_words(c, instruction, rest, a, &list, e));
-			for (; *list; list++)
+			for (; list && *list; list++)
 				list_add(&c->run.volumes, *list, a);
 			return 0;
 		}

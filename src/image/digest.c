@@ -50,6 +50,11 @@ const char *digest_hex(const char *digest)
 	return strchr(digest, ':') + 1;
 }
 
+const char *digest_referrers_tag(const char *digest, struct arena *a)
+{
+	return arena_printf(a, "%s-%.64s", digest_names[digest_algorithm(digest)], digest_hex(digest));
+}
+
 void digest_text(enum digest_algorithm algorithm, const unsigned char *bytes, char ret[static DIGEST_TEXT_MAX])
 {
 	int len = snprintf(ret, DIGEST_TEXT_MAX, "%s:", digest_names[algorithm]);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/alloc.h"
 #include "base/error.h"
 
 #include <stdbool.h>
@@ -22,6 +23,9 @@ enum digest_algorithm digest_algorithm(const char *digest);
 const char *digest_hex(const char *digest);
 /* "sha256", "sha512". */
 extern const char *const digest_names[DIGEST_ALGORITHMS];
+/* The tag under which a registry that does not list referrers has them: "sha256-HEX", of the hex digits 64 at most
+ * (OCI distribution-spec, "Referrers Tag Schema").  Of a checked digest. */
+const char *digest_referrers_tag(const char *digest, struct arena *a);
 /* Number of bytes of the binary form. */
 extern const size_t digest_sizes[DIGEST_ALGORITHMS];
 /* The text of SIZE binary bytes, which must be as many as the algorithm has. */

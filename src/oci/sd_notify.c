@@ -77,9 +77,9 @@ static void pass_on(pid_t pid)
 	const char *path = host_socket();
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	char text[64];
-	size_t len = strlen(path);
+	size_t len = path ? strlen(path) : 0;
 
-	if (fd < 0 || len >= sizeof(a.sun_path))
+	if (fd < 0 || !len || len >= sizeof(a.sun_path))
 		return;
 	memcpy(a.sun_path, path, len);
 	if (path[0] == '@')

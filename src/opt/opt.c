@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "opt/nearest.h"
 
+#include <assert.h>
+
 /* A row that was found, with the struct its offset points into, and how it was spelt. */
 struct found {
 	const struct opt *row;
@@ -114,6 +116,7 @@ static int store_number(const struct parser *p, const struct found *f, const cha
 	int64_t number = 0;
 	int r;
 
+	assert(value); /* no row of these types has an optional value */
 	if (type == OPT_U64) {
 		r = text_u64(value, &bytes);
 	} else if (type == OPT_BYTES) {

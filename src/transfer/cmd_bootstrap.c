@@ -229,7 +229,7 @@ int bootstrap_run(struct cli *c, void *options, int argc, char **argv, struct no
 	TRY(option_name(o->name ? o->name : what, c->arena, &want.name, e));
 	TRY(depot_open(c->root, DEPOT_WRITE, c->arena, &d, e));
 	b.depot = d;
-	r = o->from ? 0 : make(&b, what, &want, e);
+	r = what ? make(&b, what, &want, e) : 0;
 	add_changes(&b, what, &want);
 	if (r >= 0)
 		r = import_source(d, &want, c->arena, &id, e);

@@ -223,11 +223,11 @@ static int put_manifest(struct push *p, const char *reference, const char *type,
 	return remote_open(p->remote, &call, ret, e);
 }
 
-/* A registry that does not list referrers has them in an index under the tag "sha256-HEX". */
+/* A registry that does not list referrers has them in an index under a tag. */
 static int add_to_referrers(struct push *p, struct nook_error *e)
 {
 	const struct manifest *m = &p->document.manifest;
-	char *tag = arena_strdup(p->arena, m->subject.digest);
+	const char *tag = digest_referrers_tag(m->subject.digest, p->arena);
 	AUTO(http_close) struct http_reply *reply = NULL;
 	struct document d = {0};
 	struct image_index index = {0};
@@ -235,7 +235,6 @@ static int add_to_referrers(struct push *p, struct nook_error *e)
 	const char *text;
 	int r;
 
-	*strchr(tag, ':') = '-';
 	r = document_fetch(p->remote, tag, 0, p->arena, &d, e);
 	if (r < 0 && r != -ENOENT)
 		return r;

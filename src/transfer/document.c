@@ -114,13 +114,8 @@ int document_referrers(struct remote *r, const char *digest, struct arena *a, st
 	struct document d = {0};
 
 	TRY(remote_open(r, &(struct remote_call){.path = path, .headers = headers, .fine = fine}, &reply, e));
-	if (http_status(reply) != 200) {
-		/* Registries before 1.1: an index under the tag "sha256-HEX". */
-		char *tag = arena_strdup(a, digest);
-
-		*strchr(tag, ':') = '-';
-		return document_fetch(r, tag, 0, a, ret, e);
-	}
+	if (http_status(reply) != 200) /* a registry before 1.1 */
+		return document_fetch(r, digest_referrers_tag(digest, a), 0, a, ret, e);
 	TRY(http_read_all(reply, MANIFEST_BYTES_MAX, &body, e));
 	d.text = arena_memdup(a, buf_text(&body), body.len + 1);
 	d.len = body.len;
