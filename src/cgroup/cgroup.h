@@ -28,6 +28,7 @@ struct cgroup_hierarchy {
 	unsigned controllers; /* bit per enum cgroup_controller that lives here */
 	bool v2;
 	bool readonly;        /* mounted read-only */
+	bool shown;           /* set by cgroup_layout_show() */
 };
 
 /* What this machine has; read from /proc/self/cgroup, /proc/self/mountinfo and the v2 tree's cgroup.controllers. */
@@ -43,6 +44,9 @@ struct cgroup_layout {
 int cgroup_layout_read(struct arena *a, int proc, struct cgroup_layout *ret, struct nook_error *e);
 /* Controllers of this kernel that are in use nowhere, so that a v1 hierarchy could be made for them: bits. */
 unsigned cgroup_layout_spare(const struct cgroup_layout *l);
+/* The container is shown SOURCE, a directory of the host: it gets a group also in the hierarchies without controllers that
+ * are mounted there or one below (name=systemd).  A systemd inside works below its own group. */
+void cgroup_layout_show(struct cgroup_layout *l, const char *source);
 /* The hierarchy a controller lives in, or -1. */
 int cgroup_layout_find(const struct cgroup_layout *l, enum cgroup_controller c);
 /* From "memory", "io", ...; -1 when unknown. */

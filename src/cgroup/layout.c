@@ -302,6 +302,16 @@ int cgroup_of_process(struct arena *a, const struct cgroup_layout *l, pid_t pid,
 	return 0;
 }
 
+void cgroup_layout_show(struct cgroup_layout *l, const char *source)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct cgroup_hierarchy *h = &l->h[i];
+		const char *rest = h->mount && !h->v2 && !h->controllers ? text_after(h->mount, source) : NULL;
+
+		h->shown |= rest && (!*rest || (*rest == '/' && !strchr(rest + 1, '/')));
+	}
+}
+
 int cgroup_layout_find(const struct cgroup_layout *l, enum cgroup_controller c)
 {
 	for (size_t i = 0; i < l->n; i++)

@@ -8,6 +8,7 @@
  *   v2         always, also when all controllers live on v1: being born in it costs nothing (CLONE_INTO_CGROUP), and it
  *              gives cgroup.kill, cgroup.freeze, cpu.stat, pressure and the device program
  *   freezer    v1 alone: killing and pausing need it
+ *   name=systemd   v1, when the container is shown it: cgroup_layout_show()
  *   memory, blkio, cpuacct, pids   for statistics, which engines read from the groups themselves; each costs about
  *              55 us to make, join and remove
  *
@@ -257,6 +258,10 @@ static void make_dirs(struct wanting *w)
 
 		for (int c = 0; c < CGROUP_CONTROLLERS; c++)
 			used |= w->hierarchy[c] == i;
+		if (h->shown && !used) {
+			judge(w, i, 0);
+			used = w->base[i] != NULL;
+		}
 		if (!used)
 			continue;
 		if (!w->base[i])

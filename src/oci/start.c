@@ -163,6 +163,9 @@ static int plan_groups(struct making *m, struct nook_error *e)
 		path = container_cgroup_path(m->store, m->id, m->oci->arena);
 	TRY(cgroup_layout_read(m->oci->arena, AT_FDCWD, &m->layout, e));
 	m->layout.all_ours = plan_host_is_root(&m->host);
+	for (size_t i = 0; i < m->spec->n_mounts; i++)
+		if (m->spec->mounts[i].source && m->spec->mounts[i].source[0] == '/')
+			cgroup_layout_show(&m->layout, m->spec->mounts[i].source);
 	if (m->oci->manager == MANAGER_SYSTEMD)
 		TRY(plan_scope(m, e));
 	else

@@ -186,6 +186,21 @@ def test_processors_and_nodes_come_from_above_on_v1(oci, ro_bundle):
         path.rmdir()
 
 
+@pytest.mark.view("v1", "hybrid")
+def test_who_is_shown_the_hierarchy_of_systemd_has_a_group_in_it(oci, ro_bundle):
+    """Else a systemd inside would take the host's top for its own; podman and docker bind it."""
+    if not (CGROUP / "systemd").is_dir():
+        pytest.skip("this machine mounts no hierarchy name=systemd")
+    ro_bundle.drop_namespace("cgroup")
+    script = "sed -n s/.*name=systemd://p /proc/self/cgroup"
+    here = re.search(r"name=systemd:(.*)", pathlib.Path("/proc/self/cgroup").read_text()).group(1)
+    assert ro_bundle.sh(script).run() == f"{here}\n"
+    ro_bundle.mount("/mnt", "bind", "/sys/fs/cgroup/systemd", "rbind")
+    ro_bundle.linux["cgroupsPath"] = "/nook-corner-c"
+    assert ro_bundle.sh(f"{script}; mkdir /mnt/nook-corner-c/x").run() == "/nook-corner-c\n"
+    assert not (CGROUP / "systemd/nook-corner-c").exists()
+
+
 NODES = "mknod /tmp/full c 1 7 && mknod /tmp/kmsg c 1 11; head -c1 /tmp/full | wc -c; head -c1 /tmp/kmsg | wc -c"
 
 

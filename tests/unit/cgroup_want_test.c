@@ -61,6 +61,26 @@ static void hybrid(struct machine *m)
 	machine_v2(m, "cgroup/unified", "/", "hugetlb\n");
 }
 
+/* podman run --systemd binds it. */
+static void test_a_hierarchy_that_is_shown_has_a_group(void **state)
+{
+	struct machine *m = *state;
+	struct spec_resources r = default_limits();
+	struct nook_error e = NOOK_ERROR_INIT;
+	const char *const sources[] = {"/", "cgroup/name=systemd/a", "cgroup/pids", "cgroup/name=systemd", "cgroup"};
+
+	hybrid(m);
+	machine_v1(m, "name=systemd", "/", "/");
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
+		struct cgroup_layout l = machine_layout(m);
+		struct cgroup_want w;
+
+		cgroup_layout_show(&l, sources[i][0] == '/' ? sources[i] : machine_path(m, sources[i]));
+		assert_int_equal(cgroup_want(m->a, &l, &r, "nook-x", &w, &e), 0);
+		assert_int_equal(dir_at(m, &w, "cgroup/name=systemd/nook-x") >= 0, i >= 3);
+	}
+}
+
 static void test_hybrid_makes_only_what_is_used(void **state)
 {
 	struct machine *m = *state;
@@ -284,6 +304,7 @@ static void test_more_groups_for_a_container_that_runs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(test_a_hierarchy_that_is_shown_has_a_group),
 		T(test_hybrid_makes_only_what_is_used),
 		T(test_v1_alone_has_a_freezer),
 		T(test_v2_alone_passes_on_controllers_and_has_programs),
