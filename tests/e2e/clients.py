@@ -97,7 +97,7 @@ def make_image(path, layer, tag, command):
     digest = hashlib.sha256(data).hexdigest()
     config = json.dumps({
         "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"], "Cmd": command},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}}).encode()
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}, "history": [{"created_by": "nook's tests"}]}).encode()
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     with tarfile.open(path, "w") as archive:
         add_file(archive, name, config)
@@ -126,10 +126,10 @@ class Client:
         self.argv, self.cwd = [str(word) for word in argv], cwd
         self.env = {"PATH": PATH, "HOME": str(cwd), "LANG": "C.UTF-8", "TMPDIR": str(cwd), **SANITIZERS, **(env or {})}
 
-    def result(self, *args, input=None):
+    def result(self, *args, input=None, stdout=subprocess.PIPE):
         argv = [*self.argv, *map(str, args)]
         done = subprocess.run(argv, env=self.env, cwd=self.cwd, text=True, errors="replace", input=input or "",
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=runner.TIMEOUT, check=False)
+                              stdout=stdout, stderr=subprocess.PIPE, timeout=runner.TIMEOUT, check=False)
         return runner.Result(argv, done.returncode, done.stdout, done.stderr)
 
     def __call__(self, *args, **options):
@@ -143,10 +143,14 @@ class Client:
         assert result.code == code, str(result)
         return result.err
 
-    def on_terminal(self, *args, until=None, rows=31, columns=97):
-        """Runs on a terminal of this size: (exit status, what was shown).  What waits for a line gets one when UNTIL is shown."""
-        child = pexpect.spawn(self.argv[0], [*self.argv[1:], *map(str, args)], env=self.env, cwd=self.cwd, encoding="utf-8",
-                              dimensions=(rows, columns), timeout=runner.TIMEOUT)
+    def terminal(self, *args, rows=31, columns=97):
+        """Runs on a terminal of this size: what pexpect calls a child."""
+        return pexpect.spawn(self.argv[0], [*self.argv[1:], *map(str, args)], env=self.env, cwd=self.cwd, encoding="utf-8",
+                             dimensions=(rows, columns), timeout=runner.TIMEOUT)
+
+    def on_terminal(self, *args, until=None):
+        """(exit status, what was shown).  What waits for a line gets one when UNTIL is shown."""
+        child = self.terminal(*args)
         shown = ""
         if until:
             child.expect_exact(until)
