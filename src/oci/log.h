@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a caller reads when a command fails: --log FILE gets one line a message, as text or as JSON with the members
- * level, msg and time that engines know, and step, object and errno beside them.  Errors go to stderr too.
+ * level, msg and time that engines know, and step, object and errno beside them.  Errors go to stderr too; without a file
+ * that is where such an object goes.
  */
 #pragma once
 
@@ -14,6 +15,7 @@ enum oci_log_level { OCI_LOG_ERROR, OCI_LOG_WARNING, OCI_LOG_DEBUG };
 
 struct oci_log {
 	int fd; /* -EBADF: stderr only */
+	const char *identity; /* of messages to a logging daemon, or NULL */
 	enum oci_log_format format;
 	enum oci_log_level level;
 };

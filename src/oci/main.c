@@ -21,7 +21,7 @@ static const char version[] =
 
 const struct opt oci_global_options[] = {
 	{0, "root", "DIR", OPT_STRING, offsetof(struct oci_globals, root), "where the states of containers are kept"},
-	{0, "log", "FILE", OPT_STRING, offsetof(struct oci_globals, log), "append messages to this file"},
+	{0, "log", "FILE", OPT_STRING, offsetof(struct oci_globals, log), "append messages to this file, or send them to syslog:NAME, journald:NAME"},
 	{0, "log-format", "FORMAT", OPT_STRING, offsetof(struct oci_globals, log_format), "text or json"},
 	{0, "log-level", "LEVEL", OPT_STRING, offsetof(struct oci_globals, log_level), "debug, warning or error"},
 	{0, "debug", NULL, OPT_FLAG, offsetof(struct oci_globals, debug), "log more"},
@@ -182,7 +182,7 @@ static int call(struct oci *o, int argc, char **argv, struct nook_error *e)
 		targets[1] = &globals;
 	}
 	TRY(opt_parse(argc, argv, tables, cmd->mode, targets, o->arena, &first, e));
-	if (globals.log && o->log->fd < 0)
+	if (o->log->fd < 0)
 		TRY(settle_log(&globals, o->log, e));
 	if (globals.help)
 		return print_help(cmd);
@@ -234,6 +234,9 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	describe(&e, message, sizeof(message));
+	/* What has words of its own has a number, too. */
+	if (!e.sys_errno)
+		e.sys_errno = -r;
 	oci_log_write(&log, OCI_LOG_ERROR, message, &e);
 	return exit_status(&e, r);
 }

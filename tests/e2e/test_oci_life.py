@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nook-oci: the life of a container as runtime.md tells it, and what comes in between."""
 
+import errno
 import json
 import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -253,10 +255,34 @@ def test_start_container_hooks_run_in_the_container_before_its_program(oci, bund
 # ---- errors as callers read them --------------------------------------------------------------------------------------
 
 def test_the_log_has_one_json_object_a_line(oci, ro_bundle, space):
-    oci.fails(1, "--log", space / "log", "--log-format", "json", "state", "nobody")
+    err = oci.fails(1, "--log", space / "log", "--log-format", "json", "state", "nobody")
     entry = json.loads((space / "log").read_text())
     assert entry["level"] == "error" and "does not exist" in entry["msg"] and entry["time"].endswith("Z")
-    assert entry["step"] == "container" and entry["object"] == "nobody"
+    assert (entry["step"], entry["object"], entry["errno"]) == ("container", "nobody", errno.ENOENT)
+    assert err == 'nook-oci: container "nobody": container does not exist\n'
+    # Without a file it is what stderr gets, wherever the option stands.
+    ro_bundle.mount("/tmp", "bind", space / "missing", "bind")
+    for line in (["--log-format", "json", "create", "-b", ro_bundle.save(), "c"], ["create", "-b", ro_bundle.path, "c", "--log-format=json"]):
+        entry = json.loads(oci.fails(1, *line))
+        assert (entry["step"], entry["object"], entry["errno"]) == ("source", str(space / "missing"), errno.ENOENT)
+
+
+def test_the_log_as_text_escapes_quotes(oci, space):
+    oci.fails(1, "state", "nobody", "--log", f"file:{space}/log")
+    assert (space / "log").read_text().endswith(' level=error msg="container \\"nobody\\": container does not exist"\n')
+
+
+def test_the_log_goes_to_a_daemon(oci, space):
+    """/dev/log is another one in a mount namespace of the test's own."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(space / "log"))
+        daemon.settimeout(20)
+        script = 'mount -t tmpfs none /dev && touch /dev/log && mount --bind "$1" /dev/log && shift && exec "$@"'
+        for kind in ("syslog", "journald"):
+            line = ["unshare", "-m", "sh", "-c", script, "sh", space / "log", *oci.argv("--log", f"{kind}:who", "state", "nobody")]
+            assert subprocess.run(line, env=oci.environment, stdin=subprocess.PIPE, capture_output=True, check=False).returncode == 1
+            assert daemon.recv(1000).startswith(b"<11>who: time=")
+    assert "/no/such" in oci.fails(1, "--log", "/no/such/file", "list")
 
 
 @pytest.mark.parametrize("command, code, words", [
