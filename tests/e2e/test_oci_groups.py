@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nook-oci: limits that change by device, and processes that nothing can end."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from test_cgroup import MOUNTS, group_of, has, on_v2
+
+pytestmark = pytest.mark.user("root")
+
+
+@pytest.fixture
+def disk(space):
+    """A block device of the test's own: its node and its number."""
+    with open(space / "disk", "wb") as file:
+        file.truncate(16 << 20)
+    node = subprocess.run(["losetup", "-f", "--show", space / "disk"], capture_output=True, text=True, check=True).stdout.strip()
+    device = os.stat(node).st_rdev
+    yield node, os.major(device), os.minor(device)
+    subprocess.run(["losetup", "-d", node], check=True)
+
+
+# ---- block devices -------------------------------------------------------------------------------------------------------
+
+def throttles(group):
+    """READ or WRITE bps and iops of devices, by v1's names."""
+    if not on_v2("blkio"):
+        return {name: (group / f"blkio.throttle.{name}_device").read_text() for name in ("read_bps", "write_bps", "read_iops", "write_iops")}
+    words = {"read_bps": "rbps", "write_bps": "wbps", "read_iops": "riops", "write_iops": "wiops"}
+    text = (group / "io.max").read_text()
+    return {name: "".join(f"{line.split()[0]} {value}\n" for line in text.splitlines()
+                          for value in re.findall(rf" {word}=(\d+)", line)) for name, word in words.items()}
+
+
+@pytest.mark.vm
+@has("blkio")
+def test_limits_of_a_block_device_change_one_by_one(oci, ro_bundle, disk, space):
+    _, major, minor = disk
+    ro_bundle.args("sleep", "1000").run("--detach")
+    group = group_of(oci.state("c")["pid"], "blkio")
+
+    def update(**block_io):
+        devices = {key: [{"major": major, "minor": minor, "rate": rate}] for key, rate in block_io.items()}
+        (space / "r.json").write_text(json.dumps({"blockIO": devices}))
+        oci("update", "-r", space / "r.json", "c")
+        return {key: value for key, value in throttles(group).items() if value}
+    name = f"{major}:{minor}"
+    assert update(throttleReadBpsDevice=1 << 20, throttleWriteIOPSDevice=200) == {"read_bps": f"{name} {1 << 20}\n", "write_iops": f"{name} 200\n"}
+    assert update(throttleWriteBpsDevice=2 << 20, throttleReadIOPSDevice=100) == {
+        "read_bps": f"{name} {1 << 20}\n", "write_bps": f"{name} {2 << 20}\n", "read_iops": f"{name} 100\n", "write_iops": f"{name} 200\n"}
+    assert update(throttleReadBpsDevice=0, throttleWriteIOPSDevice=300) == {
+        "write_bps": f"{name} {2 << 20}\n", "read_iops": f"{name} 100\n", "write_iops": f"{name} 300\n"}
+    (space / "r.json").write_text(json.dumps({"blockIO": {"throttleReadBpsDevice": [{"major": 7, "minor": 9999, "rate": 1}]}}))
+    # Kernel 6.1 has other words for it on v2.
+    assert re.search("no such device|invalid argument", oci.fails(1, "update", "-r", space / "r.json", "c"))
+
+
+@pytest.mark.vm
+@has("blkio")
+def test_weights_of_block_io(oci, ro_bundle, disk, space):
+    node, major, minor = disk
+    ro_bundle.args("sleep", "1000").run("--detach")
+    group = group_of(oci.state("c")["pid"], "blkio")
+    files = ["io.bfq.weight", "io.weight"] if on_v2("blkio") else ["blkio.weight", "blkio.bfq.weight"]
+    weights = next((group / name for name in files if (group / name).exists()), None)
+    if not weights:
+        assert "weight" in oci.fails(1, "update", "--blkio-weight", "500", "c")
+        pytest.skip("this kernel weighs no block io")
+    before = weights.read_text().split()[-1]
+    oci("update", "--blkio-weight", "500", "c")
+    after = weights.read_text().split()[-1]
+    assert after != before and (after == "500" or weights.name == "io.weight")
+    scheduler = pathlib.Path(f"/sys/block/{pathlib.Path(node).name}/queue/scheduler")
+    (space / "r.json").write_text(json.dumps({"blockIO": {"weightDevice": [{"major": major, "minor": minor, "weight": 300}]}}))
+    if "bfq" not in scheduler.read_text():
+        # Only a device whose scheduler is BFQ has weights.
+        assert "weight" in oci.fails(1, "update", "-r", space / "r.json", "c")
+        return
+    scheduler.write_text("bfq")
+    oci("update", "-r", space / "r.json", "c")
+    devices = group / "blkio.bfq.weight_device" if weights.name == "blkio.bfq.weight" else weights
+    assert f"{major}:{minor} 300" in devices.read_text()
+
+
+@pytest.mark.vm
+def test_a_limit_of_a_controller_that_the_kernel_lacks(oci, ro_bundle, space):
+    if "rdma" in MOUNTS:
+        pytest.skip("this kernel has rdma")
+    limit = {"rdma": {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}}}
+    ro_bundle.args("sleep", "1000").run("--detach")
+    (space / "r.json").write_text(json.dumps(limit))
+    assert "rdma" in oci.fails(1, "update", "-r", space / "r.json", "c")
+    ro_bundle.linux["resources"].update(limit)
+    assert "rdma" in ro_bundle.fails(1, name="d")
+    assert oci("list", "-q") == "c\n"
+
+
+@pytest.mark.vm
+@has("rdma")
+def test_handles_of_rdma_devices(oci, ro_bundle, space):
+    """No machine of ours has such a device: the kernel says so about the right one."""
+    ro_bundle.args("sleep", "1000").run("--detach")
+    (space / "r.json").write_text(json.dumps({"rdma": {"mlx5_1": {"hcaHandles": 3}}}))
+    assert "rdma.max" in oci.fails(1, "update", "-r", space / "r.json", "c")
+
+
+# ---- processes that nothing ends -----------------------------------------------------------------------------------------
+
+@pytest.fixture
+def stuck(oci, bundle, disk, space):
+    """A container whose first process writes to a file system that is frozen: it waits without hearing a signal."""
+    node, _, _ = disk
+    (space / "mnt").mkdir()
+    subprocess.run(["mkfs.ext4", "-q", node], check=True)
+    subprocess.run(["mount", node, space / "mnt"], check=True)
+    frozen = False
+    try:
+        os.mkfifo(space / "mnt/go")
+        bundle.mount("/mnt", "bind", space / "mnt", "bind")
+        bundle.sh("sleep 1001 & read line </mnt/go; echo >/mnt/file").run("--detach")
+        subprocess.run(["fsfreeze", "-f", space / "mnt"], check=True)
+        frozen = True
+        (space / "mnt/go").write_text("\n")
+        pid = oci.state("c")["pid"]
+        while "\nState:\tD" not in pathlib.Path(f"/proc/{pid}/status").read_text():
+            os.sched_yield()
+        yield pid
+        subprocess.run(["fsfreeze", "-u", space / "mnt"], check=True)
+        frozen = False
+        oci.wait("c", "stopped")
+        oci("delete", "--force", "c")
+    finally:
+        if frozen:
+            subprocess.run(["fsfreeze", "-u", space / "mnt"], check=True)
+        subprocess.run(["umount", space / "mnt"], check=True)
+
+
+@pytest.mark.anywhere
+def test_a_process_that_nothing_ends_is_told_and_no_command_hangs(oci, stuck):
+    """Its end is waited for, and its pause, but not for ever; the group goes on."""
+    with oci.start("pause", "c") as pause:
+        oci("kill", "--all", "c", "TERM")
+        oci("kill", "--all", "c", "KILL")
+        assert oci.status("c") == "running"
+        assert f"processes are still there: {stuck} sh (D)" in oci.fails(1, "delete", "--force", "c")
+        assert pause.wait(30) == 1 and "cannot be interrupted" in pause.stderr.read()
+    assert oci.status("c") == "running" and json.loads(oci("ps", "-f", "json", "c")) == [stuck]
+
+
+# ---- paused groups -------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_delete_force_with_frozen_groups_below(oci, ro_bundle, paused):
+    """Two levels of them, with a process each."""
+    ro_bundle.drop_namespace("pid")
+    ro_bundle.sh("sleep 1001 & sleep 1002 & exec sleep 1003").run("--detach")
+    init = oci.state("c")["pid"]
+    while len(pids := json.loads(oci("ps", "-f", "json", "c"))) != 3:
+        os.sched_yield()
+    v1 = "freezer" in MOUNTS and group_of(init, "freezer") != MOUNTS["freezer"]
+    place = group_of(init, "freezer" if v1 else "v2")
+    below = place
+    for pid in (pid for pid in pids if pid != init):
+        below = below / "below"
+        below.mkdir()
+        (below / "cgroup.procs").write_text(str(pid))
+    for group in (place / "below/below", place / "below"):
+        (group / ("freezer.state" if v1 else "cgroup.freeze")).write_text("FROZEN" if v1 else "1")
+    if paused:
+        oci("pause", "c")
+    oci("delete", "--force", "c")
+    assert not place.exists()
