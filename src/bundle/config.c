@@ -546,17 +546,22 @@ bool config_may_have_userns(const char *bundle, const char *file)
 	return has_user_value(buf_text(&text));
 }
 
-int config_load_bundle(const char *bundle, const char *file, struct spec *s, struct nook_error *e)
+int config_settle(const char *bundle, struct spec *s, struct nook_error *e)
 {
-	const char *path = file ? file : arena_printf(s->arena, "%s/config.json", bundle);
-
-	TRY(config_load(AT_FDCWD, path, s, e));
 	if (!s->root.path)
 		return err_why(e, STEP_CONFIG, "root", EINVAL, "missing");
 	s->root.path = from_bundle(s->arena, bundle, s->root.path);
 	TRY(resolve_mounts(bundle, s, e));
 	add_demands(s);
 	return spec_check(s, e);
+}
+
+int config_load_bundle(const char *bundle, const char *file, struct spec *s, struct nook_error *e)
+{
+	const char *path = file ? file : arena_printf(s->arena, "%s/config.json", bundle);
+
+	TRY(config_load(AT_FDCWD, path, s, e));
+	return config_settle(bundle, s, e);
 }
 
 int config_read_resources(int fd, const char *name, struct arena *a, struct spec_resources *r, struct nook_error *e)

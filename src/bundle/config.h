@@ -14,9 +14,10 @@
 /* Reads DIR/NAME ("config.json") as it stands, without judging it as a whole. */
 int config_load(int dir, const char *name, struct spec *s, struct nook_error *e);
 int config_read(struct json *root, struct spec *s, struct nook_error *e);
-/* Reads the bundle at the absolute path BUNDLE for a runtime: FILE (NULL: BUNDLE/config.json; a relative one is taken
- * from the working directory) is loaded, paths in it are made absolute, what the specification demands of every
- * container is added, and spec_check() has said yes. */
+/* Makes what was read a container of the bundle at the absolute path BUNDLE: paths become absolute, what the specification
+ * demands of every container is added, and spec_check() has said yes. */
+int config_settle(const char *bundle, struct spec *s, struct nook_error *e);
+/* Reads FILE (NULL: BUNDLE/config.json; a relative one is taken from the working directory) and settles it. */
 int config_load_bundle(const char *bundle, const char *file, struct spec *s, struct nook_error *e);
 
 /* May the configuration ask for a user namespace?  A look at its text, for who wants to know before it is parsed; yes for

@@ -5,14 +5,19 @@ import errno
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
 pytestmark = pytest.mark.user("root")
+
+EVERY = os.environ.get("NOOK_SWEEP") == "all"
+KILLS = int(os.environ.get("NOOK_KILLS", "20"))
 
 
 def test_version_and_features_can_be_parsed(oci):
@@ -353,13 +358,14 @@ def system_calls(oci, space, *line):
     return [line.partition("(")[0] for line in trace.read_text().splitlines() if re.match(r"\w+\(", line)]
 
 
-def test_a_runtime_killed_anywhere_leaves_what_delete_can_remove(oci, ro_bundle, space):
-    """create is killed at every third of its system calls."""
+@pytest.mark.parametrize("first", (2, 3, 4) if EVERY else (2,))
+def test_a_runtime_killed_anywhere_leaves_what_delete_can_remove(oci, ro_bundle, space, first):
+    """create is killed at every third of its system calls; in a full sweep at each."""
     ro_bundle.args("sleep", "1000").save()
     names = system_calls(oci, space, "create", "-b", ro_bundle.path, "c")
     oci("delete", "--force", "c")
     half_made = 0
-    for at in range(2, len(names), 3):
+    for at in range(first, len(names), 3):
         point = f"inject={names[at]}:signal=SIGKILL:when={names[:at + 1].count(names[at])}"
         subprocess.run(["strace", "-o", "/dev/null", "-e", point, *oci.argv("create", "-b", ro_bundle.path, "c")],
                        env=oci.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -373,3 +379,30 @@ def test_a_runtime_killed_anywhere_leaves_what_delete_can_remove(oci, ro_bundle,
     assert half_made > 10
     oci("create", "-b", ro_bundle.path, "c")
     assert oci.status("c") == "created"
+
+
+def test_a_runtime_killed_at_any_time_leaves_what_delete_can_remove(oci, ro_bundle):
+    """As above, when the clock says so: what its child does meanwhile is another each time."""
+    dice = random.Random(os.environ.get("NOOK_SEED", "7"))
+    ro_bundle.args("sleep", "1000").save()
+    begin = time.monotonic()
+    oci("create", "-b", ro_bundle.path, "c")
+    took = time.monotonic() - begin
+    oci("delete", "--force", "c")
+    half_made = 0
+    for _ in range(KILLS):
+        with oci.start("create", "-b", ro_bundle.path, "c", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as create:
+            at = time.monotonic() + dice.uniform(0, took)
+            while time.monotonic() < at and create.poll() is None:
+                pass
+            create.kill()
+        listed = oci("list", "-q").split()
+        half_made += create.returncode != 0 and listed == ["c"]
+        if listed:
+            assert listed == ["c"] and oci.status("c") in ("created", "stopped")
+        else:
+            assert oci.result("state", "c").code == 1
+        oci("delete", "--force", "c")
+        assert oci("list", "-q") == ""
+    assert half_made or KILLS < 100
+    assert "exists" not in oci("run", "-b", ro_bundle.args("true").save(), "c")

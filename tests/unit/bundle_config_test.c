@@ -187,6 +187,96 @@ static void test_bad_input_is_named_by_its_path(void **state)
 	}
 }
 
+/* What no member of this type may be. */
+static struct json *wrong(struct json *root, const struct json *value)
+{
+	switch (json_type_of(value)) {
+	case JSON_STRING:
+	case JSON_OBJECT:
+	case JSON_ARRAY:
+		return json_make_i64(root, 5);
+	default:
+		return json_make_string(root, "x", 1);
+	}
+}
+
+/* The whole with one member of the wrong type is refused, and the message has the member's path. */
+static size_t refused_at(struct json *root, const char *path)
+{
+	AUTO(spec_free) struct spec *s = spec_new();
+	struct nook_error e = NOOK_ERROR_INIT;
+
+	if (config_read(root, s, &e) != -EINVAL)
+		fail_msg("%s may be of another type", path);
+	if (e.step != STEP_CONFIG || strcmp(e.object, path) != 0)
+		fail_msg("%s: the error is of \"%s\": %s", path, e.object, e.detail);
+	return 1;
+}
+
+static struct json *with_wrong_element(struct json *root, const struct json *array, size_t at)
+{
+	struct json *copy = json_make(root, JSON_ARRAY);
+
+	for (size_t i = 0; i < json_length(array); i++)
+		json_append(copy, i == at ? wrong(root, json_at(array, i)) : json_at(array, i));
+	return copy;
+}
+
+static size_t refuse_members(struct json *root, struct json *of, const char *path)
+{
+	char where[256], element[300];
+	size_t n = 0;
+
+	for (size_t m = 0; json_is(of, JSON_OBJECT) && m < json_length(of); m++) {
+		const char *name = json_key_at(of, m);
+		struct json *value = json_at(of, m);
+
+		(void)snprintf(where, sizeof(where), "%s%s%s", path, *path ? "." : "", name);
+		json_set(of, name, wrong(root, value));
+		n += refused_at(root, where);
+		for (size_t i = 0; json_is(value, JSON_ARRAY) && i < json_length(value); i++) {
+			(void)snprintf(element, sizeof(element), "%s[%zu]", where, i);
+			json_set(of, name, with_wrong_element(root, value, i));
+			n += refused_at(root, element);
+			json_set(of, name, value);
+			n += refuse_members(root, json_at(value, i), element);
+		}
+		json_set(of, name, value);
+		n += refuse_members(root, value, where);
+	}
+	return n;
+}
+
+static void test_each_member_of_a_wrong_type_is_named_by_its_path(void **state)
+{
+	AUTO_VALUE(buf_done) struct buf file = {0};
+	AUTO(json_free) struct json *root = NULL;
+	struct nook_error e = NOOK_ERROR_INIT;
+
+	(void)state;
+	must(file_read(AT_FDCWD, FULL, JSON_LIMIT, &file, &e), &e);
+	must(json_parse(file.data, file.len, "config.json", STEP_CONFIG, &root, &e), &e);
+	assert_true(refuse_members(root, root, "") > 300);
+}
+
+static void test_a_text_that_ends_anywhere_is_refused(void **state)
+{
+	AUTO_VALUE(buf_done) struct buf file = {0};
+	struct nook_error e = NOOK_ERROR_INIT;
+
+	(void)state;
+	must(file_read(AT_FDCWD, FULL, JSON_LIMIT, &file, &e), &e);
+	/* The last byte is the end of the line. */
+	for (size_t len = 0; len + 1 < file.len; len++) {
+		struct json *root = NULL;
+
+		if (json_parse(file.data, len, "config.json", STEP_CONFIG, &root, &e) != -EINVAL)
+			fail_msg("the first %zu bytes are accepted", len);
+		if (strncmp(e.object, "config.json", strlen("config.json")) != 0)
+			fail_msg("the first %zu bytes: the error is of \"%s\": %s", len, e.object, e.detail);
+	}
+}
+
 static void test_a_bundle_is_made_ready_for_a_runtime(void **state)
 {
 	static const char text[] = HEAD
@@ -225,6 +315,8 @@ int main(void)
 		cmocka_unit_test(test_values_land_where_the_spec_wants_them),
 		cmocka_unit_test(test_old_versions_and_what_nobody_knows_are_accepted),
 		cmocka_unit_test(test_bad_input_is_named_by_its_path),
+		cmocka_unit_test(test_each_member_of_a_wrong_type_is_named_by_its_path),
+		cmocka_unit_test(test_a_text_that_ends_anywhere_is_refused),
 		cmocka_unit_test(test_a_bundle_is_made_ready_for_a_runtime),
 	};
 
