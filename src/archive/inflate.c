@@ -33,6 +33,7 @@ enum state {
 
 struct inflate {
 	int input, growth;
+	enum digest_algorithm algorithm;
 	enum state state;
 	uint64_t at;       /* bytes taken from the file */
 	uint64_t produced;
@@ -128,16 +129,17 @@ static ssize_t gzip_step(struct inflate *f, bool *ret_end, struct nook_error *e)
 
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
-struct inflate *inflate_new(int input, int growth)
+struct inflate *inflate_new(int input, int growth, enum digest_algorithm algorithm)
 {
 	struct inflate *f = xcalloc(1, sizeof(*f));
 
 	f->input = input;
 	f->growth = growth;
+	f->algorithm = algorithm;
 	f->complete = growth < 0;
 	f->hash = EVP_MD_CTX_new();
 	f->zstd = ZSTD_createDCtx();
-	if (!f->hash || !f->zstd || !EVP_DigestInit_ex(f->hash, EVP_sha256(), NULL))
+	if (!f->hash || !f->zstd || !EVP_DigestInit_ex(f->hash, algorithm == DIGEST_SHA512 ? EVP_sha512() : EVP_sha256(), NULL))
 		abort();
 	(void)ZSTD_DCtx_setParameter(f->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
 	gzip_init(f);
@@ -330,12 +332,10 @@ int inflate_drain(struct inflate *f, struct nook_error *e)
 	return (int)n;
 }
 
-void inflate_digest(struct inflate *f, char ret[static INFLATE_DIGEST_MAX])
+void inflate_digest(struct inflate *f, char ret[static DIGEST_TEXT_MAX])
 {
 	unsigned char bytes[EVP_MAX_MD_SIZE];
-	char text[DIGEST_TEXT_MAX];
 
 	(void)EVP_DigestFinal_ex(f->hash, bytes, NULL);
-	digest_text(DIGEST_SHA256, bytes, text);
-	memcpy(ret, text, strlen(text) + 1);
+	digest_text(f->algorithm, bytes, ret);
 }

@@ -8,19 +8,18 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "image/digest.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { INFLATE_DIGEST_MAX = 80 };
-
 struct inflate;
 
 /* INPUT is read from its beginning with pread(2); borrowed, and need not be open before the first
  * inflate_read().  GROWTH: a stream that gets a byte whenever the file has grown and ends when it is complete; -1: it is complete.
- * Everything that takes memory or libraries is set up here, so that a jail can be entered before the first byte. */
-struct inflate *inflate_new(int input, int growth);
+ * ALGORITHM is inflate_digest()'s.  Everything that takes memory or libraries is set up here, so that a jail can be entered before the first byte. */
+struct inflate *inflate_new(int input, int growth, enum digest_algorithm algorithm);
 void inflate_free(struct inflate *f);
 CLEANUP_DEFINE(struct inflate *, inflate_free)
 
@@ -29,5 +28,5 @@ CLEANUP_DEFINE(struct inflate *, inflate_free)
 ssize_t inflate_read(struct inflate *f, const void **ret, struct nook_error *e);
 /* Reads what is left, for the digest. */
 int inflate_drain(struct inflate *f, struct nook_error *e);
-/* "sha256:..." of all that was read; once. */
-void inflate_digest(struct inflate *f, char ret[static INFLATE_DIGEST_MAX]);
+/* Of all that was read; once. */
+void inflate_digest(struct inflate *f, char ret[static DIGEST_TEXT_MAX]);

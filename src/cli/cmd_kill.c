@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cgroup/cgroup.h"
 #include "command/command.h"
-#include "runtime/container.h"
+#include "runtime/kill.h"
 #include "runtime/signals.h"
-#include "sys/pid.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -20,26 +18,12 @@ static const struct opt options_table[] = {
 	{0},
 };
 
-static int send(const struct container *c, struct arena *a, int signal, bool all, struct nook_error *e)
-{
-	auto_close int pidfd = TRY(container_pidfd(c, e));
-	struct cgroup g;
-
-	container_cgroup(c, a, &g);
-	if (all && !g.n)
-		return err_why(e, STEP_CONTAINER, c->id, EINVAL, "it has no cgroup, so that only its first process is known: without --all");
-	/* What is frozen sees a signal only when it is thawed; cgroup_signal() does that for SIGKILL. */
-	if (all || (signal == SIGKILL && g.n && container_status(c) == CONTAINER_PAUSED))
-		return cgroup_signal(&g, signal, e);
-	return pid_signal(pidfd, signal, e);
-}
-
 static int kill_one(struct store_run *r, const char *name, struct arena *a, int signal, bool all, struct nook_error *e)
 {
 	struct container c;
 
 	TRY(container_load(r, name, a, &c, e));
-	return send(&c, a, signal, all, e);
+	return container_kill(&c, signal, all ? KILL_ALL : KILL_FIRST, a, e);
 }
 
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)

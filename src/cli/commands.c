@@ -41,6 +41,7 @@ extern const struct command cmd_save;
 extern const struct command cmd_snapshot;
 extern const struct command cmd_stats;
 extern const struct command cmd_system;
+extern const struct command cmd_stop;
 extern const struct command cmd_tag;
 extern const struct command cmd_top;
 extern const struct command cmd_unpause;
@@ -69,6 +70,7 @@ const struct command *const commands[] = {
 	&cmd_unpause,
 	&cmd_update,
 	&cmd_wait,
+	&cmd_stop,
 	&cmd_kill,
 	&cmd_rm,
 	&cmd_volume,

@@ -22,6 +22,14 @@ static int split(const char *text, const char **ret_hex)
 	return -1;
 }
 
+int digest_algorithm_find(const char *name)
+{
+	for (int i = 0; i < DIGEST_ALGORITHMS; i++)
+		if (text_is(digest_names[i], name))
+			return i;
+	return -1;
+}
+
 bool digest_is_valid(const char *text)
 {
 	const char *hex = NULL;

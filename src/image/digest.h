@@ -21,6 +21,8 @@ int digest_check(const char *text, struct nook_error *e);
 /* Of a checked digest: */
 enum digest_algorithm digest_algorithm(const char *digest);
 const char *digest_hex(const char *digest);
+/* The algorithm of this name; -1: there is none. */
+int digest_algorithm_find(const char *name);
 /* "sha256", "sha512". */
 extern const char *const digest_names[DIGEST_ALGORITHMS];
 /* The tag under which a registry that does not list referrers has them: "sha256-HEX", of the hex digits 64 at most

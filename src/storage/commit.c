@@ -63,7 +63,8 @@ static int unpack_over(struct commit *c, size_t nth, const char *const *lowers, 
 	AUTO(unpacker_free) struct unpacker *u = NULL;
 	struct layer_facts facts = {0};
 
-	TRY(unpacker_start(c->depot, &(struct unpacker_want){.blob = blob, .lowers = lowers, .what = digest}, &u, e));
+	TRY(unpacker_start(c->depot, &(struct unpacker_want){.blob = blob, .lowers = lowers, .what = digest,
+		.algorithm = digest_algorithm(diff_id)}, &u, e));
 	if (TRY(unpacker_finish(u, &facts, e)) == 1)
 		return 1;
 	if (!text_is(facts.diff_id, diff_id))

@@ -90,14 +90,15 @@ static bool is_id_prefix(const char *text)
 {
 	const size_t n = strlen(text);
 
-	return n >= ID_PREFIX_MIN && n <= 64 && strspn(text, "0123456789abcdef") == n;
+	return n >= ID_PREFIX_MIN && n <= 2 * digest_sizes[DIGEST_SHA512] && strspn(text, "0123456789abcdef") == n;
 }
 
 /* 1: found, 0: none, -EEXIST: several. */
-static int find_by_id(struct db *db, const char *hex, struct arena *a, struct image *ret, struct nook_error *e)
+static int find_by_digest(struct db *db, enum digest_algorithm algorithm, const char *hex, struct arena *a, struct image *ret,
+	struct nook_error *e)
 {
 	AUTO(query_free) struct query *q = NULL;
-	const char *from = arena_printf(a, "sha256:%s", hex), *to = arena_printf(a, "sha256:%sg", hex);
+	const char *from = arena_printf(a, "%s:%s", digest_names[algorithm], hex), *to = arena_printf(a, "%sg", from);
 	struct image found;
 
 	TRY(db_query(db, &q, e, "SELECT " IMAGE_COLUMNS " FROM image WHERE (config >= ?1 AND config < ?2) OR (digest >= ?1 AND digest < ?2)"
@@ -113,13 +114,38 @@ static int find_by_id(struct db *db, const char *hex, struct arena *a, struct im
 	return 1;
 }
 
+/* "sha256:..." and its hex digits; -1: none of this kind. */
+static int split_id(const char *text, const char **ret_hex)
+{
+	for (int i = 0; i < DIGEST_ALGORITHMS; i++) {
+		const char *rest = text_after(text, digest_names[i]);
+
+		if (!rest || *rest != ':')
+			continue;
+		*ret_hex = rest + 1;
+		return i;
+	}
+	return -1;
+}
+
+/* ALGORITHM -1: any. */
+static int find_by_id(struct db *db, int algorithm, const char *hex, struct arena *a, struct image *ret, struct nook_error *e)
+{
+	int found = 0;
+
+	for (int i = 0; !found && i < DIGEST_ALGORITHMS; i++)
+		if (algorithm < 0 || algorithm == i)
+			found = TRY(find_by_digest(db, (enum digest_algorithm)i, hex, a, ret, e));
+	return found;
+}
+
 int image_find(struct depot *d, const char *text, struct arena *a, struct image *ret, const char **ret_name,
 	struct nook_error *e)
 {
-	const char *hex = text_after(text, "sha256:");
+	const char *hex = NULL;
 	struct db *db = NULL;
 	struct reference r;
-	int found = 0;
+	int found = 0, algorithm = split_id(text, &hex);
 
 	if (ret_name)
 		*ret_name = NULL;
@@ -135,7 +161,7 @@ int image_find(struct depot *d, const char *text, struct arena *a, struct image 
 		hex = text;
 	}
 	if (!found && is_id_prefix(hex))
-		found = TRY(find_by_id(db, hex, a, ret, e));
+		found = TRY(find_by_id(db, algorithm, hex, a, ret, e));
 	if (!found)
 		return err_why(e, STEP_IMAGE, text, ENOENT, "there is no such image");
 	TRY(read_layers(d, db, a, ret, e));

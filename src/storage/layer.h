@@ -2,6 +2,7 @@
 /* Unpacked layers: directories below layers/, complete when they are there. */
 #pragma once
 
+#include "image/digest.h"
 #include "storage/depot.h"
 
 #include <stdint.h>
@@ -17,7 +18,7 @@ int layer_open(const struct depot *d, const char *key, struct nook_error *e);
 bool layer_exists(const struct depot *d, const char *key);
 
 struct layer_facts {
-	char diff_id[80]; /* "sha256:..." as it was found */
+	char diff_id[DIGEST_TEXT_MAX]; /* "sha256:..." as it was found */
 	uint64_t bytes, entries;
 };
 /* Gives the finished directory NAME of ingest/ its final name; when another process was faster, theirs is kept. */

@@ -63,7 +63,7 @@ static int unpack_present(struct depot *d, int blob, const struct sink_want *wan
 {
 	AUTO(unpacker_free) struct unpacker *u = NULL;
 
-	TRY(unpacker_start(d, &(struct unpacker_want){.blob = blob, .what = want->digest}, &u, e));
+	TRY(unpacker_start(d, &(struct unpacker_want){.blob = blob, .what = want->digest, .algorithm = digest_algorithm(want->diff_id)}, &u, e));
 	if (TRY(settle_layer(d, u, want->diff_id, want->digest, e)) == 1)
 		return 0;
 	return TRY(hold_layer(d, want->diff_id, e)) ? 0 : err_why(e, STEP_IMAGE, want->digest, ENOENT, "the layer was removed meanwhile");
@@ -139,7 +139,7 @@ static int start_unpacker(struct sink *s, struct nook_error *e)
 	layer_key(s->diff_id, key);
 	if (layer_exists(s->depot, key))
 		return 0;
-	return unpacker_start(s->depot, &(struct unpacker_want){.blob = s->fd, .grows = true, .what = s->digest}, &s->unpacker, e);
+	return unpacker_start(s->depot, &(struct unpacker_want){.blob = s->fd, .grows = true, .what = s->digest, .algorithm = digest_algorithm(s->diff_id)}, &s->unpacker, e);
 }
 
 int sink_restart(struct sink *s, struct nook_error *e)
@@ -171,8 +171,6 @@ int sink_open(struct depot *d, const struct sink_want *want, struct sink **ret, 
 {
 	AUTO(sink_close) struct sink *s = NULL;
 
-	if (want->diff_id && digest_algorithm(want->diff_id) != DIGEST_SHA256)
-		return err_why(e, STEP_IMAGE, want->diff_id, EINVAL, "only sha256 is taken as a DiffID");
 	if (TRY(find_present(d, want, e)))
 		return SINK_PRESENT;
 	s = sink_new(d, want);

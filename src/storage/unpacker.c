@@ -86,6 +86,7 @@ int unpacker_spawn(const struct unpacker_job *job, pid_t *ret, struct nook_error
 	*arena_push(a, &argv, &n) = geteuid() == 0 ? "--layer=both" : "--layer=user";
 	if (geteuid() != 0)
 		*arena_push(a, &argv, &n) = "--skip-devices";
+	*arena_push(a, &argv, &n) = arena_printf(a, "--digest=%s", digest_names[job->algorithm]);
 	if (job->grows)
 		*arena_push(a, &argv, &n) = "--follow";
 	for (const char *const *l = job->lowers; l && *l; l++)
@@ -109,7 +110,7 @@ static int start(struct unpacker *u, const struct unpacker_want *want, struct no
 	u->said = said[0];
 	auto_close int its_news = news[1], its_said = said[1];
 	const struct unpacker_job job = {.news = its_news, .said = its_said, .blob = want->blob, .target = u->lock,
-		.grows = want->grows, .lowers = want->lowers};
+		.grows = want->grows, .algorithm = want->algorithm, .lowers = want->lowers};
 
 	TRY(r);
 	return u->host ? u->host->start(u->host->context, &job, u->dir, &u->job, e) : unpacker_spawn(&job, &u->pid, e);
@@ -151,12 +152,12 @@ static int reap(struct unpacker *u, int *ret_status, struct nook_error *e)
 	return 0;
 }
 
-/* "sha256:... BYTES ENTRIES" */
+/* "sha256:... BYTES ENTRIES"; DIGEST_TEXT_MAX says how long the word can be. */
 static int read_facts(const struct unpacker *u, const char *line, struct layer_facts *ret, struct nook_error *e)
 {
 	unsigned long long bytes, entries;
 
-	if (sscanf(line, "%79s %llu %llu", ret->diff_id, &bytes, &entries) != 3)
+	if (sscanf(line, "%135s %llu %llu", ret->diff_id, &bytes, &entries) != 3)
 		return err_why(e, STEP_UNPACK, u->what, EPROTO, "the unpacker did not tell what it found");
 	ret->bytes = bytes;
 	ret->entries = entries;

@@ -13,6 +13,7 @@ struct unpacker_want {
 	bool grows;                /* tell it with unpacker_grown(); its end comes with unpacker_finish() */
 	const char *const *lowers; /* absolute paths of the layers below, the topmost first; NULL-terminated or NULL */
 	const char *what;          /* the layer's digest, for messages */
+	enum digest_algorithm algorithm; /* of the DiffID */
 };
 
 /* What nook-unpack is started with. */
@@ -20,6 +21,7 @@ struct unpacker_job {
 	int news, said;            /* its stdin; its stdout and stderr */
 	int blob, target;
 	bool grows;
+	enum digest_algorithm algorithm;
 	const char *const *lowers; /* as above */
 };
 /* As a child of the caller. */

@@ -16,7 +16,7 @@
 static int add_file(struct depot *d, struct newlayer *l, const char *file, struct nook_error *e)
 {
 	auto_close int fd = TRY(rootfile_open(d, file, e));
-	AUTO(inflate_free) struct inflate *f = inflate_new(fd, -1);
+	AUTO(inflate_free) struct inflate *f = inflate_new(fd, -1, DIGEST_SHA256);
 	const void *data;
 	ssize_t n;
 

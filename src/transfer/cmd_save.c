@@ -114,10 +114,26 @@ static const char *docker_text(struct save *s)
 	return arena_strndup(a, buf_text(&text), text.len);
 }
 
+static bool uses_algorithm(const struct save *s, enum digest_algorithm algorithm)
+{
+	for (size_t i = 0; i < s->n_images; i++) {
+		const struct saved *one = &s->images[i];
+
+		if (digest_algorithm(one->image.digest) == algorithm || digest_algorithm(one->manifest.config.digest) == algorithm)
+			return true;
+		for (size_t n = 0; n < one->manifest.n_layers; n++)
+			if (digest_algorithm(one->manifest.layers[n].digest) == algorithm)
+				return true;
+	}
+	return false;
+}
+
 static int write_all(struct save *s, enum save_format format, struct nook_error *e)
 {
 	TRY(archive_out_folder(&s->out, "blobs", e));
-	TRY(archive_out_folder(&s->out, "blobs/sha256", e));
+	for (size_t i = 0; i < DIGEST_ALGORITHMS; i++)
+		if (i == DIGEST_SHA256 || uses_algorithm(s, (enum digest_algorithm)i))
+			TRY(archive_out_folder(&s->out, arena_printf(s->cli->arena, "blobs/%s", digest_names[i]), e));
 	TRY(archive_out_text(&s->out, "oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}", e));
 	for (size_t i = 0; i < s->n_images; i++)
 		TRY(add_image(s, &s->images[i], e));

@@ -302,9 +302,14 @@ static int docker_layers(struct intake *in, const struct docker_image *image, co
 static const char *promised_digest(const char *name, struct arena *a)
 {
 	const char *slash = strrchr(name, '/'), *last = slash ? slash + 1 : name;
-	const char *digest = arena_printf(a, "sha256:%.*s", (int)strcspn(last, "."), last);
 
-	return digest_is_valid(digest) ? digest : NULL;
+	for (size_t i = 0; i < DIGEST_ALGORITHMS; i++) {
+		const char *digest = arena_printf(a, "%s:%.*s", digest_names[i], (int)strcspn(last, "."), last);
+
+		if (digest_is_valid(digest))
+			return digest;
+	}
+	return NULL;
 }
 
 static int take_docker_image(struct intake *in, const struct docker_image *image, const char *name, struct nook_error *e)

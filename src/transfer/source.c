@@ -90,7 +90,7 @@ static int spool(struct depot *d, int from, const char *what, struct nook_error 
 		r = fd_write(raw, block, (size_t)n);
 	if (n < 0 || r < 0)
 		return err_num(e, STEP_IMAGE, what, n < 0 ? (int)n : r);
-	AUTO(inflate_free) struct inflate *f = inflate_new(raw, -1);
+	AUTO(inflate_free) struct inflate *f = inflate_new(raw, -1, DIGEST_SHA256);
 
 	while ((n = inflate_read(f, &data, e)) > 0)
 		if ((r = fd_write(plain, data, (size_t)n)) < 0)

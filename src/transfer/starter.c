@@ -2,7 +2,7 @@
 /*
  * An order is one message: words that each end with a NUL, and descriptors, the first of which is a socket for the answer.
  *
- *     unpack DIR FOLLOW [KEY...]      answer, news, said, blob      DIR: "ingest/...", FOLLOW: "grows" or "whole"
+ *     unpack DIR FOLLOW DIGEST [KEY...]      answer, news, said, blob      DIR: "ingest/...", FOLLOW: "grows" or "whole"
  *     credentials NAME VERB INPUT     answer, output
  *
  * Each order is served by a process of its own, so that none waits for another; when the other side of the answer's socket
@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "box/shim.h"
+#include "image/digest.h"
 #include "registry/credhelper.h"
 
 #include <limits.h>
@@ -55,7 +56,7 @@ static bool is_layer_key(const char *text)
 {
 	const char *chain = text_after(text, "chain-"), *rest = chain ? chain : text;
 
-	return strlen(rest) == 64 && !rest[strspn(rest, hex)];
+	return (strlen(rest) == 2 * digest_sizes[DIGEST_SHA256] || strlen(rest) == 2 * digest_sizes[DIGEST_SHA512]) && !rest[strspn(rest, hex)];
 }
 
 static int refused(const char *word, struct nook_error *e)
@@ -85,10 +86,11 @@ static int serve_unpack(struct order *o, const char *images, struct nook_error *
 	const char **lowers = NULL;
 	size_t n = 0;
 	pid_t pid = 0;
+	int algorithm = o->n_words < 4 ? -1 : digest_algorithm_find(o->words[3]);
 
-	if (o->n_words < 3 || o->n_fds != 4 || !is_ingest_name(o->words[1]))
+	if (algorithm < 0 || o->n_fds != 4 || !is_ingest_name(o->words[1]))
 		return refused(o->words[0], e);
-	for (const char **key = &o->words[3]; *key; key++) {
+	for (const char **key = &o->words[4]; *key; key++) {
 		if (!is_layer_key(*key))
 			return refused(*key, e);
 		*arena_push(a, &lowers, &n) = arena_printf(a, "%s/layers/%s", images, *key);
@@ -99,7 +101,7 @@ static int serve_unpack(struct order *o, const char *images, struct nook_error *
 	if (target < 0)
 		return err_sys(e, STEP_UNPACK, o->words[1]);
 	TRY(unpacker_spawn(&(struct unpacker_job){.news = o->fds[1], .said = o->fds[2], .blob = o->fds[3], .target = target,
-		.grows = text_is(o->words[2], "grows"), .lowers = lowers}, &pid, e));
+		.grows = text_is(o->words[2], "grows"), .algorithm = (enum digest_algorithm)algorithm, .lowers = lowers}, &pid, e));
 	/* Their ends tell the other side something. */
 	for (size_t i = 1; i < o->n_fds; i++)
 		close_fd(&o->fds[i]);
@@ -224,6 +226,7 @@ static int start_unpacker(void *context, const struct unpacker_job *job, const c
 	add_word(&words, "unpack");
 	add_word(&words, dir);
 	add_word(&words, job->grows ? "grows" : "whole");
+	add_word(&words, digest_names[job->algorithm]);
 	for (const char *const *lower = job->lowers; lower && *lower; lower++)
 		add_word(&words, strrchr(*lower, '/') + 1);
 	return order(context, &words, fds, sizeof(fds) / sizeof(fds[0]), ret, e);

@@ -23,7 +23,7 @@ struct options {
 	struct opt_u64 target_fd, input_fd, max_entries;
 	struct opt_list lowers;
 	struct opt_i64 max_bytes;
-	const char *target, *layer;
+	const char *target, *layer, *digest;
 	bool image, follow, skip_devices, own_files, sync, quiet, help;
 };
 
@@ -33,6 +33,7 @@ static const struct opt table[] = {
 	{0, "target-fd", "N", OPT_U64, AT(target_fd), "the same as an open descriptor"},
 	{0, "layer", "KIND", OPT_STRING, AT(layer), "turn .wh. names into overlayfs whiteouts: \"trusted\", \"user\" or \"both\" xattrs"},
 	{0, "image", NULL, OPT_FLAG, AT(image), "the archive is an image's layer: print its DiffID, bytes and entries"},
+	{0, "digest", "sha256|sha512", OPT_STRING, AT(digest), "--image: how the DiffID is computed (sha256)"},
 	{0, "input-fd", "N", OPT_U64, AT(input_fd), "the archive as an open descriptor"},
 	{0, "follow", NULL, OPT_FLAG, AT(follow), "--image: the archive still grows; stdin tells when, and ends when it is complete"},
 	{0, "lower", "DIR", OPT_STRINGS, AT(lowers), "--image: a layer below, for hard links; the topmost first"},
@@ -182,7 +183,7 @@ static void notes(const struct options *o, const struct writer *w)
 static int report(struct inflate *layer, const struct writer *w, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf line = {0};
-	char digest[INFLATE_DIGEST_MAX];
+	char digest[DIGEST_TEXT_MAX];
 	int r;
 
 	inflate_digest(layer, digest);
@@ -197,8 +198,10 @@ static int unpack(const struct options *o, const char *archive, struct nook_erro
 	struct jail_missing missing = {0};
 	struct writer_options options;
 	struct jail_options jail;
-	int target, root, lowers[JAIL_LOWERS_MAX];
+	int target, root, lowers[JAIL_LOWERS_MAX], algorithm = digest_algorithm_find(o->digest ? o->digest : digest_names[DIGEST_SHA256]);
 
+	if (algorithm < 0)
+		return err_fmt(e, STEP_OPTION, "--digest", EINVAL, "\"%.40s\" is none of sha256 and sha512", o->digest);
 	TRY(writer_options_from(o, &options, e));
 	target = TRY(open_target(o, e));
 	TRY(open_lowers(o, lowers, e));
@@ -209,7 +212,7 @@ static int unpack(const struct options *o, const char *archive, struct nook_erro
 		.n_lowers = o->lowers.n,
 	};
 	if (o->image)
-		layer = inflate_new(JAIL_INPUT, o->follow ? STDIN_FILENO : -1);
+		layer = inflate_new(JAIL_INPUT, o->follow ? STDIN_FILENO : -1, (enum digest_algorithm)algorithm);
 	(void)umask(0);
 	root = TRY(jail_enter(target, &jail, &missing, e));
 	if (missing.namespaces && missing.landlock && !o->quiet)

@@ -33,10 +33,11 @@ def to_json(value):
 class Layout:
     """An OCI layout in a directory."""
 
-    def __init__(self, path):
+    def __init__(self, path, algorithm="sha256"):
         self.path = pathlib.Path(path)
+        self.algorithm = algorithm
         self.manifests = []
-        (self.path / "blobs/sha256").mkdir(parents=True)
+        (self.path / "blobs" / algorithm).mkdir(parents=True)
         (self.path / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
         self.write_index()
 
@@ -45,9 +46,12 @@ class Layout:
             {"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": self.manifests}))
 
     def blob(self, data):
-        digest = sha256(data)
-        (self.path / "blobs/sha256" / digest.partition(":")[2]).write_bytes(data)
+        digest = self.digest(data)
+        (self.path / "blobs" / self.algorithm / digest.partition(":")[2]).write_bytes(data)
         return digest
+
+    def digest(self, data):
+        return f"{self.algorithm}:{hashlib.new(self.algorithm, data).hexdigest()}"
 
     def descriptor(self, data, kind, **more):
         return {"mediaType": kind, "digest": self.blob(data), "size": len(data), **more}
@@ -56,7 +60,7 @@ class Layout:
         """Adds an image; LAYERS are tar archives.  CONFIG is the part about the process.  Returns its manifest's digest."""
         packed = [compress(layer, compression) for layer in layers]
         document = {"architecture": "amd64", "os": "linux", "config": config or {},
-                    "rootfs": {"type": "layers", "diff_ids": [sha256(layer) for layer in layers]}, **more}
+                    "rootfs": {"type": "layers", "diff_ids": [self.digest(layer) for layer in layers]}, **more}
         manifest = {"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json",
                     "config": self.descriptor(to_json(document), OCI + "config.v1+json"),
                     "layers": [self.descriptor(layer, OCI + LAYER_TYPES[compression]) for layer in packed]}

@@ -65,6 +65,52 @@ def test_user_and_working_directory(nook, layout):
     assert nook("run", "--rm", "-u", "0", "-w", "/tmp", layout.source("t"), "pwd") == "/tmp\n"
 
 
+@pytest.mark.user("root")
+@pytest.mark.parametrize("user, told", [
+    ("user", "1000 100 100 200"), ("1000", "1000 100 100 200"), ("user:root", "1000 0 0"), ("user:200", "1000 200 200"), ("4321", "4321 0 0"),
+    ("4321:users", "4321 100 100"), (":200", "0 200 200"),
+])
+def test_users_and_groups(nook, layout, user, told):
+    """By name or number; who is named without a group is in those that /etc/group says."""
+    groups = tars.archive(tars.file("etc/group", b"root:x:0:\nusers:x:100:\nextra:x:200:other,user\n"))
+    layout.image("t", [BASE, groups], {"User": user, "Env": ["PATH=/bin"], "Cmd": ["sh", "-c", "echo $(id -u) $(id -g) $(id -G)"]})
+    assert nook("run", "--rm", layout.source("t")) == told + "\n"
+    assert nook("run", "--rm", "-u", "0", "--group-add", "extra", layout.source("t")) == "0 0 0 200\n"
+
+
+@pytest.mark.parametrize("options, word", [([], "SIGUSR1"), (["--stop-signal", "TERM"], "TERM")])
+def test_stop_sends_what_the_image_says(nook, layout, options, word):
+    layout.image("t", [BASE], {"StopSignal": "SIGUSR1", "Env": ["PATH=/bin"]})
+    script = "trap 'echo SIGUSR1; exit 3' USR1; trap 'echo TERM; exit 3' TERM; echo up; while :; do sleep 0.05; done"
+    with nook.start("run", "--name", "web", *options, layout.source("t"), "sh", "-c", script) as process:
+        assert process.stdout.readline() == "up\n"
+        assert nook("stop", "web") == "web\n"
+        assert process.communicate(timeout=60)[0] == f"{word}\n" and process.returncode == 3
+    assert nook("stop", "web") == "web\n"
+    nook("rm", "web")
+
+
+def test_stop_kills_who_does_not_listen(nook, layout):
+    layout.image("t", [BASE], {"Env": ["PATH=/bin"]})
+    with nook.start("run", "--rm", "--name", "web", layout.source("t"), "sh", "-c", "echo up; read line", stdin=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "up\n"
+        assert nook("stop", "-t", "0", "web") == "web\n"
+        assert process.wait(60) == 137
+    assert "no such container" in nook.fails(1, "stop", "web")
+    assert "no such signal" in nook.fails(125, "run", "--stop-signal", "NOPE", layout.source("t"))
+
+
+@pytest.mark.user("root")
+def test_stop_lets_who_is_paused_run_on_for_it(nook, layout):
+    layout.image("t", [BASE], {"Env": ["PATH=/bin"]})
+    script = "trap 'echo TERM; exit 3' TERM; echo up; while :; do sleep 0.05; done"
+    with nook.start("run", "--rm", "--name", "web", layout.source("t"), "sh", "-c", script) as process:
+        assert process.stdout.readline() == "up\n"
+        nook("pause", "web")
+        nook("stop", "web")
+        assert process.communicate(timeout=60)[0] == "TERM\n" and process.returncode == 3
+
+
 def test_a_working_directory_behind_a_link_stays_inside(nook, layout, space):
     target = space / "outside"
     target.mkdir()
@@ -85,6 +131,34 @@ def test_labels_are_annotations(nook, layout):
 def test_compressions(nook, layout, compression):
     layout.image("t", [BASE], {"Cmd": ["echo", "ran"], "Env": ["PATH=/bin"]}, compression=compression)
     assert nook("run", "--rm", layout.source("t")) == "ran\n"
+
+
+@pytest.mark.parametrize("compression", ["", "zstd"])
+def test_sha512_throughout(nook, space, compression):
+    """Manifest, config, layers and DiffIDs; as image-spec 1.1 has it."""
+    layout = images.Layout(space / "sha512", "sha512")
+    upper = tars.archive(tars.file("file", b"upper\n"), tars.hardlink("same", "bin/busybox"))
+    digest = layout.image("t", [BASE, upper], {"Cmd": ["cat", "/file"]}, compression)
+    assert nook("run", "--rm", layout.source("t")) == "upper\n"
+    nook("load", "--name", "t:1", layout.source("t"))
+    shown = json.loads(nook("inspect", "t:1"))[0]
+    assert shown["digest"] == digest and shown["id"].startswith("sha512:")
+    for name in shown["id"], shown["id"][7:], shown["id"][7:19], digest, f"t@{digest}":
+        assert nook("run", "--rm", name) == "upper\n"
+    assert nook("system", "check") == nook("system", "check", "--repair")
+    for form in "docker-archive", "oci-archive":
+        nook("save", "--format", form, "-o", space / form, "t:1")
+    nook("rmi", "t:1")
+    assert images.store_of(nook)["layers"] == []
+    for form in "docker-archive", "oci-archive":
+        assert nook("run", "--rm", f"{form}:{space}/{form}") == "upper\n"
+    # One byte of a layer is another one.
+    blob = layout.path / "blobs/sha512" / layout.digest(images.compress(upper, compression)).partition(":")[2]
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.write_bytes(data)
+    nook("rmi", "-a", "-f")
+    assert "sha512:" in nook.fails(125, "run", "--rm", layout.source("t"))
 
 
 def test_archives_of_skopeo(nook, layout, space):

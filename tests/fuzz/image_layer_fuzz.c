@@ -14,9 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct stat now;
 	struct writer_options o = writer_defaults;
 	auto_close int input = scratch_file(data, size);
-	AUTO(inflate_free) struct inflate *layer = inflate_new(input, -1);
+	AUTO(inflate_free) struct inflate *layer = inflate_new(input, -1, DIGEST_SHA256);
 	struct nook_error e = NOOK_ERROR_INIT;
-	char digest[INFLATE_DIGEST_MAX];
+	char digest[DIGEST_TEXT_MAX];
 
 	if (top < 0) {
 		top = scratch_make();

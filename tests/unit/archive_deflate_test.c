@@ -38,7 +38,7 @@ static void round_trip(enum compression how, size_t size, size_t piece)
 	assert_true(digest_is_valid(digest));
 	if (how != COMPRESSION_NONE && size > 1000)
 		assert_true(written < size / 2);
-	f = inflate_new(fd, -1);
+	f = inflate_new(fd, -1, DIGEST_SHA256);
 	while ((n = inflate_read(f, &back, NULL)) > 0) {
 		assert_true(at + (size_t)n <= size);
 		assert_memory_equal(back, data + at, (size_t)n);
