@@ -5,17 +5,14 @@
 #include "base/spawn.h"
 #include "base/text.h"
 #include "box/box.h"
+#include "box/helper.h"
 
 #include <ctype.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 enum { READY_MS = 10000 };
 
@@ -93,28 +90,12 @@ const char *box_bus_env(const struct nook_box *b)
 
 /* ---- the program ----------------------------------------------------------------------------------------------------- */
 
-static int wait_ready(int pipe, int pidfd, struct nook_error *e)
-{
-	struct pollfd p[] = {{pipe, POLLIN, 0}, {pidfd, POLLIN, 0}};
-	char byte;
-	int n;
-
-	do
-		n = poll(p, 2, READY_MS);
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return err_num(e, STEP_SPAWN, program, ETIMEDOUT);
-	if (n > 0 && p[0].revents && read(pipe, &byte, 1) == 1)
-		return 0;
-	return err_why(e, STEP_SPAWN, program, EPIPE, "it could not reach the bus");
-}
-
 int box_bus_start(const struct box_bus *bus, struct box_helper *ret, int *ret_pipe, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
 	const char **argv = NULL;
 	size_t n = 0;
-	int pipes[2];
+	int pipes[2], r;
 
 	if (mkdir(bus->dir, 0700) < 0)
 		return err_sys(e, STEP_SPAWN, bus->dir);
@@ -130,12 +111,13 @@ int box_bus_start(const struct box_bus *bus, struct box_helper *ret, int *ret_pi
 	for (uint32_t i = 0; i < bus->n_names && i < BUS_NAMES_MAX; i++)
 		*arena_push(a, &argv, &n) = arena_printf(a, "--talk=%s", bus->names[i]);
 	(void)arena_push(a, &argv, &n);
-	ret->pid = TRY(spawn_start(&(struct spawn_start){.argv = argv, .stdin_fd = theirs, .stderr_fd = -1}, e));
+	TRY(box_helper_start(&(struct spawn_start){.argv = argv, .stdin_fd = theirs, .stderr_fd = -1}, STEP_SPAWN, ret, e));
 	close_fd(&theirs);
-	ret->pidfd = (int)syscall(SYS_pidfd_open, ret->pid, 0);
-	if (ret->pidfd < 0)
-		return err_sys(e, STEP_SPAWN, program);
-	TRY(wait_ready(ours, ret->pidfd, e));
+	r = box_helper_wait_byte(ret, ours, READY_MS);
+	if (r == -EPIPE)
+		return err_why(e, STEP_SPAWN, program, EPIPE, "it could not reach the bus");
+	if (r < 0)
+		return err_num(e, STEP_SPAWN, program, r);
 	*ret_pipe = take_fd(&ours);
 	return 0;
 }

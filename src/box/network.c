@@ -10,29 +10,21 @@
 
 #include <limits.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
-enum { REFUSALS_MAX = 256, END_MS = 5000, BACKLOG = 4096 };
+enum { REFUSALS_MAX = 256, BACKLOG = 4096 };
 
-static const struct box_helper no_helper = {-EBADF, -EBADF, 0};
+/* ---- nook-proxy ----------------------------------------------------------------------------------------------------- */
 
-/* ---- one helper ------------------------------------------------------------------------------------------------------ */
-
-static int helper_start(const char *task, struct box_helper *h, struct nook_error *e)
+static int proxy_start(const char *task, struct box_helper *h, struct nook_error *e)
 {
 	const char *const argv[] = {"nook-proxy", task, NULL};
 	char path[PATH_MAX];
 	struct spawn_start s = {.path = path, .argv = argv, .stderr_fd = -1};
 	int pair[2];
-	pid_t pid;
 
 	TRY(helper_find("nook-proxy", path, sizeof(path), e));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -40,14 +32,12 @@ static int helper_start(const char *task, struct box_helper *h, struct nook_erro
 	auto_close int ours = pair[0], theirs = pair[1];
 
 	s.stdin_fd = theirs;
-	pid = spawn_start(&s, e);
-	if (pid < 0)
-		return pid;
-	*h = (struct box_helper){.control = take_fd(&ours), .pid = pid, .pidfd = (int)syscall(SYS_pidfd_open, pid, 0)};
-	return h->pidfd < 0 ? err_sys(e, STEP_SPAWN, "nook-proxy") : 0;
+	TRY(box_helper_start(&s, STEP_SPAWN, h, e));
+	h->control = take_fd(&ours);
+	return 0;
 }
 
-static int helper_order(const struct box_helper *h, struct proxy_order *order, const int *fds, size_t n_fds, struct nook_error *e)
+static int proxy_tell(const struct box_helper *h, struct proxy_order *order, const int *fds, size_t n_fds, struct nook_error *e)
 {
 	int r;
 
@@ -56,7 +46,7 @@ static int helper_order(const struct box_helper *h, struct proxy_order *order, c
 	return r < 0 ? err_num(e, STEP_SPAWN, "nook-proxy", r) : 0;
 }
 
-static int helper_wait_ready(const struct box_helper *h, struct nook_error *e)
+static int proxy_wait_ready(const struct box_helper *h, struct nook_error *e)
 {
 	struct proxy_report r;
 	size_t n_fds = 0;
@@ -71,31 +61,6 @@ static int helper_wait_ready(const struct box_helper *h, struct nook_error *e)
 	if (e)
 		*e = r.error;
 	return r.code;
-}
-
-static void helper_reap(struct box_helper *h)
-{
-	(void)kill(h->pid, SIGKILL); /* a child of ours that nobody has waited for: it is no other */
-	while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	close_fd(&h->control);
-	close_fd(&h->pidfd);
-	*h = no_helper;
-}
-
-/* It ends by itself when nobody gives it orders any more, after those that it has started. */
-static void helper_end(struct box_helper *h)
-{
-	struct pollfd p = {h->pidfd, POLLIN, 0};
-
-	if (h->pid <= 0)
-		return;
-	if (h->control >= 0) {
-		(void)shutdown(h->control, SHUT_RDWR);
-		while (poll(&p, 1, END_MS) < 0 && errno == EINTR)
-			;
-	}
-	helper_reap(h);
 }
 
 /* ---- ports of the host ----------------------------------------------------------------------------------------------- */
@@ -138,7 +103,7 @@ static int port_listen(const struct box_port *p, struct nook_error *e)
 
 /* ---- start and end --------------------------------------------------------------------------------------------------- */
 
-static int proxy_start(struct box_links *l, const char *hosts, struct nook_error *e)
+static int begin_proxy(struct box_links *l, const char *hosts, struct nook_error *e)
 {
 	struct proxy_order order = {.kind = PROXY_RULES, .learn = l->network->learn};
 	auto_close int rules = memfd_create("nook-hosts", MFD_CLOEXEC);
@@ -146,15 +111,15 @@ static int proxy_start(struct box_links *l, const char *hosts, struct nook_error
 
 	if (r < 0)
 		return err_num(e, STEP_SPAWN, "nook-proxy", r);
-	TRY(helper_start("proxy", &l->proxy, e));
-	return helper_order(&l->proxy, &order, &rules, 1, e);
+	TRY(proxy_start("proxy", &l->proxy, e));
+	return proxy_tell(&l->proxy, &order, &rules, 1, e);
 }
 
 int box_links_begin(struct box_links *l, const struct box_network *n, const char *hosts, struct nook_error *e)
 {
 	l->network = n;
 	l->asked_proxy = n->net == BOX_NET_PROXY;
-	l->proxy = l->publisher = l->user = l->guard = l->bus = no_helper;
+	l->proxy = l->publisher = l->user = l->guard = l->bus = (struct box_helper)BOX_HELPER_NONE;
 	l->bus_pipe = -EBADF;
 	for (size_t i = 0; i < PUBLISH_MAX; i++)
 		l->listeners[i] = -EBADF;
@@ -162,9 +127,9 @@ int box_links_begin(struct box_links *l, const struct box_network *n, const char
 		l->listeners[i] = TRY(port_listen(&n->ports[i], e));
 	/* It shuts itself in while the box is made. */
 	if (n->net == BOX_NET_PROXY || n->learn)
-		TRY(proxy_start(l, hosts, e));
+		TRY(begin_proxy(l, hosts, e));
 	if (n->n_ports)
-		TRY(helper_start("publish", &l->publisher, e));
+		TRY(proxy_start("publish", &l->publisher, e));
 	if (n->bus.n_names)
 		TRY(box_bus_start(&n->bus, &l->bus, &l->bus_pipe, e));
 	return 0;
@@ -183,10 +148,10 @@ static int publish(struct box_links *l, int userns, int netns, struct nook_error
 		fds[n++] = l->listeners[i];
 		order.ports[i] = l->network->ports[i].inside;
 	}
-	TRY(helper_order(&l->publisher, &order, fds, n, e));
+	TRY(proxy_tell(&l->publisher, &order, fds, n, e));
 	for (uint32_t i = 0; i < l->network->n_ports; i++)
 		close_fd(&l->listeners[i]);
-	return helper_wait_ready(&l->publisher, e);
+	return proxy_wait_ready(&l->publisher, e);
 }
 
 /* Who kills us kills the network as well: pasta would stay. */
@@ -194,9 +159,9 @@ static int guard(struct box_links *l, struct nook_error *e)
 {
 	struct proxy_order order = {.kind = PROXY_GUARD};
 
-	TRY(helper_start("guard", &l->guard, e));
-	TRY(helper_order(&l->guard, &order, &l->user.pidfd, 1, e));
-	return helper_wait_ready(&l->guard, e);
+	TRY(proxy_start("guard", &l->guard, e));
+	TRY(proxy_tell(&l->guard, &order, &l->user.pidfd, 1, e));
+	return proxy_wait_ready(&l->guard, e);
 }
 
 int box_links_adopted(void *links, pid_t pid, int pidfd, int proc, struct nook_error *e)
@@ -217,7 +182,7 @@ int box_links_adopted(void *links, pid_t pid, int pidfd, int proc, struct nook_e
 		if (l->network->n_ports)
 			TRY(publish(l, userns, netns, e));
 	}
-	return l->proxy.pid > 0 ? helper_wait_ready(&l->proxy, e) : 0;
+	return l->proxy.pid > 0 ? proxy_wait_ready(&l->proxy, e) : 0;
 }
 
 int box_links_ready(struct box_links *l, struct launched *launched, struct nook_error *e)
@@ -228,7 +193,7 @@ int box_links_ready(struct box_links *l, struct launched *launched, struct nook_
 	box_bus_hide(&l->network->bus);
 	if (l->proxy.pid <= 0 || *listener < 0)
 		return 0;
-	TRY(helper_order(&l->proxy, &order, listener, 1, e));
+	TRY(proxy_tell(&l->proxy, &order, listener, 1, e));
 	/* The proxy has the only one: with it goes the way out. */
 	close_fd(listener);
 	return 0;
@@ -300,12 +265,12 @@ void box_links_end(struct box_links *l)
 		box_links_event(l);
 	for (size_t i = 0; i < PUBLISH_MAX; i++)
 		close_fd(&l->listeners[i]);
-	helper_end(&l->proxy);
-	helper_end(&l->publisher);
-	helper_end(&l->user);
-	helper_end(&l->guard);
+	box_helper_end(&l->proxy);
+	box_helper_end(&l->publisher);
+	box_helper_end(&l->user);
+	box_helper_end(&l->guard);
 	close_fd(&l->bus_pipe);
-	helper_end(&l->bus);
+	box_helper_end(&l->bus);
 	box_bus_hide(&l->network->bus);
 	l->network = NULL;
 }

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "box/allow.h"
 #include "box/bus.h"
+#include "box/helper.h"
 #include "box/proxy_wire.h"
 #include "launch/launch.h"
 #include "spec/spec.h"
@@ -59,11 +60,6 @@ void box_network_env(const struct nook_box *b, struct arena *a, const char ***li
 void box_network_of(const struct nook_box *b, struct arena *a, struct box_network *ret, const char **ret_hosts);
 
 /* ---- helpers (network.c) -------------------------------------------------------------------------------------------- */
-
-struct box_helper {
-	int control, pidfd; /* -EBADF: there is none */
-	pid_t pid;
-};
 
 /* Also a host that was reached while learning. */
 struct box_refusal {

@@ -11,13 +11,9 @@
 #include "box/box.h"
 #include "box/view.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 enum { READY_MS = 20000, SAID_MAX = 4096 };
 
@@ -63,23 +59,6 @@ static int refused(const char *program, int said, struct nook_error *e)
 	return err_fmt(e, STEP_NET, program, EIO, "%s", *line ? line : "it has ended before the network was there");
 }
 
-/* A byte means that the network stands, the end of the file that the program has ended. */
-static int wait_ready(const char *program, int pipe, int pidfd, int said, struct nook_error *e)
-{
-	struct pollfd p[] = {{pipe, POLLIN, 0}, {pidfd, POLLIN, 0}};
-	char byte;
-	int n;
-
-	do
-		n = poll(p, 2, READY_MS);
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
-		return err_num(e, STEP_NET, program, ETIMEDOUT);
-	if (n > 0 && p[0].revents && read(pipe, &byte, 1) == 1)
-		return 0;
-	return refused(program, said, e);
-}
-
 static int run(const char *const *argv, const int *ready, struct box_helper *ret, struct nook_error *e)
 {
 	auto_close int said = memfd_create("said", MFD_CLOEXEC);
@@ -87,17 +66,12 @@ static int run(const char *const *argv, const int *ready, struct box_helper *ret
 
 	if (said < 0)
 		return err_sys(e, STEP_NET, argv[0]);
-	ret->pid = TRY(spawn_start(&(struct spawn_start){.argv = argv, .stdin_fd = ready[1], .stderr_fd = said}, e));
-	ret->pidfd = (int)syscall(SYS_pidfd_open, ret->pid, 0);
-	r = ret->pidfd < 0 ? err_sys(e, STEP_NET, argv[0]) : wait_ready(argv[0], ready[0], ret->pidfd, said, e);
-	if (r < 0) {
-		(void)kill(ret->pid, SIGKILL);
-		while (waitpid(ret->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		close_fd(&ret->pidfd);
-		ret->pid = 0;
-	}
-	return r;
+	TRY(box_helper_start(&(struct spawn_start){.argv = argv, .stdin_fd = ready[1], .stderr_fd = said}, STEP_NET, ret, e));
+	/* A byte means that the network stands. */
+	r = box_helper_wait_byte(ret, ready[0], READY_MS);
+	if (r == -EPIPE)
+		return refused(argv[0], said, e);
+	return r < 0 ? err_num(e, STEP_NET, argv[0], r) : 0;
 }
 
 int user_net_start(pid_t pid, struct box_helper *ret, struct nook_error *e)
