@@ -21,6 +21,13 @@ bool cgroup_dir_is_v2(int dir);
 int cgroup_walk(int dir, int (*each)(int parent, const char *name, int dir, void *context), void *context);
 /* Appends the pids of one group, without those below. */
 int cgroup_read_pids(struct arena *a, int dir, pid_t **pids, size_t *n);
+/* The same with those below. */
+struct cgroup_pid_list {
+	struct arena *arena;
+	pid_t *pids;
+	size_t n;
+};
+int cgroup_list_pids(int dir, struct cgroup_pid_list *list);
 /* The directory that tells best who is a member: v2, else the freezer, else the first that exists: an O_PATH descriptor,
  * -ENOENT when there is none (nothing recorded). */
 int cgroup_open_main(const struct cgroup *c);

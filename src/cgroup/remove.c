@@ -52,29 +52,14 @@ static int remove_tree(int parent, const char *name)
 	return r < 0 ? r : remove_one(parent, name, -1, NULL);
 }
 
-struct pid_list {
-	struct arena *arena;
-	pid_t *pids;
-	size_t n;
-};
-
-static int add_pids(int parent, const char *name, int dir, void *context)
-{
-	struct pid_list *list = context;
-
-	(void)parent;
-	(void)name;
-	return cgroup_read_pids(list->arena, dir, &list->pids, &list->n);
-}
-
 /* Waits until the group has no process (1), one of them ended (0), or TIMEOUT_MS passed. */
 static int wait_v1(int dir, int timeout_ms)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
-	struct pid_list list = {.arena = a};
+	struct cgroup_pid_list list = {.arena = a};
 	auto_close int pid = -EBADF;
 	struct pollfd p = {.events = POLLIN};
-	int r = cgroup_walk(dir, add_pids, &list);
+	int r = cgroup_list_pids(dir, &list);
 
 	if (r < 0 || !list.n)
 		return r;
@@ -112,9 +97,9 @@ static int still_busy(int dir, const char *path, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
 	AUTO_VALUE(buf_done) struct buf who = {0};
-	struct pid_list list = {.arena = a};
+	struct cgroup_pid_list list = {.arena = a};
 
-	(void)cgroup_walk(dir, add_pids, &list);
+	(void)cgroup_list_pids(dir, &list);
 	for (size_t i = 0; i < list.n && i < PIDS_NAMED; i++)
 		buf_addf(&who, " %d", (int)list.pids[i]);
 	return err_fmt(e, STEP_CGROUP, path, EBUSY, "processes in it have not ended:%s%s", list.n ? buf_text(&who) : " (not visible here)",
