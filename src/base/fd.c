@@ -53,6 +53,21 @@ int fd_write(int fd, const void *buf, size_t size)
 	return 0;
 }
 
+int fd_real_path(int fd, char *path, size_t size)
+{
+	char link[32];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, size);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == size)
+		return -ENAMETOOLONG;
+	path[n] = 0;
+	return 0;
+}
+
 enum file_end { END_IS_EMPTY, END_IS_SHORT };
 
 static int read_to_end(int dir, const char *name, size_t limit, enum file_end end, struct buf *b, struct nook_error *e)

@@ -15,6 +15,9 @@ ssize_t fd_read_once(int fd, void *buf, size_t size);
 /* Writes everything: 0 or -errno. */
 int fd_write(int fd, const void *buf, size_t size);
 
+/* The path that the kernel has for what FD is, terminated: 0 or -errno. */
+int fd_real_path(int fd, char *path, size_t size);
+
 /* Appends the whole of a file to B; -EFBIG when it is larger than LIMIT. DIR may be AT_FDCWD. */
 int file_read(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e);
 /* The same for a file that the kernel hands out in one piece, as cgroupfs and most of /proc/PID do: where a read(2) comes

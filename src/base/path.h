@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Absolute paths as texts; nothing is looked up, so links are not followed. */
+/* Paths as texts; nothing is looked up, so links are not followed. */
 #pragma once
 
 #include <stddef.h>

@@ -252,18 +252,13 @@ int cgroup_pause_tree(pid_t pid, int timeout_ms, struct nook_error *e)
 static int find_group(int parent, const char *name, int dir, void *context)
 {
 	struct tree *t = context;
-	char link[40];
 	char path[PATH_MAX];
-	ssize_t n;
 
 	(void)parent;
 	if (!text_is(name, t->name))
 		return 0;
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-	n = readlink(link, path, sizeof(path) - 1);
-	if (n < 0)
-		return -errno;
-	*arena_push(t->arena, &t->groups, &t->n_groups) = arena_strndup(t->arena, path, (size_t)n);
+	TRY(fd_real_path(dir, path, sizeof(path)));
+	*arena_push(t->arena, &t->groups, &t->n_groups) = arena_strdup(t->arena, path);
 	return 0;
 }
 

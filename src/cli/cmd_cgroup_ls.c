@@ -106,18 +106,13 @@ struct listing {
 static int add_name(int parent, const char *name, int dir, void *context)
 {
 	struct listing *l = context;
-	char link[40], path[PATH_MAX];
-	ssize_t n;
+	char path[PATH_MAX];
+	const char *rest;
 
 	(void)parent;
 	(void)name;
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-	n = readlink(link, path, sizeof(path) - 1);
-	if (n < 0)
-		return -errno;
-	path[n] = 0;
-	const char *rest = text_after(path, l->top);
-
+	TRY(fd_real_path(dir, path, sizeof(path)));
+	rest = text_after(path, l->top);
 	*arena_push(l->arena, &l->names, &l->n) = arena_printf(l->arena, "%s:%s", l->list, rest && *rest ? rest : "/");
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* save and restore: groups in the syntax of cgconfig.conf(5). */
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "cgroup/config.h"
 #include "cgroup/dir.h"
@@ -165,25 +166,20 @@ static unsigned controllers_of(struct saving *s, int dir)
 static int save_group(int parent, const char *name, int dir, void *context)
 {
 	struct saving *s = context;
-	char link[40], path[PATH_MAX];
+	char path[PATH_MAX];
 	struct config_group *g;
 	const char *rest;
 	unsigned controllers = controllers_of(s, dir);
-	ssize_t n;
 
 	(void)parent;
 	(void)name;
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-	n = readlink(link, path, sizeof(path) - 1);
-	if (n < 0)
-		return -errno;
-	path[n] = 0;
+	TRY(fd_real_path(dir, path, sizeof(path)));
 	rest = text_after(path, s->top);
 	rest = rest ? rest + strspn(rest, "/") : "";
 	/* The top holds the machine's own values. */
 	if (!*rest)
 		return 0;
-	if (*s->only && !text_is(rest, s->only) && !(text_after(rest, s->only) && text_after(rest, s->only)[0] == '/'))
+	if (*s->only && !path_below(rest, s->only))
 		return 0;
 	g = group_named(s, rest);
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++)

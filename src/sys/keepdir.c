@@ -2,6 +2,7 @@
 #include "sys/keepdir.h"
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "sys/openat2.h"
 
@@ -62,24 +63,11 @@ static int add_identity(int fd, const char *object, struct buf *text, struct noo
 }
 
 /* Is PATH the directory BELOW or in it? */
-static bool is_in(const char *path, const char *below)
-{
-	const char *rest = text_after(path, below);
-
-	return rest && (!*rest || *rest == '/' || text_is(below, "/"));
-}
-
 static int real_path(int fd, const char *object, char *ret, struct nook_error *e)
 {
-	char link[32];
-	ssize_t n;
+	int r = fd_real_path(fd, ret, PATH_MAX);
 
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, ret, PATH_MAX - 1);
-	if (n < 0)
-		return err_sys(e, STEP_LOCK, object);
-	ret[n] = 0;
-	return 0;
+	return r < 0 ? err_num(e, STEP_LOCK, object, r) : 0;
 }
 
 /* The paths that the kernel has for both, and what ORIGINAL is: overlayfs cannot have one in the other. */
@@ -92,7 +80,7 @@ static int look(int dir, const char *path, const char *original, struct buf *rec
 		return err_sys(e, STEP_SOURCE, original);
 	TRY(real_path(dir, path, here, e));
 	TRY(real_path(fd, original, there, e));
-	if (is_in(here, there) || is_in(there, here))
+	if (path_below(here, there) || path_below(there, here))
 		return err_why(e, STEP_LOCK, path, EINVAL, "changes are kept outside of the directory that they change");
 	if (strchr(there, '\n'))
 		return err_why(e, STEP_SOURCE, original, EINVAL, "its path has a line break");
