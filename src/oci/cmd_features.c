@@ -6,7 +6,10 @@
 #include "json/out.h"
 #include "oci/commands.h"
 #include "security/caps.h"
+#include "security/seccomp.h"
 #include "spec/mount_words.h"
+
+#include <sys/syscall.h>
 
 static const char *const hooks[] = {
 	"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop", NULL};
@@ -20,10 +23,18 @@ static const char *const archs[] = {"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_
 	"SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PARISC", "SCMP_ARCH_PARISC64", "SCMP_ARCH_PPC", "SCMP_ARCH_PPC64",
 	"SCMP_ARCH_PPC64LE", "SCMP_ARCH_RISCV64", "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_SH", "SCMP_ARCH_SHEB",
 	"SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64", NULL};
-static const char *const seccomp_flags[] = {"SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
-	"SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", NULL};
-/* Annotations that change what a container may do: an engine that takes them from images is warned. */
-static const char *const unsafe[] = {"run.nook.", "run.oci.keep_original_groups", NULL};
+static const struct {
+	const char *word;
+	unsigned flag;
+} seccomp_flags[] = {
+	{"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
+	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+	{"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
+	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
+};
+/* Annotations that change what a container may do, or name files of the host: an engine that takes them from images is
+ * warned.  A dot at the end stands for all that begin so. */
+static const char *const unsafe[] = {"org.criu.config", "org.systemd.property.", "run.nook.", "run.oci.", NULL};
 
 static void write_words(struct json_out *o, const char *key, const struct bind_word *words)
 {
@@ -51,6 +62,23 @@ static void write_cgroup(struct json_out *o)
 	json_out_object_end(o);
 }
 
+/* The kernel judges the flags before it looks for a filter: EFAULT means that it knows them. */
+static bool kernel_knows(unsigned flag)
+{
+	if (flag == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+		flag |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT;
+}
+
+static void write_seccomp_flags(struct json_out *o, const char *key, bool by_kernel)
+{
+	json_out_array(o, key);
+	for (size_t i = 0; i < sizeof(seccomp_flags) / sizeof(seccomp_flags[0]); i++)
+		if (!by_kernel || kernel_knows(seccomp_flags[i].flag))
+			json_out_string(o, NULL, seccomp_flags[i].word);
+	json_out_array_end(o);
+}
+
 static void write_linux(struct json_out *o)
 {
 	json_out_object(o, "linux");
@@ -65,8 +93,8 @@ static void write_linux(struct json_out *o)
 	json_out_strings(o, "actions", actions);
 	json_out_strings(o, "operators", operators);
 	json_out_strings(o, "archs", archs);
-	json_out_strings(o, "knownFlags", seccomp_flags);
-	json_out_strings(o, "supportedFlags", seccomp_flags);
+	write_seccomp_flags(o, "knownFlags", false);
+	write_seccomp_flags(o, "supportedFlags", true);
 	json_out_object_end(o);
 	write_enabled(o, "apparmor");
 	write_enabled(o, "selinux");

@@ -72,7 +72,7 @@ static const struct {
 	const char *word;
 } superblock_words[] = {
 	{MS_RDONLY, "ro"},           {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"},
-	{MS_LAZYTIME, "lazytime"}, {MS_MANDLOCK, "mand"},   {MS_I_VERSION, "iversion"},
+	{MS_LAZYTIME, "lazytime"}, {MS_MANDLOCK, "mand"},
 };
 
 void build_mount_params(struct build *b, const char *type, const struct spec_mount *m, struct step *s)

@@ -11,6 +11,11 @@
 #include "spec/spec.h"
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
 
 /* struct seccomp_arg's op, in the order of libseccomp's enum scmp_compare; MASKED_EQ: (arg & value) == value_two. */
 enum {

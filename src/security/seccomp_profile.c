@@ -3,15 +3,11 @@
 
 #include "base/text.h"
 #include "security/caps.h"
+#include "security/seccomp.h"
 #include "security/seccomp_names.h"
 
-#include <linux/seccomp.h>
 #include <stdio.h>
 #include <sys/utsname.h>
-
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
 
 /* The largest profiles in use have 40 KB. */
 enum { PROFILE_MAX = 4 << 20 };

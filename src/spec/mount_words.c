@@ -11,7 +11,7 @@
 #endif
 
 /* Superblock bits that only linux/fs.h of the kernel names. */
-enum { SB_SILENT_BIT = 1 << 15, SB_I_VERSION_BIT = 1 << 23, SB_LAZYTIME_BIT = 1 << 25 };
+enum { SB_SILENT_BIT = 1 << 15, SB_LAZYTIME_BIT = 1 << 25 };
 
 enum effect {
 	ATTR,      /* sets attribute bits */
@@ -21,7 +21,7 @@ enum effect {
 	NO_SB,     /* clears it */
 	PROPAGATE, /* propagation type */
 	SWITCH,    /* a bool of struct mount_words, value is its offset */
-	NOTHING,   /* known, and what happens anyway */
+	NOTHING,   /* known, and what happens anyway: a file system that counts versions does so without being asked */
 };
 
 static const struct row {
@@ -42,7 +42,7 @@ static const struct row {
 	{"dirsync", SB, MS_DIRSYNC},
 	{"exec", NO_ATTR, MOUNT_ATTR_NOEXEC},
 	{"idmap", SWITCH, offsetof(struct mount_words, idmap)},
-	{"iversion", SB, SB_I_VERSION_BIT},
+	{"iversion", NOTHING},
 	{"lazytime", SB, SB_LAZYTIME_BIT},
 	{"loud", NO_SB, SB_SILENT_BIT},
 	{"mand", SB, MS_MANDLOCK},
@@ -53,7 +53,7 @@ static const struct row {
 	{"noexec", ATTR, MOUNT_ATTR_NOEXEC},
 	{"nofail", SWITCH, offsetof(struct mount_words, if_exists)},
 	{"noidmap", SWITCH, offsetof(struct mount_words, noidmap)},
-	{"noiversion", NO_SB, SB_I_VERSION_BIT},
+	{"noiversion", NOTHING},
 	{"nolazytime", NO_SB, SB_LAZYTIME_BIT},
 	{"nomand", NO_SB, MS_MANDLOCK},
 	{"norelatime", ATIME, MOUNT_ATTR_RELATIME},
