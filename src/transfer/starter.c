@@ -123,7 +123,6 @@ static void serve(struct order *o, const char *images)
 {
 	struct answer answer = {.error = NOOK_ERROR_INIT};
 
-	(void)signal(SIGCHLD, SIG_DFL);
 	if (text_is(o->words[0], "unpack"))
 		answer.result = serve_unpack(o, images, &answer.error);
 	else if (text_is(o->words[0], "credentials"))
@@ -165,7 +164,6 @@ static void run(int control, const char *root)
 		return;
 	if (syscall(SYS_close_range, CONTROL + 1, ~0U, 0) < 0)
 		return;
-	(void)signal(SIGCHLD, SIG_IGN);
 	while (receive(o)) {
 		if (o->n_words && o->n_fds && fork() == 0) {
 			(void)close(CONTROL);
@@ -174,7 +172,12 @@ static void run(int control, const char *root)
 		}
 		for (size_t i = 0; i < o->n_fds; i++)
 			close_fd(&o->fds[i]);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
 	}
+	/* Who is waited for counts among what the command took. */
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
 	free(o);
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nook pull: what comes from a registry is what was put there, or nothing is visible; whatever stands in between."""
 
+import gzip
+import hashlib
 import json
 import os
 import pathlib
@@ -15,6 +17,7 @@ import time
 import pytest
 
 import conftest
+import hostile_tars as tars
 import leaks
 import registries
 from depots import pull, serve  # noqa: F401 (pull is a fixture)
@@ -107,6 +110,59 @@ def test_http2_and_memory(pull, space):
         assert (name, status, server.connections) == (f"{host}/team/app:1", "0", 1), done.stderr
     assert_has(pull, image)
     assert int(largest) < 28 * 1024
+
+
+def peak_of(pull, *args):
+    """The memory of the largest process that the command was, in KiB."""
+    line = [sys.executable, "-I", "-S", "-c", SMALL, *map(str, pull.nook.argv(*args))]
+    done = subprocess.run(line, env=pull.nook.environment, text=True, capture_output=True, check=True)
+    status, largest = done.stdout.splitlines()[-1].split()
+    assert status == "0", done.stderr
+    return int(largest)
+
+
+def packed_image(packed, plain):
+    """An image of layers that are compressed already: (blob, DiffID)."""
+    image = Image()
+    image.blobs, image.layers = {}, []
+    for data in packed:
+        image.layers.append({"mediaType": registries.OCI_LAYER + "+gzip", "digest": image.add(data), "size": len(data)})
+    config = {"architecture": ARCHITECTURE, "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": plain}}
+    image.config = image.describe(config, registries.OCI_CONFIG)
+    image.document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": image.config, "layers": image.layers}
+    return image
+
+
+def one_large_file(size):
+    """Mostly zeros, but not as many as a bomb has; each block of 64 MiB is a gzip member of its own."""
+    block = (noise(10000) + bytes((1 << 20) - 10000)) * 64
+    member, count = gzip.compress(block, 1, mtime=0), size // len(block)
+    head = tars.header("large", count * len(block))
+    plain = hashlib.sha256(head)
+    for _ in range(count):
+        plain.update(block)
+    plain.update(tars.END)
+    return packed_image([gzip.compress(head, mtime=0) + member * count + gzip.compress(tars.END, mtime=0)], ["sha256:" + plain.hexdigest()])
+
+
+def many_files(count):
+    data = b"".join(tars.header(f"d{i % 500}/{i}") for i in range(count)) + tars.END
+    return packed_image([gzip.compress(data, 1, mtime=0)], [digest(data)])
+
+
+ALL = os.environ.get("NOOK_SWEEP") == "all"
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("make", [
+    pytest.param(lambda: one_large_file((2 << 30) if ALL else (256 << 20)), id="a-large-file"),
+    pytest.param(lambda: many_files(200_000 if ALL else 10_000), id="many-files"),
+    pytest.param(lambda: Image([{f"f{i}": noise(5000, i)} for i in range(100)]), id="a-hundred-layers"),
+])
+def test_memory_whatever_the_image(pull, make):
+    """NOOK_SWEEP=all: a file of 2 GiB, 200,000 files."""
+    with serve(memory(make())) as server:
+        assert peak_of(pull, "pull", "-q", f"{server.host}/team/app:1") < 28 * 1024
 
 
 @pytest.mark.user("root")
