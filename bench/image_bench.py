@@ -66,7 +66,7 @@ def send(connection, repository, digest, data):
 def put_image(registry, place, level=6):
     """Makes the image and puts it there; returns its size."""
     root = roots.debian()
-    moved = [name for part in PARTS for name in part]
+    moved = [name for part in PARTS for name in part if not (root / name).is_symlink()]
     parts = [([path.name for path in sorted(root.iterdir())], moved), *[([name for name in part if (root / name).exists()
              and not (root / name).is_symlink()], ()) for part in PARTS]]
     layers, diff_ids = [], []

@@ -93,9 +93,13 @@ static int read_pax(struct reader *r, const char *text, size_t size, struct nook
 	while (size) {
 		char *rest = NULL;
 		unsigned long len = strtoul(text, &rest, 10);
-		const char *key = rest + 1, *end = text + len, *equals;
+		const char *key = rest + 1, *end, *equals;
 
-		if (*rest != ' ' || len > size || len < 5 || key >= end || end[-1] != '\n')
+		/* strtoul(3) takes a sign for a number. */
+		if (*text < '0' || *text > '9' || *rest != ' ' || len > size || len < 5)
+			return refuse(r, e, "a pax header of the archive is damaged");
+		end = text + len;
+		if (key >= end || end[-1] != '\n')
 			return refuse(r, e, "a pax header of the archive is damaged");
 		equals = memchr(key, '=', (size_t)(end - key));
 		if (!equals)

@@ -133,6 +133,19 @@ void db_rollback(struct db *db)
 		(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
+struct db *db_read_begin(struct db *db)
+{
+	if (!sqlite3_get_autocommit(db->handle))
+		return NULL;
+	return sqlite3_exec(db->handle, "BEGIN", NULL, NULL, NULL) == SQLITE_OK ? db : NULL;
+}
+
+void db_read_end(struct db *db)
+{
+	if (db)
+		(void)sqlite3_exec(db->handle, "COMMIT", NULL, NULL, NULL);
+}
+
 /* ---- opening --------------------------------------------------------------------------------------------------------- */
 
 static int read_version(struct db *db, int *ret, struct nook_error *e)

@@ -33,3 +33,7 @@ int db_begin(struct db *db, struct nook_error *e);
 int db_commit(struct db *db, struct nook_error *e);
 void db_rollback(struct db *db);
 CLEANUP_DEFINE(struct db *, db_rollback)
+/* Questions that belong together see the same state: DB, for db_read_end(), or NULL when a transaction is open already. */
+struct db *db_read_begin(struct db *db);
+void db_read_end(struct db *db);
+CLEANUP_DEFINE(struct db *, db_read_end)

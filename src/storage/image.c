@@ -139,17 +139,13 @@ static int find_by_id(struct db *db, int algorithm, const char *hex, struct aren
 	return found;
 }
 
-int image_find(struct depot *d, const char *text, struct arena *a, struct image *ret, const char **ret_name,
+static int find(struct depot *d, struct db *db, const char *text, struct arena *a, struct image *ret, const char **ret_name,
 	struct nook_error *e)
 {
 	const char *hex = NULL;
-	struct db *db = NULL;
 	struct reference r;
 	int found = 0, algorithm = split_id(text, &hex);
 
-	if (ret_name)
-		*ret_name = NULL;
-	TRY(depot_db(d, &db, e));
 	if (!hex) {
 		/* What cannot be a name may still be an id. */
 		int parsed = reference_parse(text, a, &r, e);
@@ -166,6 +162,21 @@ int image_find(struct depot *d, const char *text, struct arena *a, struct image 
 		return err_why(e, STEP_IMAGE, text, ENOENT, "there is no such image");
 	TRY(read_layers(d, db, a, ret, e));
 	return read_names(db, a, ret, e);
+}
+
+int image_find(struct depot *d, const char *text, struct arena *a, struct image *ret, const char **ret_name,
+	struct nook_error *e)
+{
+	struct db *db = NULL;
+
+	if (ret_name)
+		*ret_name = NULL;
+	TRY(depot_db(d, &db, e));
+	/* One look at the database: what the questions find belongs together, and the locks are taken once. */
+	AUTO(db_read_end) struct db *reading = db_read_begin(db);
+
+	(void)reading;
+	return find(d, db, text, a, ret, ret_name, e);
 }
 
 int image_list(struct depot *d, struct arena *a, struct image **ret, size_t *ret_n, struct nook_error *e)

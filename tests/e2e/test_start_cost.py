@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+import images
 import runner
 from conftest import BUILD
 
@@ -25,6 +26,8 @@ pytestmark = [
 # By the groups that a container gets: one on v2, one for each controller on v1, both on a hybrid machine.
 RUN_DIR = {"v2": 268, "v1": 286, "hybrid": 290}
 RUN_HOST = {"v2": 321, "v1": 339, "hybrid": 343}
+# What an image that is here costs more: the question to the database, the layer's lock, an overlay in place of a bind mount.
+IMAGE_MORE = 120
 EXEC = {"v2": 137, "v1": 146, "hybrid": 145}
 # Where v2 has no controllers, limits that a bundle asks for need hierarchies of nook's own, which costs more.
 OCI_RUN = {"v1": 312, "hybrid": 316}
@@ -63,6 +66,34 @@ def test_system_calls_of_a_start_from_a_directory(nook, space, busybox_root, cgr
 def test_system_calls_of_a_start_from_the_host(nook, space, busybox_root, cgroup_view):
     warm(nook, busybox_root)
     assert system_calls(nook, space, "run", "--rm", "host:", "/bin/true") <= RUN_HOST[cgroup_view]
+
+
+@pytest.fixture
+def image(nook, space):
+    """A name for an image of one layer."""
+    layout = images.Layout(space / "oci")
+    layout.image("t", [images.busybox_layer()], {"Env": ["PATH=/bin"]})
+    nook("load", "--name", "cost:1", layout.source("t"))
+    return "cost:1"
+
+
+def test_system_calls_of_a_start_from_an_image(nook, space, busybox_root, image, cgroup_view):
+    warm(nook, busybox_root)
+    assert system_calls(nook, space, "run", "--rm", image, "/bin/true") <= RUN_DIR[cgroup_view] + IMAGE_MORE
+
+
+def test_a_start_loads_nothing(nook, space, image):
+    """No libcurl, no other library, no helper program: nook and the command are all that is executed."""
+    nook("run", "--rm", image, "true")
+    out = space / "strace"
+    line = ["strace", "-f", "-e", "trace=execve,open,openat,openat2", "-o", str(out), *nook.argv("run", "--rm", image, "/bin/true")]
+    subprocess.run(line, env=nook.environment, check=True, stdin=subprocess.DEVNULL)
+    calls = out.read_text()
+    assert re.findall(r'execve(?:at)?\("([^"]*)"', calls) == [str(nook.program), "/bin/true"]
+    assert not re.findall(r'"[^"]*\.so[.0-9]*"', calls), calls
+    for name in ("nook", "nook-oci", "nook-shim"):
+        needed = subprocess.run(["readelf", "-d", BUILD / name], stdout=subprocess.PIPE, text=True, check=True).stdout
+        assert "NEEDED" not in needed, name
 
 
 def test_system_calls_of_an_exec(nook, space, busybox_root, cgroup_view):
