@@ -83,7 +83,7 @@ int credhelper_get(const struct credhelper *h, const char *server, struct arena 
 		return 1;
 	if (status != 0)
 		return refused(h->name, "get", &out, e);
-	TRY(json_parse(buf_text(&out), out.len, h->name, STEP_REGISTRY, &root, e));
+	TRY(json_parse(buf_text(&out), out.len, arena_printf(a, "docker-credential-%s", h->name), STEP_REGISTRY, &root, e));
 	TRY(bind_read(root, answer_table, &answer, a, NULL, STEP_REGISTRY, e));
 	if (!answer.secret || !*answer.secret)
 		return 1;

@@ -15,7 +15,7 @@ enum { LIMIT_DEFAULT = 25, LIMIT_MAX = 10000, BODY_MAX = 8 << 20, PAGES_MAX = 10
 
 struct search {
 	const struct search_options *options;
-	struct cli *cransfer;
+	struct cli *cli;
 	struct arena *arena;
 	size_t limit;
 	const char *registry;

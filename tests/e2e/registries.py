@@ -128,7 +128,8 @@ class Reply:
 class Server:
     """HTTP on loopback; ANSWER(request) returns a Reply.  What came is in .requests."""
 
-    def __init__(self, answer, tls=None, host="127.0.0.1"):
+    def __init__(self, answer, tls=None, host="127.0.0.1", client_ca=None, look=None):
+        """CLIENT_CA: whose certificates clients may show, and whether they must; LOOK(handler) sees each request's connection."""
         self.answer, self.requests, self.counts = answer, [], {}
         self.stopped = threading.Event()
         server = self
@@ -143,6 +144,8 @@ class Server:
                 length = int(self.headers.get("Content-Length") or 0)
                 request = Request(self.command, self.path, dict(self.headers), self.rfile.read(length), server.count(self))
                 server.requests.append(request)
+                if look:
+                    look(self)
                 server.send(self, server.answer(request))
 
             do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_all
@@ -170,6 +173,9 @@ class Server:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            if client_ca:
+                context.load_verify_locations(client_ca[0])
+                context.verify_mode = client_ca[1]
             self.listener.socket = context.wrap_socket(self.listener.socket, server_side=True)
         self.port = self.listener.server_address[1]
         self.thread = threading.Thread(target=self.listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

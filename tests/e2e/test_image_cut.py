@@ -2,9 +2,11 @@
 """The store when a command is cut off: killed at any system call, or without room.  The next command works as if nothing
 had happened, nothing half made is visible, and prune leaves nothing of it.
 
-strace(1) kills.  20 random places of each command are tried; NOOK_KILLS=200 tries as many.
+strace(1) kills, whichever process of the command comes to its N-th call first.  A few random places of each command are tried;
+NOOK_KILLS=200 tries as many, NOOK_SEED chooses others.  NOOK_SWEEP=all tries every size of a full disk.
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -17,6 +19,8 @@ import pytest
 
 import hostile_tars as tars
 import images
+from depots import serve
+from registries import Reply
 
 pytestmark = [
     pytest.mark.anywhere,
@@ -24,7 +28,9 @@ pytestmark = [
     pytest.mark.skipif("ASAN_OPTIONS" in os.environ and "asan" in os.environ.get("NOOK_BUILD", ""), reason="a sanitizer and strace are slow together"),
 ]
 
-KILLS = int(os.environ.get("NOOK_KILLS", "20"))
+KILLS = int(os.environ.get("NOOK_KILLS", "24"))
+BATCH = 6  # of one test, which has two minutes
+ALL = os.environ.get("NOOK_SWEEP") == "all"
 LAYERS = [images.busybox_layer(), tars.archive(*[tars.file(f"d/{i}", b"x" * 3000) for i in range(40)], tars.file(".wh.gone", b"")),
           tars.archive(tars.hardlink("again", "d/7"))]
 
@@ -33,6 +39,7 @@ LAYERS = [images.busybox_layer(), tars.archive(*[tars.file(f"d/{i}", b"x" * 3000
 def layout(space):
     layout = images.Layout(space / "oci")
     layout.image("t", LAYERS, {"Cmd": ["echo", "whole"], "Env": ["PATH=/bin"]})
+    layout.image("other", LAYERS[:1], {"Cmd": ["echo", "whole"], "Env": ["PATH=/bin"]})
     return layout
 
 
@@ -60,50 +67,108 @@ class Killer:
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False).returncode
 
     def places(self):
-        """How often the command's own process makes each call."""
-        counts, first = {}, None
+        """How often a process of the command makes each call, at most."""
+        counts = collections.Counter()
         for line in self.log.read_text(errors="replace").splitlines():
             call = re.match(r"(\d+) +(\w+)\(", line)
             if call:
-                first = first or call[1]
-                if call[1] == first:
-                    counts[call[2]] = counts.get(call[2], 0) + 1
-        # Before main() nothing is nook's.
-        return [(name, n) for name, count in counts.items() for n in range(1, count + 1)
-                if name not in ("execve", "mmap", "mprotect", "brk", "close", "munmap", "arch_prctl", "prlimit64", "set_tid_address", "rseq")]
+                counts[call[1], call[2]] += 1
+        most = {}
+        for (_, name), count in counts.items():
+            most[name] = max(count, most.get(name, 0))
+        # Before main() nothing is nook's, and a wait that is interrupted is no place.
+        return [(name, n) for name, count in most.items() for n in range(1, count + 1)
+                if name not in ("execve", "mmap", "mprotect", "brk", "close", "munmap", "arch_prctl", "prlimit64", "set_tid_address", "rseq",
+                                "set_robust_list", "restart_syscall", "futex", "poll", "madvise", "rt_sigprocmask", "rt_sigaction")]
 
 
-@pytest.mark.parametrize("before", [False, True], ids=["into-nothing", "beside-another"])
-def test_a_load_that_is_killed_anywhere(nook, layout, before):
-    if before:
-        layout.image("other", LAYERS[:1], {"Cmd": ["echo", "whole"], "Env": ["PATH=/bin"]})
-    killer = Killer(nook, "load", "--name", "t:1", layout.source("t"))
-    assert killer.run() == 0
-    places = killer.places()
-    chosen = random.Random(os.environ.get("NOOK_SEED", "7")).sample(places, min(KILLS // 2, len(places)))
-    for name, n in chosen:
-        nook("rmi", "--all", "--force")
-        if before:
-            nook("load", "--name", "other:1", layout.source("other"))
-        killer.run("-e", f"inject={name}:signal=KILL:when={n}")
-        try:
-            judge(nook, layout)
-        except AssertionError as error:
-            raise AssertionError(f"killed at {name} number {n}") from error
+class Command:
+    """A command that changes the store, and what has to be there before it."""
+
+    def __init__(self, prepare, *line):
+        self.prepare, self.line = prepare, line
 
 
-def test_a_removal_that_is_killed_anywhere(nook, layout):
+def base(nook, layout):
     nook("load", "--name", "t:1", layout.source("t"))
-    killer = Killer(nook, "rmi", "t:1")
+
+
+def other(nook, layout):
+    nook("load", "--name", "other:1", layout.source("other"))
+
+
+def dangling(nook, layout):
+    base(nook, layout)
+    other(nook, layout)
+    nook("tag", "other:1", "t:1")
+    nook("rmi", "other:1")
+
+
+def worker(nook, layout):
+    base(nook, layout)
+    nook.result("rm", "-f", "worker")
+    nook("run", "--name", "worker", "t:1", "sh", "-c", "echo new >/new; rm /d/3")
+
+
+def damaged(nook, layout):
+    base(nook, layout)
+    layer = json.loads(nook("inspect", "t:1"))[0]["layers"][0]
+    subprocess.run(["rm", "-rf", layer], check=True)
+
+
+COMMANDS = {
+    "load": Command(lambda nook, layout: None, "load", "--name", "t:1", "{layout}"),
+    "load-beside-another": Command(other, "load", "--name", "t:1", "{layout}"),
+    "pull": Command(lambda nook, layout: None, "pull", "-q", "{registry}/t:1"),
+    "rmi": Command(base, "rmi", "t:1"),
+    "prune": Command(dangling, "image", "prune"),
+    "commit": Command(worker, "commit", "worker", "made:1"),
+    "import": Command(base, "import", "-c", 'CMD ["echo", "whole"]', "-c", "ENV PATH=/bin", "{tar}", "made:1"),
+    "repair": Command(damaged, "system", "check", "--repair"),
+}
+
+
+@pytest.fixture
+def registry(layout):
+    """The image of the layout, in a registry."""
+    def answer(request):
+        name = request.path.rsplit("/", 1)[1]
+        if "/manifests/" in request.path:
+            return Reply(200, {"Content-Type": images.OCI + "manifest.v1+json"}, manifest)
+        path = layout.path / "blobs/sha256" / name.partition(":")[2]
+        return Reply(200, {}, path.read_bytes()) if path.is_file() else Reply(404)
+
+    manifest = (layout.path / "blobs/sha256" / layout.manifests[0]["digest"].partition(":")[2]).read_bytes()
+    with serve(answer) as server:
+        yield server.host
+
+
+def words_of(command, layout, registry, space):
+    (space / "root.tar").write_bytes(LAYERS[0])
+    return [word.format(layout=layout.source("t"), registry=registry, tar=space / "root.tar") for word in command.line]
+
+
+@pytest.mark.parametrize("batch", range(max(1, KILLS // len(COMMANDS) // BATCH)))
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_killed_anywhere(nook, layout, registry, space, name, batch):
+    command = COMMANDS[name]
+    killer = Killer(nook, *words_of(command, layout, registry, space))
+    command.prepare(nook, layout)
     assert killer.run() == 0
     places = killer.places()
-    for name, n in random.Random(os.environ.get("NOOK_SEED", "7")).sample(places, min(KILLS // 2, len(places))):
-        nook("load", "--name", "t:1", layout.source("t"))
-        killer.run("-e", f"inject={name}:signal=KILL:when={n}")
+    chosen = random.Random(f"{os.environ.get('NOOK_SEED', '7')} {name} {batch}").sample(places, min(max(KILLS // len(COMMANDS), 1), BATCH))
+    for call, n in chosen:
+        nook.result("rm", "-f", "worker")
+        nook("rmi", "--all", "--force")
+        command.prepare(nook, layout)
+        killer.run("-e", f"inject={call}:signal=KILL:when={n}")
         try:
+            if name == "repair":
+                nook("system", "check", "--repair")
             judge(nook, layout)
-        except AssertionError as error:
-            raise AssertionError(f"killed at {name} number {n}") from error
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            raise AssertionError(f"{name} killed at {call} number {n}") from error
+    nook.result("rm", "-f", "worker")
 
 
 @contextlib.contextmanager
@@ -117,14 +182,15 @@ def small(path, size):
 
 
 @pytest.mark.user("root")
-@pytest.mark.parametrize("room_kib", [64, 160, 400, 1200, 2400, 3000])
-def test_a_store_without_room(nook, layout, room_kib):
+@pytest.mark.parametrize("room_kib", range(32, 3100, 64) if ALL else [64, 160, 400, 1200, 2400, 3000])
+@pytest.mark.parametrize("name", ["load", "pull"])
+def test_a_store_without_room(nook, layout, registry, space, name, room_kib):
     """The image takes some 3.5 MiB.  When there is room again it is loaded as if nothing had been."""
     with small(nook.root, "16m"):
         filler = nook.root / "filler"
         free = os.statvfs(nook.root)
         filler.write_bytes(bytes(free.f_bavail * free.f_frsize - room_kib * 1024))
-        result = nook.result("load", "--name", "t:1", layout.source("t"))
+        result = nook.result(*words_of(COMMANDS[name], layout, registry, space))
         assert result.code == 125, str(result)
         assert "No space left" in result.err or "full" in result.err, result.err
         filler.unlink()
