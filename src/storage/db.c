@@ -22,8 +22,11 @@ struct query {
 
 static int failed(struct db *db, struct nook_error *e)
 {
-	int code = sqlite3_errcode(db->handle), errnum = EIO;
+	int code = sqlite3_errcode(db->handle), errnum = EIO, system = sqlite3_system_errno(db->handle);
 
+	/* "disk I/O error" may be a full disk: what the kernel said is better. */
+	if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system)
+		return err_num(e, STEP_IMAGE, db->path, system);
 	if (code == SQLITE_FULL)
 		errnum = ENOSPC;
 	else if (code == SQLITE_READONLY || code == SQLITE_PERM)
