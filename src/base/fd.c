@@ -171,6 +171,18 @@ int file_trylock(int dir, const char *name, struct nook_error *e)
 	return lock_with(dir, name, LOCK_EX | LOCK_NB, e);
 }
 
+int dir_lock(const char *path, int operation)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, operation) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return take_fd(&fd);
+}
+
 int dir_make(const char *path, mode_t mode, struct nook_error *e)
 {
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

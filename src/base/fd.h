@@ -34,6 +34,8 @@ int file_replace(int dir, const char *name, const void *data, size_t size, mode_
 int file_lock(int dir, const char *name, struct nook_error *e);
 /* The same, but returns -EWOULDBLOCK at once (and records nothing) when somebody holds it. */
 int file_trylock(int dir, const char *name, struct nook_error *e);
+/* A directory with a lock on it, of flock(2)'s OPERATION: the descriptor that holds it, or -errno; nothing is recorded. */
+int dir_lock(const char *path, int operation);
 /* mkdir -p: each missing component with MODE; returns an O_PATH descriptor of the last. For names that only we control. */
 int dir_make(const char *path, mode_t mode, struct nook_error *e);
 /* Removes what is below DIR/NAME and NAME itself, however deep, never through a link and never into another mount (also

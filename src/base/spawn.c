@@ -115,20 +115,27 @@ static int pump(int pidfd, int *in, int *outfd, const struct spawn *s, struct bu
 	}
 }
 
+/* Signals are as a new program expects them, whatever the caller has done to its own. */
+static void attr_init(posix_spawnattr_t *attr, short flags)
+{
+	sigset_t none, all;
+
+	(void)posix_spawnattr_init(attr);
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	(void)posix_spawnattr_setsigmask(attr, &none);
+	(void)posix_spawnattr_setsigdefault(attr, &all);
+	(void)posix_spawnattr_setflags(attr, (short)(flags | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+}
+
 static int start(const struct spawn *s, const char *path, int in, int outfd, pid_t *ret)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
-	sigset_t none, all;
 	int r;
 
 	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawnattr_init(&attr);
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	(void)posix_spawnattr_setsigmask(&attr, &none);
-	(void)posix_spawnattr_setsigdefault(&attr, &all);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	attr_init(&attr, 0);
 	if (s->cwd > 0)
 		(void)posix_spawn_file_actions_addfchdir_np(&actions, s->cwd);
 	if (in >= 0)
@@ -192,7 +199,6 @@ pid_t spawn_start(const struct spawn_start *s, struct nook_error *e)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
-	sigset_t none, all;
 	char path[PATH_MAX];
 	pid_t pid = 0;
 	int r = spawn_find(s->path ? s->path : s->argv[0], path, sizeof(path));
@@ -200,12 +206,7 @@ pid_t spawn_start(const struct spawn_start *s, struct nook_error *e)
 	if (r < 0)
 		return err_num(e, STEP_SPAWN, s->argv[0], r);
 	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawnattr_init(&attr);
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	(void)posix_spawnattr_setsigmask(&attr, &none);
-	(void)posix_spawnattr_setsigdefault(&attr, &all);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	attr_init(&attr, POSIX_SPAWN_SETSID);
 	if (s->stdin_fd >= 0)
 		(void)posix_spawn_file_actions_adddup2(&actions, s->stdin_fd, 0);
 	else

@@ -14,30 +14,18 @@ const char *data_path(const struct store_run *r, const char *root, enum data_kin
 	return arena_printf(a, "%s/%s/%s", root, data_names[kind], store_tagged_id(r, id, a));
 }
 
-static int open_locked(const char *path, int operation)
-{
-	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	while (flock(fd, operation) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return take_fd(&fd);
-}
-
 int data_make(const char *path, struct nook_error *e)
 {
 	int made = TRY(dir_make(path, 0700, e)), fd;
 
 	close_fd(&made);
-	fd = open_locked(path, LOCK_SH | LOCK_NB);
+	fd = dir_lock(path, LOCK_SH | LOCK_NB);
 	return fd < 0 ? err_num(e, STEP_LOCK, path, fd) : fd;
 }
 
 int data_lock(const char *path, struct nook_error *e)
 {
-	int fd = open_locked(path, LOCK_EX | LOCK_NB);
+	int fd = dir_lock(path, LOCK_EX | LOCK_NB);
 
 	if (fd == -EWOULDBLOCK)
 		return err_why(e, STEP_LOCK, path, EBUSY, "is in use");
@@ -51,7 +39,7 @@ int data_orphan_lock(const struct store_run *r, const char *root, enum data_kind
 
 	if (container_id_check(id, NULL) < 0 || !text_is(name, store_tagged_id(r, id, a)))
 		return -EBUSY;
-	fd = open_locked(arena_printf(a, "%s/%s/%s", root, data_names[kind], name), LOCK_EX | LOCK_NB);
+	fd = dir_lock(arena_printf(a, "%s/%s/%s", root, data_names[kind], name), LOCK_EX | LOCK_NB);
 	/* A start makes the container's directory first, a removal removes it last: without one this is nobody's. */
 	if (fd >= 0 && store_entry_exists(r, id))
 		close_fd(&fd);

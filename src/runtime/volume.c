@@ -39,18 +39,6 @@ static const char *path_of(const char *root, const char *name, struct arena *a)
 	return arena_printf(a, "%s/volumes/%s", root, name);
 }
 
-static int open_locked(const char *path, int operation)
-{
-	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	while (flock(fd, operation) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return take_fd(&fd);
-}
-
 /* ---- made and found ---------------------------------------------------------------------------------------------------- */
 
 static int fill_draft(int dir, const char *path, const struct volume *v, struct arena *a, struct nook_error *e)
@@ -104,7 +92,7 @@ int volume_create(const char *root, const struct volume *v, struct arena *a, str
 	TRY(mounts_tree_remove(draft, e)); /* of a process of this number that was killed */
 	dir = TRY(dir_make(draft, 0700, e));
 	close_fd(&dir);
-	dir = open_locked(draft, LOCK_SH);
+	dir = dir_lock(draft, LOCK_SH);
 	r = dir < 0 ? err_num(e, STEP_STATE, v->name, dir) : fill_draft(dir, draft, v, a, e);
 	if (r >= 0 && renameat2(AT_FDCWD, draft, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
 		r = errno == EEXIST ? err_why(e, STEP_STATE, v->name, EEXIST, "there is a volume of this name")
@@ -203,7 +191,7 @@ int volume_remove(struct store_run *r, const char *root, const char *name, struc
 	size_t n;
 
 	TRY(volume_load(root, name, a, &v, e));
-	lock = open_locked(path_of(root, name, a), LOCK_EX | LOCK_NB);
+	lock = dir_lock(path_of(root, name, a), LOCK_EX | LOCK_NB);
 	if (lock < 0 && lock != -EWOULDBLOCK)
 		return err_num(e, STEP_STATE, name, lock);
 	TRY(volume_users(r, name, a, &users, &n, e));
@@ -242,7 +230,7 @@ int volume_sweep(const char *root, struct nook_error *e)
 	TRY(names_read(AT_FDCWD, arena_printf(a, "%s/volumes", root), a, &names, &n, e));
 	for (size_t i = 0; i < n; i++) {
 		const char *path = path_of(root, names[i], a);
-		auto_close int lock = names[i][0] == '.' ? open_locked(path, LOCK_EX | LOCK_NB) : -EBADF;
+		auto_close int lock = names[i][0] == '.' ? dir_lock(path, LOCK_EX | LOCK_NB) : -EBADF;
 
 		/* Who still works on it holds its lock. */
 		if (lock >= 0)
@@ -272,7 +260,7 @@ int volume_use(const char *root, const struct volume *v, enum volume_fill fill, 
 	AUTO(arena_free) struct arena *a = arena_new();
 	AUTO_VALUE(volume_use_done) struct volume_use u = VOLUME_USE_INIT;
 
-	u.lock = open_locked(path_of(root, v->name, a), LOCK_SH | LOCK_NB);
+	u.lock = dir_lock(path_of(root, v->name, a), LOCK_SH | LOCK_NB);
 	if (u.lock < 0)
 		return err_why(e, STEP_STATE, v->name, u.lock == -EWOULDBLOCK ? EBUSY : ENOENT, "it is just being removed");
 	if (is_new(u.lock)) {
