@@ -24,7 +24,6 @@ LAYERS = [
     ["cli", "oci", "shim", "unpack", "transfer", "proxy"],
 ]
 RANK = {folder: rank for rank, row in enumerate(LAYERS) for folder in row}
-PROGRAMS = set(LAYERS[-1])
 LONG_FILE = 500
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
@@ -58,7 +57,7 @@ def is_generated(path):
     return any(path.name.startswith(left) and path.name.endswith(right) for left, right in outputs)
 
 
-def check_built(source, path):
+def check_built(path):
     """Yields a fault when no meson.build of the file's folder names it."""
     names = (path.parent / "meson.build").read_text() if (path.parent / "meson.build").exists() else ""
     if f"'{path.name}'" not in names:
@@ -73,7 +72,7 @@ def main():
     for path in files:
         faults += check_includes(source, path)
         if path.suffix == ".c":
-            faults += check_built(source, path)
+            faults += check_built(path)
         length = len(path.read_text().splitlines())
         if length > LONG_FILE:
             print(f"{path}: {length} lines; is there a noun in it that wants its own module?")

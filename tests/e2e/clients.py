@@ -28,7 +28,6 @@ IMAGE = "docker.io/library/busybox:latest"
 PAUSE = "docker.io/library/pause:latest"
 GRACE = 10.0
 SANITIZERS = {name: os.environ[name] for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS") if name in os.environ}
-LIMITS = ("nofile=4096:4096", "nproc=4096:4096")  # clients ask for a million, which not every root may have
 
 # Ends with 5 when it is asked to, and says so; nothing in it waits for the clock alone.
 SERVICE = 'trap "echo term; exit 5" TERM; trap "echo usr1" USR1; echo started; while :; do sleep 0.05; done'
@@ -119,7 +118,7 @@ def images():
         yield top
 
 
-class Client:
+class Client(runner.Command):
     """A command line program with fixed first arguments."""
 
     def __init__(self, argv, env=None, cwd=None):
@@ -131,17 +130,6 @@ class Client:
         done = subprocess.run(argv, env=self.env, cwd=self.cwd, text=True, errors="replace", input=input or "",
                               stdout=stdout, stderr=subprocess.PIPE, timeout=runner.TIMEOUT, check=False)
         return runner.Result(argv, done.returncode, done.stdout, done.stderr)
-
-    def __call__(self, *args, **options):
-        result = self.result(*args, **options)
-        assert result.code == 0, str(result)
-        return result.out
-
-    def fails(self, code, *args, **options):
-        """Asks for this exit status and returns what was printed on stderr."""
-        result = self.result(*args, **options)
-        assert result.code == code, str(result)
-        return result.err
 
     def terminal(self, *args, rows=31, columns=97):
         """Runs on a terminal of this size: what pexpect calls a child."""

@@ -26,6 +26,7 @@ import types
 import pytest
 
 import bundles
+import images
 import leaks
 import roots
 import runner
@@ -171,6 +172,12 @@ def busybox_root():
     """A root directory with nothing but a static busybox: shared by all tests, so none may write to it."""
     with tempfile.TemporaryDirectory(prefix="nook-busybox.") as path:
         yield roots.make_busybox(pathlib.Path(path))
+
+
+@pytest.fixture
+def layout(space):
+    """A directory for images that the test makes by hand."""
+    return images.Layout(space / "oci")
 
 
 @pytest.fixture

@@ -91,13 +91,6 @@ def bomb(size):
     return out.getvalue()
 
 
-def zstd_bomb(frames):
-    """A frame of 128 MiB of zeros is a few kilobytes, many of them follow each other."""
-    one = subprocess.run(["zstd", "-q", "-c", "-19"], input=bytes(128 << 20), stdout=subprocess.PIPE, check=True).stdout
-    head = subprocess.run(["zstd", "-q", "-c"], input=tars.header("bomb", frames * (128 << 20)), stdout=subprocess.PIPE, check=True).stdout
-    return head + one * frames
-
-
 def wide_window():
     """Asks for a window of 2 GiB."""
     frame = bytearray(b"\x28\xb5\x2f\xfd")

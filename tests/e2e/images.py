@@ -78,14 +78,6 @@ class Layout:
         return f"oci:{self.path}:{tag}"
 
 
-def tar_of(directory):
-    """A directory as a layer."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        tar.add(directory, arcname=".")
-    return out.getvalue()
-
-
 def busybox_layer():
     """A root with a static busybox and a few of its names."""
     out = io.BytesIO()

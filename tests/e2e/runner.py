@@ -55,7 +55,23 @@ class Result:
         return f"$ {line}\nexit status {self.code}\nstdout: {self.out}\nstderr: {self.err}"
 
 
-class Nook:
+class Command:
+    """Something that has result(), for those who know how it should end."""
+
+    def __call__(self, *args, **options):
+        """Runs to the end and returns what it printed; anything but exit status 0 fails the test."""
+        result = self.result(*args, **options)
+        assert result.code == 0, str(result)
+        return result.out
+
+    def fails(self, code, *args, **options):
+        """Runs to the end, asks for this exit status and returns what stands on stderr."""
+        result = self.result(*args, **options)
+        assert result.code == code, str(result)
+        return result.err
+
+
+class Nook(Command):
     """nook with its state below one directory, as one user."""
 
     def __init__(self, build, space, uid=None):
@@ -99,15 +115,3 @@ class Nook:
                 process.kill()
                 raise
         return Result(process.args, process.returncode, out, err)
-
-    def __call__(self, *args, **options):
-        """Runs to the end and returns what it printed; anything but exit status 0 fails the test."""
-        result = self.result(*args, **options)
-        assert result.code == 0, str(result)
-        return result.out
-
-    def fails(self, code, *args, **options):
-        """Runs to the end, asks for this exit status and returns what stands on stderr."""
-        result = self.result(*args, **options)
-        assert result.code == code, str(result)
-        return result.err

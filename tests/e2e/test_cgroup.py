@@ -547,7 +547,7 @@ def test_create_exec_move_and_remove(nook, lab):
         try:
             nook("cgroup", "mv", f"{one}:{lab}/a", process.pid)
             assert group_of(process.pid, one) == MOUNTS[one] / lab / "a"
-            assert f"a (1)" in nook("cgroup", "tree", f"{one}:{lab}")
+            assert "a (1)" in nook("cgroup", "tree", f"{one}:{lab}")
             assert f"{process.pid} sleep" in nook("cgroup", "tree", "--pids", f"{one}:{lab}")
             assert f"process {process.pid} is in it" in nook.fails(125, "cgroup", "rm", f"{one}:{lab}/a")
             assert "-r removes them" in nook.fails(125, "cgroup", "rm", f"{one}:{lab}")

@@ -35,7 +35,7 @@ def test_each_command_has_help_with_usage_and_example(nook):
             assert nook(*path, "--help") == text
             assert text.startswith(f"nook {' '.join(path)}: ")
             assert f"\nUsage: nook {' '.join(path)} " in text
-            assert f"\nExamples:\n  " in text
+            assert "\nExamples:\n  " in text
             assert max(map(len, text.splitlines())) <= 130
 
 

@@ -6,7 +6,6 @@ dockerd runs on the machine's own layout; podman 4.3 knows pure layouts alone, s
 
 import concurrent.futures
 import dataclasses
-import json
 import os
 import re
 import time

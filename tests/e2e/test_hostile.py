@@ -143,7 +143,7 @@ def held(nook, space, root, bait, *options):
     assert result.out.endswith(" passed, 0 failed\n") and result.code == 0, str(result)
 
 
-def held_in_box(user, space, root, bait, *options):
+def held_in_box(user, space, bait, *options):
     (user.space / "work").mkdir(exist_ok=True)
     (user.space / "work").chmod(0o777)
     with descriptors_left_open(space) as fds:
@@ -157,8 +157,8 @@ def held_in_box(user, space, root, bait, *options):
 @pytest.mark.parametrize("who", ["self", "ordinary"])
 def test_no_way_leads_out_of_a_box(nook, as_user, space, own_root, bait, who, options):
     user = as_user if who == "ordinary" else nook
-    held_in_box(user, space, own_root, bait, "-r", f"{own_root}/escape:/escape", *options)
-    held_in_box(user, space, own_root, bait, "--root", own_root, *options)
+    held_in_box(user, space, bait, "-r", f"{own_root}/escape:/escape", *options)
+    held_in_box(user, space, bait, "--root", own_root, *options)
 
 
 @pytest.mark.parametrize("options", [[], ["-u", "nobody"], ["--overlay"], ["--read-only", "--tmpfs", "/tmp"]],

@@ -19,11 +19,6 @@ ROOT = os.geteuid() == 0
 CASES = [case for case in hostile_layers.CASES if ROOT or not case.root_only]
 
 
-@pytest.fixture
-def layout(space):
-    return images.Layout(space / "oci")
-
-
 class Outside:
     """A directory beside the store that nothing may touch."""
 

@@ -23,11 +23,6 @@ USER = "3:4" if ROOT else "0:0"
 
 
 @pytest.fixture
-def layout(space):
-    return images.Layout(space / "oci")
-
-
-@pytest.fixture
 def base(nook, space):
     """An imported busybox."""
     (space / "base.tar").write_bytes(BASE)

@@ -18,11 +18,6 @@ BASE = images.busybox_layer()
 
 
 @pytest.fixture
-def layout(space):
-    return images.Layout(space / "oci")
-
-
-@pytest.fixture
 def base(nook, layout):
     """The name of a loaded image of two layers."""
     upper = tars.archive(tars.file("file", b"upper\n"), tars.file("bin/.wh.rm", b""))

@@ -2,7 +2,6 @@
 """Looking after images: names, lists, history, removal, what they take."""
 
 import json
-import os
 import subprocess
 
 import pytest
@@ -13,11 +12,6 @@ import images
 pytestmark = pytest.mark.anywhere
 
 BASE = images.busybox_layer()
-
-
-@pytest.fixture
-def layout(space):
-    return images.Layout(space / "oci")
 
 
 @pytest.fixture
