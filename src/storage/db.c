@@ -27,6 +27,8 @@ static int failed(struct db *db, struct nook_error *e)
 	/* "disk I/O error" may be a full disk: what the kernel said is better. */
 	if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system)
 		return err_num(e, STEP_IMAGE, db->path, system);
+	if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+		return err_fmt(e, STEP_IMAGE, db->path, EBADMSG, "%s; nook system check --repair makes it anew", sqlite3_errmsg(db->handle));
 	if (code == SQLITE_FULL)
 		errnum = ENOSPC;
 	else if (code == SQLITE_READONLY || code == SQLITE_PERM)
@@ -194,6 +196,16 @@ int db_open(const char *path, int version, const char *schema, struct db **ret, 
 	else if (found != version)
 		return err_fmt(e, STEP_IMAGE, path, EPROTO, "is of version %d; this nook reads version %d", found, version);
 	*ret = take_ptr(&db);
+	return 0;
+}
+
+int db_check(struct db *db, struct nook_error *e)
+{
+	AUTO(query_free) struct query *q = NULL;
+
+	TRY(db_query(db, &q, e, "PRAGMA quick_check(1)", NULL));
+	if (TRY(query_next(q, e)) && strcmp(query_text(q, 0), "ok") != 0)
+		return err_fmt(e, STEP_IMAGE, db->path, EBADMSG, "%.120s", query_text(q, 0));
 	return 0;
 }
 

@@ -14,6 +14,8 @@ struct query;
 /* Opens the database PATH.  When it has not VERSION yet, SCHEMA is run first (the caller holds a lock).  Another version
  * than that is refused. */
 int db_open(const char *path, int version, const char *schema, struct db **ret, struct nook_error *e);
+/* Reads all of it: 0, or -EBADMSG when it is damaged, as every function here that meets the damage. */
+int db_check(struct db *db, struct nook_error *e);
 void db_close(struct db *db);
 CLEANUP_DEFINE(struct db *, db_close)
 

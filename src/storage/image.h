@@ -5,6 +5,8 @@
 #include "image/config.h"
 #include "storage/depot.h"
 
+#include <limits.h>
+
 struct image {
 	const char *digest;   /* of its manifest */
 	const char *id;       /* of its config: what docker calls the image's id */
@@ -37,6 +39,11 @@ void image_release(int *fds, size_t n);
  * for none) leads to MANIFEST from then on.  TARGET: the digest of what the name stands for at its registry (an index), or
  * NULL for the manifest itself. */
 int image_commit(struct depot *d, const char *name, const char *manifest, const char *target, struct nook_error *e);
+/* Layer NTH (0: the bottom) unpacked once more and compared: 0, or 1 when the one that is kept was changed at PATH.  REPAIR:
+ * the new one takes its place, unless somebody holds the old one (-EBUSY). */
+enum layer_repair { LAYER_LEFT, LAYER_REPAIRED };
+int image_check_layer(struct depot *d, const struct image *i, size_t nth, enum layer_repair repair, char path[static PATH_MAX],
+	struct nook_error *e);
 /* What NAME stands for at its registry; -ENOENT (nothing recorded) when it is unknown. */
 int image_target(struct depot *d, const char *name, struct arena *a, const char **ret, struct nook_error *e);
 int image_tag(struct depot *d, const struct image *i, const char *name, struct nook_error *e);

@@ -6,6 +6,7 @@
 #include "transfer/transfer.h"
 
 #include "base/fd.h"
+#include "base/names.h"
 #include "base/text.h"
 #include "command/image_options.h"
 #include "image/digest.h"
@@ -25,7 +26,14 @@ struct check {
 	struct depot *depot;
 	bool repair;
 	size_t found, left;
+	const char **compared; /* keys of layers */
+	size_t n_compared;
 };
+
+static void check_done(struct check *c)
+{
+	depot_close(c->depot);
+}
 
 static int hash_file(int fd, const char *digest, bool *ret_right, struct nook_error *e)
 {
@@ -94,13 +102,41 @@ static int look(struct check *c, const struct image *i, const char *name, struct
 	return 0;
 }
 
+static bool was_compared(struct check *c, const char *key)
+{
+	for (size_t i = 0; i < c->n_compared; i++)
+		if (text_is(c->compared[i], key))
+			return true;
+	*arena_push(c->cli->arena, &c->compared, &c->n_compared) = key;
+	return false;
+}
+
+/* Every layer against what its blob unpacks to. */
+static int compare_layers(struct check *c, const struct image *i, const char *name, struct nook_error *e)
+{
+	const enum layer_repair repair = c->repair ? LAYER_REPAIRED : LAYER_LEFT;
+
+	for (size_t nth = 0; nth < i->n_layers; nth++) {
+		const char *key = strrchr(i->layers[i->n_layers - 1 - nth], '/') + 1;
+		char path[PATH_MAX] = ".";
+
+		if (was_compared(c, key) || TRY(image_check_layer(c->depot, i, nth, repair, path, e)) == 0)
+			continue;
+		c->found++;
+		(void)printf("image %s: layer %s was changed at %s%s\n", name, key, path, c->repair ? "; unpacked anew" : "");
+	}
+	return 0;
+}
+
 static int check_image(struct check *c, const struct image *i, struct nook_error *e)
 {
 	const char *name = i->n_names ? reference_familiar(i->names[0]) : i->id;
 	struct state s;
 
 	TRY(look(c, i, name, &s, e));
-	if ((s.documents && s.blobs && s.layers) || !c->repair)
+	if (s.documents && s.blobs && s.layers)
+		return compare_layers(c, i, name, e);
+	if (!c->repair)
 		return 0;
 	if (s.documents && s.blobs) {
 		TRY(image_commit(c->depot, NULL, i->digest, NULL, e));
@@ -130,20 +166,66 @@ static int check_garbage(struct check *c, struct nook_error *e)
 	return c->repair ? garbage_collect(c->depot, &g, NULL, e) : 0;
 }
 
+/* ---- the database --------------------------------------------------------------------------------------------------- */
+
+static void found_again(void *context, const char *digest)
+{
+	struct check *c = context;
+
+	(void)c;
+	(void)printf("image %s: found again, without its name: nook tag gives it one\n", digest);
+}
+
+static bool has_blobs(const struct cli *c)
+{
+	const char **names = NULL;
+	size_t n = 0;
+
+	return names_read(AT_FDCWD, arena_printf(c->arena, "%s/images/blobs/sha256", c->root), c->arena, &names, &n, NULL) == 0 && n;
+}
+
+/* 1: it is damaged, and stays so. */
+static int check_database(struct check *c, const char *what, struct nook_error *e)
+{
+	c->found++;
+	(void)printf("depot.db: %s\n", what);
+	return c->repair ? depot_rebuild(c->depot, found_again, c, e) : 1;
+}
+
+static int open_depot(struct check *c, struct nook_error *e)
+{
+	struct nook_error why = NOOK_ERROR_INIT;
+	struct db *db = NULL;
+	int r = TRY(depot_open(c->cli->root, DEPOT_READ, c->cli->arena, &c->depot, e));
+
+	if (r == 1 && !has_blobs(c->cli))
+		return 1;
+	if (r == 1 && c->repair)
+		TRY(depot_open(c->cli->root, DEPOT_WRITE, c->cli->arena, &c->depot, e));
+	if (r == 1)
+		return check_database(c, "is missing, and there are blobs", e);
+	r = depot_db(c->depot, &db, &why);
+	if (r == 0)
+		r = db_check(db, &why);
+	if (r == -EBADMSG)
+		return check_database(c, why.detail, e);
+	if (r < 0 && e)
+		*e = why;
+	return r;
+}
+
 int store_check_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct store_check_options *o = options;
-	AUTO(depot_close) struct depot *d = NULL;
-	struct check check = {.cli = c, .repair = o->repair};
+	AUTO_VALUE(check_done) struct check check = {.cli = c, .repair = o->repair};
 	struct image *images = NULL;
 	size_t n = 0;
 
-	if (TRY(depot_open(c->root, DEPOT_READ, c->arena, &d, e)))
-		return 0;
-	check.depot = d;
+	if (TRY(open_depot(&check, e)))
+		return check.found != 0;
 	if (o->repair)
-		TRY(depot_sweep(d, PARTIAL_SECONDS, e));
-	TRY(image_list(d, c->arena, &images, &n, e));
+		TRY(depot_sweep(check.depot, PARTIAL_SECONDS, e));
+	TRY(image_list(check.depot, c->arena, &images, &n, e));
 	for (size_t i = 0; i < n; i++) {
 		struct nook_error one = NOOK_ERROR_INIT;
 

@@ -2,6 +2,7 @@
 """Looking after images: names, lists, history, removal, what they take."""
 
 import json
+import pathlib
 import subprocess
 
 import pytest
@@ -126,6 +127,80 @@ def damage(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
+
+
+def change_content(layer):
+    (layer / "etc/passwd").write_text("root::0:0::/root:/bin/sh\n")
+
+
+def change_mode(layer):
+    (layer / "bin/busybox").chmod(0o4755)
+
+
+def add_file(layer):
+    (layer / "etc/new").write_text("x")
+
+
+def remove_file(layer):
+    (layer / "etc/group").unlink()
+
+
+def change_link(layer):
+    (layer / "bin/sh").unlink()
+    (layer / "bin/sh").symlink_to("/tmp/evil")
+
+
+@pytest.mark.parametrize("change", [change_content, change_mode, add_file, remove_file, change_link])
+def test_check_finds_what_was_changed_in_a_layer(two, change):
+    shown = json.loads(two("inspect", "a:1"))[0]
+    layer = pathlib.Path(shown["layers"][0])
+    change(layer)
+    result = two.result("system", "check")
+    assert result.code == 1 and f"layer {layer.name} was changed at ./" in result.out and result.out.count("was changed") == 1, str(result)
+    assert "unpacked anew" in two("system", "check", "--repair")
+    assert two("system", "check") == "" and two("run", "--rm", "b:1", "sh", "-c", "test -s /etc/group && echo whole") == "whole\n"
+    assert images.store_of(two)["ingest"] == []
+
+
+def test_a_changed_layer_in_use_is_left_alone(two):
+    layer = pathlib.Path(json.loads(two("inspect", "a:1"))[0]["layers"][0])
+    with two.start("run", "--rm", "--name", "user", "a:1", "sh", "-c", "echo up; read line", stdin=subprocess.PIPE) as held:
+        assert held.stdout.readline() == "up\n"
+        add_file(layer)
+        result = two.result("system", "check", "--repair")
+        assert result.code == 1 and "a container runs on it" in result.err, str(result)
+        held.communicate("\n")
+    assert "unpacked anew" in two("system", "check", "--repair")
+
+
+@pytest.mark.parametrize("how", ["gone", "no database", "damaged", "cut"])
+def test_check_makes_the_database_anew(two, how):
+    """Names are in it and nowhere else; images are found by their documents."""
+    top = two.root / "images"
+    before = {row["id"] for row in rows(two)}
+    digests = {json.loads(two("inspect", f"{name}:1"))[0]["digest"] for name in "ab"}
+    path = top / "depot.db"
+    data = bytearray(path.read_bytes())
+    if how == "gone":
+        path.unlink()
+    elif how == "no database":
+        path.write_bytes(b"this is none" * 1000)
+    elif how == "damaged":
+        data[4096:] = bytes(byte ^ 0x5a for byte in data[4096:])
+        path.write_bytes(data)
+    else:
+        path.write_bytes(data[:len(data) // 2])
+    for name in "depot.db-wal", "depot.db-shm":
+        (top / name).unlink(missing_ok=True)
+    result = two.result("system", "check")
+    assert result.code == 1 and "depot.db: " in result.out, str(result)
+    out = two("system", "check", "--repair")
+    assert all(f"image {digest}: found again" in out for digest in digests), out
+    assert {row["id"] for row in rows(two)} == before and two("system", "check") == ""
+    for row in rows(two):
+        two("tag", row["id"], f"again:{row['id'][7:15]}")
+    assert len(rows(two, "again*")) == 2
+    assert two("run", "--rm", rows(two, "again*")[0]["id"], "sh", "-c", "echo runs") == "runs\n"
 
 
 def test_check_finds_and_repairs(two):
