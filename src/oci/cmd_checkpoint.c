@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 #include "base/text.h"
-#include "bundle/config.h"
+#include "bundle/bundle.h"
 #include "oci/checkpoint.h"
 #include "oci/commands.h"
 #include "oci/hooks.h"
@@ -117,7 +117,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(oci_load(o, r, argv[0], &c, e));
 	if (container_status(&c) != CONTAINER_RUNNING && container_status(&c) != CONTAINER_PAUSED)
 		return err_why(e, STEP_CONTAINER, argv[0], ESRCH, "container not running");
-	TRY(config_load_bundle(c.bundle, *c.source ? c.source : NULL, s, e));
+	TRY(bundle_load(c.bundle, *c.source ? c.source : NULL, s, e));
 	TRY(image_dirs_open(&opts->image, IMAGE_WRITE, &dirs, e));
 	criu.work_dir = dirs.work;
 	TRY(put_options(&b, opts, &c, s, &dirs, e));

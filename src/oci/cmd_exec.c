@@ -2,7 +2,7 @@
 /* One more process in a running container: its namespaces and groups are joined, its bundle says what else holds. */
 #include "base/fd.h"
 #include "base/text.h"
-#include "bundle/config.h"
+#include "bundle/bundle.h"
 #include "launch/launch.h"
 #include "oci/commands.h"
 #include "oci/notify.h"
@@ -128,7 +128,7 @@ static int make_process(const struct options *opts, int argc, char **argv, struc
 
 	s->process.terminal = false;
 	if (opts->process) {
-		TRY(config_load_process(AT_FDCWD, opts->process, s, e));
+		TRY(bundle_load_process(AT_FDCWD, opts->process, s, e));
 	} else if (argc > 0) {
 		words = arena_new_n(s->arena, const char *, (size_t)argc + 1);
 		for (int i = 0; i < argc; i++)
@@ -343,7 +343,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(oci_load(o, r, argv[0], &c, e));
 	TRY(check_status(&c, opts, e));
 	if (!opts->process)
-		TRY(config_load_bundle(c.bundle, *c.source ? c.source : NULL, s, e));
+		TRY(bundle_load(c.bundle, *c.source ? c.source : NULL, s, e));
 	TRY(make_process(opts, argc - 1, argv + 1, s, e));
 	if (!opts->detach)
 		supervise_begin(&before);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 #include "base/text.h"
+#include "bundle/bundle.h"
 #include "bundle/config.h"
 #include "launch/mounts.h"
 #include "oci/commands.h"
@@ -11,7 +12,7 @@ static int add(struct oci *o, const struct container *c, struct spec *s, int pid
 	AUTO(plan_free) struct plan *plan = NULL;
 
 	/* Relative sources are the bundle's, as in its own configuration. */
-	TRY(config_settle_mounts(c->bundle, s, e));
+	TRY(bundle_settle_mounts(c->bundle, s, e));
 	TRY(plan_build_mounts(o->arena, s, &plan, e));
 	return mounts_add(plan, pidfd, e);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 #include "base/text.h"
-#include "bundle/config.h"
+#include "bundle/bundle.h"
 #include "cgroup/cgroup.h"
 #include "oci/commands.h"
 #include "oci/scope.h"
@@ -42,12 +42,12 @@ static const struct opt table[] = {
 static int read_file(const char *name, struct arena *a, struct spec_resources *r, struct nook_error *e)
 {
 	if (text_is(name, "-"))
-		return config_read_resources(STDIN_FILENO, "stdin", a, r, e);
+		return bundle_read_resources(STDIN_FILENO, "stdin", a, r, e);
 	auto_close int fd = open(name, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(e, STEP_CONFIG, name);
-	return config_read_resources(fd, name, a, r, e);
+	return bundle_read_resources(fd, name, a, r, e);
 }
 
 static const struct step *rdt_class(const struct plan *p)

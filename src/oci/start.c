@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "bundle/bundle.h"
 #include "bundle/config.h"
 #include "cgroup/cgroup.h"
 #include "oci/checkpoint.h"
@@ -395,7 +396,7 @@ static void take_back(struct making *m, struct launched *l)
 int oci_start_protect(struct oci *o, const struct start_options *opts, struct nook_error *e)
 {
 	o->safe = selfexe_is_protected();
-	if (o->safe || config_may_have_userns(opts->bundle ? opts->bundle : ".", opts->config))
+	if (o->safe || bundle_may_have_userns(opts->bundle ? opts->bundle : ".", opts->config))
 		return 0;
 	return selfexe_protect(o->argv, e);
 }
@@ -414,7 +415,7 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 	TRY(bundle_path(o->arena, opts->bundle, &bundle, e));
 	if (opts->config)
 		TRY(bundle_path(o->arena, opts->config, &m.config, e));
-	TRY(config_load_bundle(bundle, opts->config, spec, e));
+	TRY(bundle_load(bundle, opts->config, spec, e));
 	if (!o->safe && !spec_has_own_ids(spec, geteuid()))
 		TRY(selfexe_protect(o->argv, e));
 	TRY(plan_host_probe(&m.host, e));

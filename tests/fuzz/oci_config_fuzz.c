@@ -3,6 +3,7 @@
  * config.json to a plan: what is accepted must be written and read again to the same text, and what a runtime would make
  * of it, by root and by an ordinary user, is a plan that can be handed on.
  */
+#include "bundle/bundle.h"
 #include "bundle/config.h"
 #include "plan/build.h"
 
@@ -89,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (read_text((const char *)data, size, s) < 0)
 		return 0;
 	check_text(s);
-	if (config_settle("/bundle", s, &e) < 0 || !s->has_process)
+	if (bundle_settle("/bundle", s, &e) < 0 || !s->has_process)
 		return 0;
 	make(s, &root);
 	make(s, &user);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bundle/bundle.h"
 #include "bundle/config.h"
 #include "security/caps.h"
 #include "tests.h"
@@ -294,7 +295,7 @@ static void test_a_bundle_is_made_ready_for_a_runtime(void **state)
 	auto_close int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	must(file_replace(fd, "config.json", text, strlen(text), 0600, FILE_NO_SYNC, &e), &e);
-	must(config_load_bundle(dir, NULL, s, &e), &e);
+	must(bundle_load(dir, NULL, s, &e), &e);
 	(void)snprintf(path, sizeof(path), "%s/r", dir);
 	assert_string_equal(s->root.path, path);
 	(void)snprintf(path, sizeof(path), "%s/src", dir);
