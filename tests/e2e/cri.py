@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The kubelet's side of the Container Runtime Interface (runtime.v1), as far as the tests speak it."""
 
+import json
 import os
 
 # Forks of a process with gRPC's threads need none of its state: they exec.
@@ -79,6 +80,9 @@ ContainerAttributes 1:id:string
 ContainerStats 1:attributes:ContainerAttributes 2:cpu:CpuUsage 3:memory:MemoryUsage
 ContainerStatsResponse 1:stats:ContainerStats
 ListContainerStatsRequest
+Any 1:type_url:string 2:value:bytes
+UpdateTaskRequest 1:container_id:string 2:resources:Any
+Empty
 ListContainerStatsResponse 1:stats:*ContainerStats
 """
 
@@ -130,6 +134,18 @@ class Cri:
                                         response_deserializer=self.messages[f"{method}Response"].FromString)
         try:
             return call(self.messages[f"{method}Request"](**fields), timeout=SECONDS)
+        except self.grpc.RpcError as error:
+            raise self.Refused(error.details()) from None
+
+    def update_task(self, namespace, name, resources):
+        """containerd's own way to change the limits of what runs; ctr has no word for it, dockerd comes by it."""
+        call = self.channel.unary_unary("/containerd.services.tasks.v1.Tasks/Update",
+                                        request_serializer=self.messages["UpdateTaskRequest"].SerializeToString,
+                                        response_deserializer=self.messages["Empty"].FromString)
+        kind = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources"
+        try:
+            call(self.messages["UpdateTaskRequest"](container_id=name, resources={"type_url": kind, "value": json.dumps(resources).encode()}),
+                 timeout=SECONDS, metadata=[("containerd-namespace", namespace)])
         except self.grpc.RpcError as error:
             raise self.Refused(error.details()) from None
 

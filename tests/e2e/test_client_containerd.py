@@ -80,7 +80,7 @@ def containerd(module_space, images):  # noqa: F811
 def ctr(containerd, module_space):
     """ctr in a containerd namespace, and so in a group, of this module's name."""
     run = clients.Client([*containerd.argv, "-n", module_space.name], cwd=module_space)
-    run.group = module_space.name
+    run.group, run.space = module_space.name, module_space
     run.runtime = ["--runc-binary", conftest.BUILD / "nook-oci", "--runc-root", module_space / "oci"]
     yield run
     for name in run("task", "ls", "-q").split():
@@ -123,6 +123,7 @@ def hear(ctr, *args, command, send=""):
 def test_ctr_exit_statuses(ctr):
     assert hear(ctr, "run", "--rm", *ctr.runtime, clients.IMAGE, "a", command=["echo", "hi"]) == ("hi\n", 0)
     ctr.fails(7, "run", "--rm", *ctr.runtime, clients.IMAGE, "b", "sh", "-c", "exit 7")
+    ctr.fails(137, "run", "--rm", *ctr.runtime, clients.IMAGE, "b", "sh", "-c", "sh -c 'kill -9 $$'; exit $?")
     missing = ctr.fails(1, "run", "--rm", *ctr.runtime, clients.IMAGE, "c", "no-such-command")
     assert 'exec "no-such-command": executable file not found in $PATH' in missing
     assert "permission denied" in ctr.fails(1, "run", "--rm", *ctr.runtime, clients.IMAGE, "d", "/etc/passwd")
@@ -134,9 +135,15 @@ def test_ctr_exec(ctr):
     assert hear(ctr, *execute(), "box", command=["cat", "/proc/1/comm"]) == ("sh\n", 0)
     assert hear(ctr, *execute(), "box", command=["head", "-n", "1"], send="in\n") == ("in\n", 0)
     assert hear(ctr, *execute(), "box", command=["sh", "-c", "exit 9"]) == ("", 9)
+    ctr.fails(143, *execute(), "box", "sh", "-c", "kill -TERM $$")
     said = hear(ctr, *execute(), "--user", "1000:1000", "--cwd", "/tmp", "box", command=["sh", "-c", "id -u; pwd"])
     assert said == ("1000\n/tmp\n", 0)
     assert "executable file not found" in ctr.fails(1, *execute(), "box", "no-such-command")
+    assert "permission denied" in ctr.fails(1, *execute(), "box", "/etc/passwd")
+    # The first process is killed for good; the ones that were beside it go with it.
+    ctr("task", "kill", "-s", "KILL", "box")
+    ctr.until("STOPPED", "task", "ls")
+    assert "exit code 137" in ctr.result("task", "delete", "box").err
 
 
 def test_ctr_terminals(ctr):
@@ -166,6 +173,13 @@ def test_ctr_pause_limits_and_the_end(ctr, space):
     assert pid in ctr("task", "ps", "box").split()
     metrics = ctr("task", "metrics", "box")
     assert "memory.limit_in_bytes    67108864" in metrics and re.search(r"pids.current +[1-9]", metrics)
+    service = cri.Cri(ctr.space / "sock")
+    service.update_task(ctr.group, "box", {"memory": {"limit": 128 << 20}, "cpu": {"quota": 20000, "period": 100000}, "pids": {"limit": 77}})
+    for what, limit in (("memory", 128 << 20), ("cpu", 20000), ("pids", 77)):
+        assert clients.read_limit(group, what) == limit
+    with pytest.raises(cri.Cri.Refused, match="memory"):
+        service.update_task(ctr.group, "box", {"memory": {"limit": 4096, "checkBeforeUpdate": True}})
+    service.close()
     ctr("task", "pause", "box")
     assert status(ctr) == ["PAUSED"]
     assert "paused" in ctr.fails(1, *execute(), "box", "true")

@@ -110,10 +110,9 @@ class Cluster:
     def srun(self, bundle, *args, **options):
         return self.result("srun", f"--container={bundle}", *args, **options)
 
-    def submit(self, bundle, script, uid=0):
-        """A batch job that runs; its number."""
-        job = self("sbatch", "--parsable", f"--container={bundle}", "-o", "%j.out", uid=uid, input=f"#!/bin/sh\n{script}\n").strip()
-        return job
+    def submit(self, bundle, script, *options, uid=0):
+        """A batch job; its number."""
+        return self("sbatch", "--parsable", f"--container={bundle}", "-o", "%j.out", *options, uid=uid, input=f"#!/bin/sh\n{script}\n").strip()
 
     def output(self, job):
         path = self.space / f"out/{job}.out"
@@ -171,8 +170,24 @@ def test_srun_in_a_container(cluster):
 def test_srun_on_both_nodes(cluster):
     result = cluster.srun(cluster.root, "-N2", "hostname")
     assert result.code == 0 and sorted(result.out.split()) == ["node1", "node2"]
-    result = cluster.srun(cluster.root, "-N2", "sh", "-c", 'test "$(hostname)" = node1 || exit 4')
-    assert result.code == 4
+    # Both have what comes in; the worst status is srun's.
+    result = cluster.srun(cluster.root, "-N2", "sh", "-c", 'cat; test "$(hostname)" = node1 && exit 3; exit 4', input="in\n")
+    assert result.code == 4 and result.out.split() == ["in", "in"]
+    for node, code in (("node1", 3), ("node2", 4)):
+        assert re.search(rf"{node}: task \d: Exited with exit code {code}", result.err)
+
+
+def test_srun_on_a_terminal(cluster):
+    """It is the node's: the container has no name for it."""
+    srun = clients.Client([*cluster.nodes[0].inside, "srun", f"--container={cluster.root}"], cluster.env, cluster.space / "out")
+    code, shown = srun.on_terminal("--pty", "sh", "-c", "test -t 0 && stty size; echo ready; read word; exit 3", until="ready")
+    assert code == 3 and shown.split()[:3] == ["31", "97", "ready"]
+
+
+def test_several_tasks_of_a_node(cluster):
+    """Slurm 22.05 makes one bundle for the step, whatever the runtime: two tasks of one node do not start."""
+    result = cluster.srun(cluster.root, "-N1", "-n2", "--overcommit", "true")
+    assert result.code == 255 and "Task launch for StepId" in result.err
 
 
 def test_an_ordinary_user(cluster):
@@ -188,6 +203,10 @@ def test_sbatch(cluster):
     job = cluster.submit(cluster.root, "echo in batch on $(hostname); exit 7")
     assert cluster.ends(job, "FAILED") == "7:0"
     assert cluster.output(job) == "in batch on node1\n"
+    # Of a job on two nodes the script runs on the first one.
+    job = cluster.submit(cluster.root, "echo $(hostname) of $SLURM_JOB_NUM_NODES", "-N2")
+    assert cluster.ends(job, "COMPLETED") == "0:0"
+    assert cluster.output(job) == "node1 of 2\n"
 
 
 def test_scancel(cluster):
@@ -207,6 +226,15 @@ def test_scancel_of_what_ignores_it(cluster):
     cluster.prints(job, "started")
     cluster("scancel", job)
     cluster.ends(job, "CANCELLED")
+
+
+@pytest.mark.skipif(os.environ.get("NOOK_SWEEP") != "all", reason="the controller looks every 30 s: NOOK_SWEEP=all")
+def test_a_limit_of_time(cluster):
+    job = cluster.submit(cluster.root, clients.SERVICE)
+    cluster.prints(job, "started")
+    cluster("scontrol", "update", f"JobId={job}", "EndTime=now")
+    clients.wait_for(lambda: cluster.job(job)[0] == "TIMEOUT", lambda: cluster("scontrol", "show", "job", job), 45, interval=0.5)
+    cluster.prints(job, "term")
 
 
 def test_a_bundle_that_cannot_start(cluster):

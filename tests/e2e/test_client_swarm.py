@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 
 import pytest
@@ -156,6 +157,24 @@ def test_a_service_over_an_overlay_network(service):
     service.settles(node1=3, node2=3)
     service.docker("service", "scale", "-d", "web=2")
     service.settles(node1=1, node2=1)
+
+
+def test_a_virtual_address_needs_ipvs(swarm):
+    """Where the kernel has none, dockerd says so; that is why the service above is one of names (dnsrr)."""
+    first = swarm.nodes[0]
+    has_ipvs = pathlib.Path("/proc/net/ip_vs").exists()
+    swarm.docker("service", "create", "-d", "--name", "virtual", "--network", "mesh", "--constraint", "node.hostname==node1",
+                 "--stop-signal", "KILL", IMAGE, "sh", "-c", page(first.space.parent))
+    try:
+        task = wait_for(lambda: first.docker("ps", "-q", "--filter", "label=com.docker.swarm.service.name=virtual").strip(), lambda: "no task")
+        wait_for(lambda: first.docker.result("exec", task, "wget", "-qO-", "http://tasks.virtual").code == 0, lambda: "no page")
+        shown = first.docker("exec", task, "nslookup", "-type=a", "virtual")
+        assert re.search(r"Address: 10\.", shown)
+        reached = first.docker.result("exec", task, "wget", "-T", "1", "-qO-", "http://virtual").code == 0
+        assert reached == has_ipvs
+        assert ("Could not get ipvs family information" in (first.space / "log").read_text()) != has_ipvs
+    finally:
+        swarm.docker("service", "rm", "virtual")
 
 
 def test_a_killed_task_comes_back(service):
