@@ -6,6 +6,7 @@
 #include "oci/log.h"
 #include "oci/oci.h"
 #include "opt/nearest.h"
+#include "sys/ns.h"
 
 #include <ctype.h>
 #include <signal.h>
@@ -119,6 +120,12 @@ static const char *absolute(struct arena *a, const char *path)
 	return cwd ? arena_printf(a, "%s/%s", cwd, path) : path;
 }
 
+/* An ordinary user's podman calls us in its user namespace, as a root that only has what is the user's. */
+static bool is_users(const char *runtime_dir)
+{
+	return runtime_dir && *runtime_dir && (geteuid() != 0 || ns_is_first_user(NULL) == 0);
+}
+
 static int settle(const struct oci_globals *g, struct oci *o, struct nook_error *e)
 {
 	static const struct choice managers[] = {
@@ -135,10 +142,8 @@ static int settle(const struct oci_globals *g, struct oci *o, struct nook_error 
 	o->criu = g->criu && *g->criu ? g->criu : "criu";
 	if (g->root && *g->root)
 		o->root = absolute(o->arena, g->root);
-	else if (geteuid() == 0 || !runtime_dir || !*runtime_dir)
-		o->root = "/run/nook-oci";
 	else
-		o->root = arena_printf(o->arena, "%s/nook-oci", runtime_dir);
+		o->root = is_users(runtime_dir) ? arena_printf(o->arena, "%s/nook-oci", runtime_dir) : "/run/nook-oci";
 	return 0;
 }
 

@@ -4,18 +4,15 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "plan/compile.h"
+#include "sys/ns.h"
 
 #include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-
-/* The inode number that the kernel gives the initial user namespace (PROC_USER_INIT_INO). */
-enum { FIRST_USER_NS = 0xEFFFFFFD };
 
 int plan_host_probe(struct plan_host *ret, struct nook_error *e)
 {
@@ -25,19 +22,16 @@ int plan_host_probe(struct plan_host *ret, struct nook_error *e)
 	struct utsname uts;
 	unsigned major = 0, minor = 0;
 	struct rlimit files;
-	struct stat ns;
 
 	if (uname(&uts) < 0 || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
 		return err_sys(e, STEP_CONFIG, "kernel release");
-	if (stat("/proc/self/ns/user", &ns) < 0)
-		return err_sys(e, STEP_PROC, "/proc/self/ns/user");
+	h.first_userns = TRY(ns_is_first_user(e));
 	if (syscall(SYS_capget, &header, caps) < 0)
 		return err_sys(e, STEP_CAPS, NULL);
 	/* A machine that cannot tell is asked again by who sets the limit. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
 		h.nofile_max = files.rlim_max;
 	h.kernel = major << 16 | minor << 8;
-	h.first_userns = ns.st_ino == FIRST_USER_NS;
 	h.privileged = caps[0].effective & (1U << CAP_SYS_ADMIN);
 	h.can_mknod = h.first_userns && h.privileged && (caps[0].effective & (1U << CAP_MKNOD));
 	h.permitted = (uint64_t)caps[1].permitted << 32 | caps[0].permitted;

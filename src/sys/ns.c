@@ -8,6 +8,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #ifndef CLONE_NEWTIME
@@ -90,4 +91,14 @@ int ns_owner(int fd)
 int ns_owner_uid(int fd, uid_t *ret)
 {
 	return ioctl(fd, NS_GET_OWNER_UID, ret) < 0 ? -errno : 0;
+}
+
+int ns_is_first_user(struct nook_error *e)
+{
+	enum { PROC_USER_INIT_INO = 0xEFFFFFFD }; /* the kernel's number for it */
+	struct stat ns;
+
+	if (stat("/proc/self/ns/user", &ns) < 0)
+		return err_sys(e, STEP_PROC, "/proc/self/ns/user");
+	return ns.st_ino == PROC_USER_INIT_INO;
 }

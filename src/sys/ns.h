@@ -31,5 +31,7 @@ int ns_flag(int fd);
 /* The user namespace that owns FD (for one of type user: its parent): a descriptor, or -EPERM when it lies outside of
  * the caller's view.  Nothing is recorded. */
 int ns_owner(int fd);
+/* 1: the caller is in the machine's first user namespace, where ids are what they seem; 0: in another one. */
+int ns_is_first_user(struct nook_error *e);
 /* The uid that made the user namespace FD. */
 int ns_owner_uid(int fd, uid_t *ret);
