@@ -66,7 +66,8 @@
 	X(STEP_REGISTRY, "registry")             \
 	X(STEP_CHECKPOINT, "checkpoint")         \
 	X(STEP_PROCESS, "process attribute")     \
-	X(STEP_MEMORY, "memory")
+	X(STEP_MEMORY, "memory")                 \
+	X(STEP_BUS, "bus")
 
 enum step_id {
 #define X(id, word) id,

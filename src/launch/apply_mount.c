@@ -247,7 +247,7 @@ static int attach_trusted(const struct walk *w, int mnt, const char *target, str
 static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, struct nook_error *e)
 {
 	const char *target = walk_str(w, s->mount.target);
-	int at;
+	int at = -EBADF;
 
 	/* What covers the root is the root from now on. */
 	if (is_dir && !target[strspn(target, "/")]) {
@@ -264,6 +264,10 @@ static int attach(struct walk *w, const struct step *s, int mnt, bool is_dir, st
 	if (s->flags & PATH_REAL_DIR && is_dir && !(s->flags & PATH_COPYUP) &&
 		move_mount(mnt, "", w->root, target + 1, MOVE_MOUNT_F_EMPTY_PATH) == 0)
 		return 0;
+	if (s->flags & PATH_NOFOLLOW)
+		at = inroot_open_raw(w->root, target, O_PATH | O_NOFOLLOW, 0);
+	if (at >= 0)
+		return attach_to(mnt, at, STEP_MOUNT, target, e);
 	if (s->flags & PATH_REAL_DIR)
 		at = inroot_real_dir(w->root, target, 0755, e);
 	else

@@ -46,7 +46,8 @@ int apply_pivot(struct walk *w, const struct step *s, struct nook_error *e)
 	if (walk_chdir(w, w->root) < 0)
 		return err_sys(e, STEP_PIVOT, "/");
 	if (s->flags & PIVOT_NONE) {
-		if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+		/* ELOOP: it lies on "/" already. */
+		if ((mount(".", "/", NULL, MS_MOVE, NULL) < 0 && errno != ELOOP) || chroot(".") < 0)
 			return err_sys(e, STEP_PIVOT, "/");
 	} else {
 		/* pivot_root(2), "pivot_root(".", ".")": the old root lands on top of the new one and is let go. */

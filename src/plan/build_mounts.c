@@ -20,8 +20,8 @@ static void attach_bind(struct build *b, const struct spec_mount *m, int slot, u
 
 	b->foreign = true;
 	s->slot = (int16_t)slot;
-	s->flags = (uint16_t)(flags | (is_real_dir_target(m->target) ? PATH_REAL_DIR : 0) | (m->copyup ? PATH_COPYUP : 0) |
-		build_new_name(b, m->target));
+	s->flags = (uint16_t)((flags & ~(unsigned)PATH_NOFOLLOW) | (m->words.dest_nofollow ? PATH_NOFOLLOW : 0) |
+		(is_real_dir_target(m->target) ? PATH_REAL_DIR : 0) | (m->copyup ? PATH_COPYUP : 0) | build_new_name(b, m->target));
 	s->mount.target = s->object;
 	s->mount.source = plan_add_str(b->out, source);
 	build_attributes(m, s);
@@ -80,7 +80,7 @@ static void build_fs(struct build *b, const struct spec_mount *m, const char *ta
 	struct step *s = build_step(b, STAGE_BUILD, DO_MOUNT, target);
 
 	s->flags = (uint16_t)(PATH_IS_DIR | (is_real_dir_target(target) ? PATH_REAL_DIR : 0) | (m->words.tmpcopyup ? PATH_COPYUP : 0) |
-		(trusted ? PATH_TRUSTED : 0) | build_new_name(b, target));
+		(m->words.dest_nofollow ? PATH_NOFOLLOW : 0) | (trusted ? PATH_TRUSTED : 0) | build_new_name(b, target));
 	s->mount.target = s->object;
 	s->mount.fstype = plan_add_str(b->out, type);
 	/* A source that only repeats the type is left out: it is one system call for a word in mount(8)'s list. */

@@ -132,7 +132,7 @@ extern const struct step_kind_info step_kinds[DO_COUNT];
 /* Flags of steps that name a path. */
 enum {
 	PATH_RECURSIVE = 1,   /* DO_OPEN_TREE: with submounts */
-	PATH_NOFOLLOW = 2,    /* the last component may not be a symlink */
+	PATH_NOFOLLOW = 2,    /* a symlink is meant itself: DO_OPEN_TREE as source, DO_BIND and DO_MOUNT as target */
 	PATH_OPTIONAL = 4,    /* absent: the slot stays empty and steps that use it do nothing */
 	PATH_IS_DIR = 8,      /* DO_BIND: make the target a directory; without: a file */
 	PATH_REAL_DIR = 16,   /* the target must be a real directory of the root itself (/proc, /sys, /dev) */

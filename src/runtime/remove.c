@@ -107,6 +107,24 @@ static int remove_cgroups(struct cgroup *g, struct nook_error *e)
 	return cgroup_remove(g, e);
 }
 
+/* A group below the scope, in a v1 hierarchy that systemd does not keep: the scope's is ours, too. */
+static void remove_scope(const struct container *c)
+{
+	for (size_t i = 0; c->unit && c->unit[0] && i < c->n_cgroups; i++) {
+		AUTO_VALUE(buf_done) struct buf scope = {0};
+		char *slash;
+
+		buf_addf(&scope, "%s", c->cgroups[i]);
+		slash = strrchr(buf_text(&scope), '/');
+		if (!slash)
+			continue;
+		*slash = 0;
+		slash = strrchr(scope.data, '/');
+		if (slash && text_is(slash + 1, c->unit))
+			(void)rmdir(scope.data);
+	}
+}
+
 /* A monitoring group before the class that it is in; members that are left fall back to the default class. */
 static int remove_rdt(const struct container *c, struct nook_error *e)
 {
@@ -185,6 +203,7 @@ static int undo(struct store_run *r, const struct container *c, struct arena *a,
 	TRY(kill_init(c, &g, e));
 	TRY(remove_unit(c, &g, e));
 	TRY(remove_cgroups(&g, e));
+	remove_scope(c);
 	TRY(remove_rdt(c, e));
 	TRY(remove_paths(c, e));
 	return release_range(r, c, a, e);

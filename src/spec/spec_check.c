@@ -265,7 +265,7 @@ static int check_sysctls(const struct spec *s, struct nook_error *e)
 		if (owner < 0)
 			return refuse(e, where, "belongs to the whole machine, not to a namespace");
 		if (s->ns[owner].mode == NS_HOST)
-			return err_fmt(e, STEP_CONFIG, where, EINVAL, "needs a %s namespace, else it would change the host's",
+			return err_fmt(e, STEP_CONFIG, where, EINVAL, "needs a private %s namespace, else it would change the host's",
 				ns_names[owner]);
 		if (text_is(key, "kernel.hostname") && s->hostname && *s->hostname)
 			return refuse(e, where, "conflicts with hostname");

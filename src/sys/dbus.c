@@ -264,8 +264,8 @@ static int64_t now_ms(void)
 static int lost(struct nook_error *e, int errnum)
 {
 	if (errnum == -ETIMEDOUT)
-		return err_why(e, STEP_WIRE, "D-Bus", ETIMEDOUT, "the bus did not answer in time");
-	return err_num(e, STEP_WIRE, "D-Bus", errnum);
+		return err_why(e, STEP_BUS, "D-Bus", ETIMEDOUT, "it did not answer in time");
+	return err_num(e, STEP_BUS, "D-Bus", errnum);
 }
 
 static int wait_for(struct dbus *d, short events)
@@ -363,7 +363,7 @@ static int authenticate(struct dbus *d, struct nook_error *e)
 	if (r < 0)
 		return lost(e, r);
 	if (!text_after(buf_text(&d->in), "OK"))
-		return err_fmt(e, STEP_WIRE, "D-Bus", EACCES, "the bus refused us: %.100s", buf_text(&d->in));
+		return err_fmt(e, STEP_BUS, "D-Bus", EACCES, "it refused us: %.100s", buf_text(&d->in));
 	r = send_all(d, begin, sizeof(begin) - 1);
 	return r < 0 ? lost(e, r) : 0;
 }
@@ -379,7 +379,7 @@ int dbus_attach(struct dbus *d, int fd, int timeout_ms, struct nook_error *e)
 	d->end_ms = now_ms() + timeout_ms;
 	TRY(authenticate(d, e));
 	r = TRY(dbus_call(d, &hello, &answer, e));
-	return r ? err_fmt(e, STEP_WIRE, "D-Bus", EACCES, "%.200s", dbus_error_text(&answer)) : 0;
+	return r ? err_fmt(e, STEP_BUS, "D-Bus", EACCES, "%.200s", dbus_error_text(&answer)) : 0;
 }
 
 /* "unix:path=/run/user/1000/bus,guid=...;..." */
@@ -410,13 +410,13 @@ int dbus_open(struct dbus *d, enum dbus_bus bus, struct nook_error *e)
 	socklen_t len;
 
 	if (!address)
-		return err_why(e, STEP_WIRE, "D-Bus", ENOENT, "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR tells where the user's bus is");
+		return err_why(e, STEP_BUS, "D-Bus", ENOENT, "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR tells where the user's bus is");
 	if (fd < 0)
-		return err_sys(e, STEP_WIRE, "D-Bus");
+		return err_sys(e, STEP_BUS, "D-Bus");
 	if (address_parse(address, &a, &len) < 0)
-		return err_why(e, STEP_WIRE, address, EINVAL, "no address of a bus on this machine");
+		return err_why(e, STEP_BUS, address, EINVAL, "no address of a bus on this machine");
 	if (connect(fd, (const struct sockaddr *)&a, len) < 0)
-		return err_sys(e, STEP_WIRE, address);
+		return err_sys(e, STEP_BUS, address);
 	return dbus_attach(d, take_fd(&fd), DBUS_TIMEOUT_MS, e);
 }
 

@@ -51,9 +51,11 @@ class Oci(runner.Nook):
 class Bundle:
     """A directory with config.json (the dict CONFIG until save()) and a root file system."""
 
-    def __init__(self, oci, path, root=None, rootless=False):
+    def __init__(self, oci, path, root=None, rootless=False, owner=None):
         self.oci, self.path = oci, path
         path.mkdir(exist_ok=True)
+        if owner is not None:
+            os.chown(path, owner, owner)
         oci("spec", "-b", path, *(["--rootless"] if rootless else []))
         self.config = json.loads((path / "config.json").read_text())
         self.root = root or roots.make_busybox(path / "rootfs")

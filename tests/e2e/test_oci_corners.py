@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import select
+import socket
 import subprocess
 
 import pytest
@@ -369,6 +370,18 @@ def test_the_session_keyring_is_new_unless_told_otherwise(oci, ro_bundle):
     first, second = f"k{os.getpid()}-first", f"k{os.getpid()}-second"
     assert f"_ses.{first}" in ro_bundle.run(name=first)
     assert f"_ses.{second}" not in ro_bundle.run("--no-new-keyring", name=second)
+
+
+@pytest.mark.anywhere
+def test_a_bus_that_does_not_answer(oci, ro_bundle, space):
+    """Nothing hangs: the time-out of a call to systemd is ten seconds."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(space / "bus"))
+        silent.listen(1)
+        environment = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={space}/bus"}
+        err = oci.fails(1, "--systemd-cgroup", "create", "-b", ro_bundle.args("true").save(), "c", env=environment)
+    assert err == 'nook-oci: bus "D-Bus": it did not answer in time\n'
+    assert oci("list", "-q") == ""
 
 
 # ---- bad input -----------------------------------------------------------------------------------------------------------

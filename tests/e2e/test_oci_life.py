@@ -225,6 +225,16 @@ def test_a_hook_that_takes_too_long_is_killed(oci, ro_bundle, space):
     assert "hook" in oci.fails(1, "create", "-b", ro_bundle.args("true").save(), "c")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_hook_has_its_time(oci, bundle, kind):
+    """One that does not end is ended, and so is the container, unless it has ended already."""
+    bundle.config["hooks"] = {kind: [{"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]}
+    result = bundle.args("true").result()
+    assert "/bin/sleep" in result.err or kind == "poststop"
+    assert result.code == (0 if kind == "poststop" else 1)
+    assert oci("list", "-q") == ""
+
+
 def test_a_hook_need_not_read_its_stdin(oci, ro_bundle, space):
     ro_bundle.config["annotations"] = {"big": "x" * 200000}
     ro_bundle.config["hooks"] = {"createRuntime": [hook(space, "exec <&-; true")]}

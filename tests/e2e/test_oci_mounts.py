@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 
@@ -102,7 +103,6 @@ def test_tmpcopyup_fills_the_tmpfs(bundle):
 
 @pytest.mark.parametrize("kind", ["file", "fifo", "socket"])
 def test_binding_what_is_no_directory(ro_bundle, space, kind):
-    import socket
     source = space / "source"
     if kind == "file":
         source.write_text("hello")
@@ -138,16 +138,55 @@ def test_copy_symlink_makes_the_same_link(ro_bundle, space):
     assert ro_bundle.sh("readlink /tmp/l").run() == "/some/where\n"
 
 
-def test_src_nofollow_refuses_a_link(ro_bundle, space):
+def test_src_nofollow_means_the_link(ro_bundle, space):
     (space / "dir").mkdir()
     (space / "dir/inside").touch()
     (space / "link").symlink_to("dir")
     ro_bundle.mount("/tmp", "bind", space / "link", "rbind")
     assert ro_bundle.sh("ls /tmp").run() == "inside\n"
     ro_bundle.config["mounts"].pop()
-    ro_bundle.mount("/tmp", "bind", space / "link", "rbind", "src-nofollow")
-    result = ro_bundle.sh("ls /tmp").result()
-    assert "inside" not in result.out
+    ro_bundle.mount("/tmp", "tmpfs", "tmpfs").mount("/tmp/x", "bind", space / "link", "rbind", "src-nofollow")
+    assert ro_bundle.sh("readlink /tmp/x").run() == "dir\n"
+
+
+def test_dest_nofollow_covers_the_link(bundle, space):
+    (space / "file").write_text("over it\n")
+    (bundle.root / "target").mkdir()
+    (bundle.root / "link").symlink_to("target")
+    bundle.mount("/link", "bind", space / "file", "bind", "dest-nofollow")
+    assert bundle.sh("cat /link; ls -A /target").run() == "over it\n"
+    assert os.readlink(bundle.root / "link") == "target"
+    bundle.mount("/link", "bind", space / "file", "bind")
+    bundle.config["mounts"].pop(-2)
+    # Without the word it leads to a directory, which no file covers.
+    assert "/link" in bundle.fails(1)
+
+
+@pytest.mark.parametrize("kind", ["file", "fifo", "socket"])
+def test_binding_onto_what_is_no_directory(bundle, space, kind):
+    """Nothing is opened for reading or writing: that would wait at a FIFO."""
+    (space / "source").write_text("new\n")
+    target = bundle.root / "target"
+    if kind == "file":
+        target.write_text("old\n")
+    elif kind == "fifo":
+        os.mkfifo(target)
+    else:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(target))
+    before = target.lstat()
+    bundle.mount("/target", "bind", space / "source", "bind", "rro")
+    assert bundle.sh("cat /target; echo >/target || echo no").run() == "new\nno\n"
+    assert target.lstat()[:4] == before[:4]
+
+
+def test_a_root_that_cannot_be_pivoted(oci, ro_bundle, space):
+    """--no-pivot, as a ramdisk needs it."""
+    hook = [{"path": "/bin/true"}]
+    for hooks in ({}, {"createContainer": hook}):
+        ro_bundle.config["hooks"] = hooks
+        ro_bundle.sh("ls -d /bin/busybox; test /.. -ef / && head -1 /proc/self/mountinfo | cut -d' ' -f5; readlink /proc/1/root")
+        assert ro_bundle.run("--no-pivot") == "/bin/busybox\n/\n/\n"
 
 
 def test_idmapped_mount(ro_bundle, space):
@@ -381,6 +420,16 @@ def test_a_group_range_that_is_not_mapped_is_told(ro_bundle):
     assert "ping_group_range" in error
 
 
+def test_devices_of_the_configuration_in_a_user_namespace(bundle):
+    """Nodes cannot be made there: the host's are shown."""
+    user_namespace(bundle)
+    bundle.linux["devices"] = [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}, {"path": "/dev/loop-control", "type": "c", "major": 10, "minor": 237}]
+    out = bundle.sh("stat -c '%n %t:%T' /dev/kmsg /dev/loop-control; grep -c ' /dev/kmsg ' /proc/self/mountinfo").run()
+    assert out == "/dev/kmsg 1:b\n/dev/loop-control a:ed\n1\n"
+    bundle.linux["devices"] = [{"path": "/dev/no-such", "type": "c", "major": 1, "minor": 11}]
+    assert "/dev/no-such" in bundle.fails(1)
+
+
 # ---- namespaces by path -------------------------------------------------------------------------------------------------
 
 def test_a_network_namespace_by_path(oci, ro_bundle):
@@ -391,6 +440,26 @@ def test_a_network_namespace_by_path(oci, ro_bundle):
         path = f"/proc/{holder.pid}/ns/net"
         ro_bundle.namespace("network")["path"] = path
         assert ro_bundle.args("readlink", "/proc/self/ns/net").run() == os.readlink(path) + "\n"
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
+def test_all_namespaces_by_path(ro_bundle):
+    """One container in the namespaces of another: all but the mounts, of which it makes its own."""
+    kinds = {"pid": "pid", "network": "net", "ipc": "ipc", "uts": "uts", "cgroup": "cgroup", "time": "time"}
+    holder = subprocess.Popen(["unshare", "-n", "-i", "-u", "-C", "-p", "-T", "--boottime", "864000", "--fork", "--kill-child", "sh", "-c", "echo; exec sleep 1000"],
+                              stdout=subprocess.PIPE)
+    try:
+        holder.stdout.readline()
+        pid, = pathlib.Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
+        ro_bundle.linux["namespaces"] = [{"type": "mount"}, *({"type": kind, "path": f"/proc/{pid}/ns/{file}"} for kind, file in kinds.items())]
+        del ro_bundle.config["hostname"]
+        names = " ".join(kinds.values())
+        out = ro_bundle.sh(f"for n in {names}; do readlink /proc/self/ns/$n; done; cut -d. -f1 /proc/uptime").run().split()
+        assert out[:-1] == [os.readlink(f"/proc/{pid}/ns/{file}") for file in kinds.values()]
+        assert int(out[-1]) >= 864000
     finally:
         holder.kill()
         holder.wait()

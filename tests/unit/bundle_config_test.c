@@ -141,7 +141,7 @@ static void test_bad_input_is_named_by_its_path(void **state)
 		{PRIVATE "\"sysctl\":{\"net/../kernel/core_pattern\":\"x\"}}}", "linux.sysctl.net.//.kernel.core_pattern",
 			"is no kernel parameter"},
 		{LINUX "\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}}}", "linux.sysctl.net.ipv4.ip_forward",
-			"needs a net namespace, else it would change the host's"},
+			"needs a private net namespace, else it would change the host's"},
 		{PRIVATE "\"sysctl\":{\"net.x\":1}}}", "linux.sysctl.net.x", "expected a string, found an integer"},
 		{HEAD "\"mounts\":[{\"destination\":\"/x\",\"type\":\"tmpfs\"}]}", "mounts", "needs a mount namespace"},
 		{HEAD "\"mounts\":[{\"type\":\"tmpfs\"}]}", "mounts[0].destination", "missing"},
