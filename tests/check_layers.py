@@ -11,6 +11,7 @@ import sys
 
 # From the ground up.  A folder may include itself and folders of the rows below its own.
 LAYERS = [
+    ["musl"],
     ["base"],
     ["json", "sys", "opt", "http"],
     ["spec"],

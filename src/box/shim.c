@@ -33,10 +33,10 @@ int shim_send(int fd, const void *data, size_t size, const int *fds, size_t n_fd
 		if (n_fds > FDS_AT_ONCE)
 			return -E2BIG;
 		m.msg_control = control;
-		m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		m.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * n_fds);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * n_fds);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
 	}
 	while (sendmsg(fd, &m, MSG_NOSIGNAL) < 0)
