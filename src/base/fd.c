@@ -122,16 +122,20 @@ int file_replace(int dir, const char *name, const void *data, size_t size, mode_
 	int r;
 
 	/* The pid keeps two writers apart; a left-over of a killed one is overwritten by the next with its pid. */
-	if (snprintf(temp, sizeof(temp), ".%s.%d", name, (int)getpid()) >= (int)sizeof(temp))
+	if (sync == FILE_NEW)
+		r = snprintf(temp, sizeof(temp), "%s", name);
+	else
+		r = snprintf(temp, sizeof(temp), ".%s.%d", name, sync == FILE_LOCKED ? 0 : (int)getpid());
+	if (r >= (int)sizeof(temp))
 		return err_num(e, STEP_FILE, name, ENAMETOOLONG);
-	auto_close int fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	auto_close int fd = openat(dir, temp, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (sync == FILE_NEW ? O_EXCL : O_TRUNC), mode);
 
 	if (fd < 0)
 		return err_sys(e, STEP_FILE, name);
 	r = fd_write(fd, data, size);
 	if (!r && sync == FILE_SYNC && fsync(fd) < 0)
 		r = -errno;
-	if (!r && renameat(dir, temp, dir, name) < 0)
+	if (!r && sync != FILE_NEW && renameat(dir, temp, dir, name) < 0)
 		r = -errno;
 	if (r < 0) {
 		(void)unlinkat(dir, temp, 0);

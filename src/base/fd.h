@@ -25,9 +25,13 @@ int file_read(int dir, const char *name, size_t limit, struct buf *b, struct noo
 int file_read_piece(int dir, const char *name, size_t limit, struct buf *b, struct nook_error *e);
 /* One write(2) to an existing file, as /proc, /sys and cgroup files want it.  The error's object is NAME. */
 int file_write(int dir, const char *name, const char *text, enum step_id step, struct nook_error *e);
-/* Replaces a file atomically: write a temporary beside it, rename.  With FILE_SYNC also fsync file and directory
- * (a state directory on tmpfs needs none). */
-enum file_sync { FILE_NO_SYNC, FILE_SYNC };
+/* Replaces a file atomically: write a temporary beside it, rename. */
+enum file_sync {
+	FILE_NO_SYNC,
+	FILE_SYNC,   /* fsync(2) of file and directory as well (a state directory on tmpfs needs none) */
+	FILE_LOCKED, /* no other writer is possible, so that the temporary's name need not tell them apart */
+	FILE_NEW,    /* it is not there, and a reader who finds a part of it takes it for none: made in place */
+};
 int file_replace(int dir, const char *name, const void *data, size_t size, mode_t mode, enum file_sync sync,
                  struct nook_error *e);
 /* Takes an exclusive lock on DIR/NAME (made if absent) and returns the descriptor that holds it; closing it unlocks. */

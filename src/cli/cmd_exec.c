@@ -106,8 +106,10 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	}
 	TRY(plan_load(store, container.id, c->arena, &join.of, e));
 	/* As for nook run: before anything is read. */
-	if (!join.of->own_ids && !selfexe_is_protected())
+	if (!join.of->own_ids && !selfexe_is_protected()) {
+		selfexe_note_dir();
 		TRY(selfexe_protect(c->argv, e));
+	}
 	TRY(process_of(c, o, argc - 1, argv + 1, &process, e));
 	for (size_t i = 0; i < container.n_cgroups; i++)
 		*arena_push(c->arena, &groups, &n_groups) = container.cgroups[i];

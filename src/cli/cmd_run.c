@@ -134,8 +134,10 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 		spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_IMAGE, r->image->digest);
 	TRY(run_namespaces(r->cli, r->options, s, e));
 	/* A script in the container may run this very program: nobody inside may write its file.  Before anything is read. */
-	if (!spec_has_own_ids(s, r->host.euid) && !selfexe_is_protected())
+	if (!spec_has_own_ids(s, r->host.euid) && !selfexe_is_protected()) {
+		selfexe_note_dir();
 		TRY(selfexe_protect(r->cli->argv, e));
+	}
 	TRY(run_process(r->cli, r->options, r->config ? &r->config->run : NULL, argv, argc, s, e));
 	TRY(run_config_text(r->cli, r->options, r->config, argv, argc, &r->state.config, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* An object of more members than this is searched through a sorted index: a hostile document must not cost the square. */
-enum { INDEX_FROM = 12 };
+enum { INDEX_FROM = 32 };
 
 struct member {
 	const char *key;
@@ -118,7 +118,7 @@ static struct member *find(const struct json *object, const char *name)
 		return found ? &object->members[object->index[place]] : NULL;
 	}
 	for (size_t i = 0; i < object->n; i++)
-		if (!strcmp(object->members[i].key, name))
+		if (object->members[i].key[0] == name[0] && !strcmp(object->members[i].key, name))
 			return &object->members[i];
 	return NULL;
 }

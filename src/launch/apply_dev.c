@@ -42,6 +42,7 @@ int apply_dev_tree(struct walk *w, const struct step *s, struct nook_error *e)
 		name = plan_next(text);
 	}
 	(void)umask(before);
+	w->mask = before;
 	if (r < 0) {
 		if (dev >= 0)
 			(void)close(dev);

@@ -11,7 +11,9 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -72,6 +74,25 @@ int apply_user(struct walk *w, const struct step *s, struct nook_error *e)
 	return 0;
 }
 
+static bool enters_userns(const struct plan *p)
+{
+	if (p->clone_flags & CLONE_NEWUSER)
+		return true;
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if ((p->steps[i].kind == DO_JOIN_NS || p->steps[i].kind == DO_UNSHARE) && p->steps[i].ns.flags & CLONE_NEWUSER)
+			return true;
+	return false;
+}
+
+/* Are all three of both kinds what they shall be?  execve(2) made the saved ones of a program like the effective ones, and a
+ * program of nook's never changes its own. */
+static bool has_ids(const struct walk *w)
+{
+	if (!w->is_alone || enters_userns(w->plan))
+		return false;
+	return getauxval(AT_UID) == w->uid && getauxval(AT_EUID) == w->uid && getauxval(AT_GID) == w->gid && getauxval(AT_EGID) == w->gid;
+}
+
 int apply_set_ids(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *object = walk_str(w, s->object);
@@ -93,6 +114,8 @@ int apply_set_ids(struct walk *w, const struct step *s, struct nook_error *e)
 			return -r;
 		}
 	}
+	if (has_ids(w))
+		return 0;
 	if (syscall(SYS_setresgid, w->gid, w->gid, w->gid) < 0 || syscall(SYS_setresuid, w->uid, w->uid, w->uid) < 0) {
 		int r = err_sys(e, STEP_USER, object);
 

@@ -20,7 +20,7 @@
 
 int apply_open_pid(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	w->slots[s->slot] = TRY(pid_open(AT_FDCWD, s->process.pid, s->process.start, e));
+	w->slots[s->slot] = w->joined >= 0 ? take_fd(&w->joined) : TRY(pid_open(AT_FDCWD, s->process.pid, s->process.start, e));
 	return 0;
 }
 

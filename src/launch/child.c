@@ -179,7 +179,8 @@ _Noreturn void child_run(struct walk *w)
 
 	signals_reset(w->ignored_signals);
 	/* What is made in the container has the rights that are meant for it, whatever the caller's mask is. */
-	(void)umask(CHILD_UMASK);
+	if (w->mask != CHILD_UMASK)
+		(void)umask(CHILD_UMASK);
 	if (stays(w->plan))
 		drop_callers_descriptors(w);
 	r = child_build(w, &e);

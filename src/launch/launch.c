@@ -197,6 +197,15 @@ static void enter_pidns(struct walk *w)
 	w->in_pidns = true;
 }
 
+static uint64_t flags_joined(const struct plan *p)
+{
+	uint64_t flags = 0;
+
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		flags |= p->steps[i].kind == DO_JOIN_NS ? p->steps[i].ns.flags : 0;
+	return flags;
+}
+
 /* The child itself enters the other namespaces. */
 static _Noreturn void join_and_run(struct walk *w)
 {
@@ -207,8 +216,9 @@ static _Noreturn void join_and_run(struct walk *w)
 		(void)wire_send_error(w->wire, &e, r);
 		_exit(125);
 	}
-	/* A change of the user namespace may have set it anew. */
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* A change of the user namespace has set it anew. */
+	if (flags_joined(w->plan) & CLONE_NEWUSER)
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	child_run(w);
 }
 
@@ -359,6 +369,9 @@ int launch(const struct plan *p, const struct launch_hooks *hooks, struct launch
 	int pair[2], r;
 
 	walk_init(&w, p);
+	w.is_alone = hooks && hooks->alone;
+	if (hooks && hooks->joined > 0)
+		w.joined = hooks->joined;
 	r = walk_stage(&w, STAGE_PREPARE, e);
 	memcpy(l.held, w.held, sizeof(l.held));
 	l.n_held = w.n_held;

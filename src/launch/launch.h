@@ -39,6 +39,8 @@ struct launch_hooks {
 	/* The caller is a program of nook's with one thread that starts no other process: what it joins needs no process in
 	 * between, for it may itself say in which pid namespace its child will be. */
 	bool alone;
+	/* A pidfd of the process that is joined, from who has it already and gives it away, or 0. */
+	int joined;
 };
 
 /* Returns when the command runs (execve(2) succeeded), or with a gate when only the gate is left.  On failure the record

@@ -89,6 +89,8 @@ void walk_init(struct walk *w, const struct plan *p)
 		.plan = p,
 		.child_proc = -EBADF,
 		.child_userns = -EBADF,
+		.joined = -EBADF,
+		.mask = (mode_t)-1,
 		.limit = -EBADF,
 		.wire = -EBADF,
 		.root = -EBADF,
@@ -108,7 +110,7 @@ void walk_init(struct walk *w, const struct plan *p)
 /* Descriptors that stand side by side, as a start mostly opens them, go in one call; what lies between two of them belongs
  * to somebody else. */
 struct closing {
-	int fds[PLAN_SLOTS + 4];
+	int fds[PLAN_SLOTS + 5];
 	int n;
 };
 
@@ -134,6 +136,7 @@ void walk_done(struct walk *w, int *wire)
 	add(&c, &w->child_proc);
 	add(&c, &w->child_userns);
 	add(&c, &w->limit);
+	add(&c, &w->joined);
 	if (wire)
 		add(&c, wire);
 	for (int i = 0, end; i < c.n; i = end) {

@@ -29,6 +29,8 @@ struct walk {
 	int held[HELD_MAX];    /* locks that live as long as the box: see struct launched */
 	size_t n_held;
 	int limit;             /* a group's file between two of its lines, or -EBADF */
+	int joined;            /* a pidfd of the process whose namespaces are joined, or -EBADF */
+	mode_t mask;           /* the caller's file creation mask, once it is known, or -1 */
 	bool in_pidns;         /* children are born in the pid namespace that is joined */
 	int *status;           /* where pid 1 writes the command's wait status, shared with the parent */
 
@@ -47,6 +49,7 @@ struct walk {
 	int host_null;         /* the host's /dev/null, checked */
 	int mask_dir;          /* an empty read-only directory to cover others with */
 	int terminal;          /* slave side of the container's terminal */
+	bool is_alone;         /* a program of nook's, whose ids are those that it was started with */
 	bool is_root;          /* DO_BECOME_ROOT has made it uid 0, gid 0, no groups */
 	bool tied;             /* DO_PARENT_DEATH has happened since then */
 	bool cwd_later;        /* the working directory wants the user's rights */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "oci/commands.h"
 #include "oci/start.h"
+#include "runtime/supervise.h"
 
 static const struct opt table[] = {
 	START_ROWS,
@@ -13,6 +14,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	struct started s;
 
 	TRY(oci_start_protect(o, options, e));
+	supervise_hold_pipe();
 	TRY(oci_store(o, &r, e));
 	TRY(oci_start(o, r, options, argv[0], START_GATED, &s, e));
 	started_done(&s);
@@ -27,5 +29,6 @@ const struct oci_command cmd_create = {
 	.options_size = sizeof(struct start_options),
 	.min_args = 1,
 	.max_args = 1,
+	.starts = true,
 	.run = run,
 };

@@ -229,10 +229,12 @@ static const char *v2_group(const struct plan *p)
 	return "";
 }
 
+enum v2_place { IN_THE_GROUP, WHERE_INIT_IS };
+
 static int find_groups(struct arena *a, const struct container *c, const struct plan *of, const struct opt_list *options,
-	const char *const **ret, struct nook_error *e)
+	enum v2_place place, const char *const **ret, struct nook_error *e)
 {
-	const char *v2 = v2_group(of);
+	const char *v2 = place == WHERE_INIT_IS ? v2_group(of) : "";
 	const char **dirs = NULL;
 	size_t n = 0;
 
@@ -249,20 +251,17 @@ static int find_groups(struct arena *a, const struct container *c, const struct 
 	return 0;
 }
 
-static int check_status(const struct container *c, const struct options *opts, struct nook_error *e)
+/* A pidfd of the container's first process. */
+static int open_running(const struct container *c, const struct options *opts, struct nook_error *e)
 {
-	switch (container_status(c)) {
-	case CONTAINER_CREATED:
-	case CONTAINER_RUNNING:
-		return 0;
-	case CONTAINER_PAUSED:
-		if (opts->ignore_paused)
-			return 0;
+	auto_close int pidfd = c->creating ? -ESRCH : container_pidfd(c, NULL);
+
+	if (pidfd < 0)
+		return err_why(e, STEP_CONTAINER, c->id, ESRCH, "cannot exec in a container that is not running");
+	if (!opts->ignore_paused && container_status_noted(c) == CONTAINER_PAUSED)
 		return err_why(e, STEP_CONTAINER, c->id, EINVAL,
 			"cannot exec in a paused container (use --ignore-paused to override)");
-	default:
-		return err_why(e, STEP_CONTAINER, c->id, ESRCH, "cannot exec in a container that is not running");
-	}
+	return take_fd(&pidfd);
 }
 
 static bool plan_has_userns(const struct plan *p)
@@ -277,21 +276,31 @@ static bool plan_has_userns(const struct plan *p)
 
 /* ---- the start ----------------------------------------------------------------------------------------------------------- */
 
-static int start(struct oci *o, struct store_run *r, const struct options *opts, const struct container *c,
+static int start_at(struct oci *o, const struct options *opts, const struct container *c, struct plan_join *join, int *pidfd,
+	enum v2_place place, struct launched *ret, struct nook_error *e)
+{
+	struct notify agent = {.oci = o, .container = c, .status = CONTAINER_RUNNING, .pidfd = -EBADF};
+	const struct launch_hooks hooks = {.notify = notify_send, .data = &agent, .alone = true, .joined = take_fd(pidfd)};
+	AUTO(plan_free) struct plan *plan = NULL;
+
+	TRY(find_groups(o->arena, c, join->of, &opts->cgroups, place, &join->cgroups, e));
+	TRY(plan_build_join(o->arena, join, &plan, e));
+	agent.plan = plan;
+	return launch(plan, &hooks, ret, e);
+}
+
+static int start(struct oci *o, struct store_run *r, const struct options *opts, const struct container *c, int *pidfd,
 	struct spec_process *p, struct launched *ret, struct nook_error *e)
 {
 	struct plan_join join = {.pid = c->pid, .pid_start = c->pid_start, .process = p, .whole = true};
-	struct notify agent = {.oci = o, .container = c, .status = CONTAINER_RUNNING, .pidfd = -EBADF};
-	const struct launch_hooks to_agent = {.notify = notify_send, .data = &agent, .alone = true};
-	AUTO(plan_free) struct plan *plan = NULL;
+	int n;
 
 	TRY(plan_load(r, c->id, o->arena, &join.of, e));
 	if (!plan_has_userns(join.of))
 		oci_clamp_caps(o, p, oci_permitted());
-	TRY(find_groups(o->arena, c, join.of, &opts->cgroups, &join.cgroups, e));
-	TRY(plan_build_join(o->arena, &join, &plan, e));
-	agent.plan = plan;
-	return launch(plan, &to_agent, ret, e);
+	n = start_at(o, opts, c, &join, pidfd, IN_THE_GROUP, ret, e);
+	/* A group of v2 that hands controllers down takes no processes. */
+	return n == -EBUSY && e->step == STEP_CLONE ? start_at(o, opts, c, &join, pidfd, WHERE_INIT_IS, ret, e) : n;
 }
 
 /* Whoever has a range of ids of its own cannot write our file; so it is with who made it.  Asked first of all, because it
@@ -331,7 +340,7 @@ static int attend(const struct options *opts, struct launched *l, struct nook_er
 static int run(struct oci *o, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *opts = options;
-	AUTO(runtime_close) struct store_run *r = NULL;
+	struct store_run *r = NULL; /* open until the program ends */
 	AUTO(spec_free) struct spec *s = spec_new();
 	struct launched l = LAUNCHED_INIT;
 	struct container c;
@@ -341,13 +350,16 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(oci_store(o, &r, e));
 	TRY(protect(o, r, argv[0], e));
 	TRY(oci_load(o, r, argv[0], &c, e));
-	TRY(check_status(&c, opts, e));
+	auto_close int pidfd = TRY(open_running(&c, opts, e));
+
 	if (!opts->process)
 		TRY(bundle_load(c.bundle, *c.source ? c.source : NULL, s, e));
 	TRY(make_process(opts, argc - 1, argv + 1, s, e));
-	if (!opts->detach)
+	if (opts->detach)
+		supervise_hold_pipe();
+	else
 		supervise_begin(&before);
-	TRY(start(o, r, opts, &c, &s->process, &l, e));
+	TRY(start(o, r, opts, &c, &pidfd, &s->process, &l, e));
 	n = attend(opts, &l, e);
 	launched_done(&l);
 	return n;
@@ -362,5 +374,6 @@ const struct oci_command cmd_exec = {
 	.mode = OPT_STOP,
 	.min_args = 1,
 	.max_args = -1,
+	.starts = true,
 	.run = run,
 };

@@ -56,7 +56,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	if (opts->format && !text_is(opts->format, "table") && !text_is(opts->format, "json"))
 		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"%.40s\" is neither table nor json", opts->format);
 	TRY(oci_store(o, &r, e));
-	TRY(container_list(r, o->arena, &list, &n, e));
+	TRY(container_survey(r, o->arena, &list, &n, e));
 	if (opts->quiet)
 		for (size_t i = 0; i < n; i++)
 			buf_addf(&text, "%s\n", list[i].id);

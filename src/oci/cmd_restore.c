@@ -35,7 +35,9 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(oci_start_protect(o, &opts->start, e));
 	TRY(oci_store(o, &r, e));
 	opts->start.restore = &opts->restore;
-	if (!opts->start.detach)
+	if (opts->start.detach)
+		supervise_hold_pipe();
+	else
 		supervise_begin(&before);
 	TRY(oci_start(o, r, &opts->start, argv[0], START_AT_ONCE, &s, e));
 	if (!opts->start.detach) {
@@ -58,5 +60,6 @@ const struct oci_command cmd_restore = {
 	.options_size = sizeof(struct options),
 	.min_args = 1,
 	.max_args = 1,
+	.starts = true,
 	.run = run,
 };

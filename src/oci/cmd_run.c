@@ -18,7 +18,8 @@ static void end(struct oci *o, struct store_run *r, struct started *s)
 	struct nook_error e = NOOK_ERROR_INIT;
 	char text[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX + 128];
 
-	if (container_remove(r, &s->container, REMOVE_FORCE, &e) < 0) {
+	/* Detached, it has no supervisor. */
+	if (container_remove(r, &s->container, s->container.supervisor ? REMOVE_OWN : REMOVE_FORCE, &e) < 0) {
 		(void)nook_error_text(&e, text, sizeof(text));
 		oci_warn(o, "%s", text);
 	}
@@ -55,14 +56,16 @@ static int attend(struct oci *o, struct store_run *r, const struct start_options
 static int run(struct oci *o, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct start_options *opts = options;
-	AUTO(runtime_close) struct store_run *r = NULL;
+	struct store_run *r = NULL; /* open until the program ends */
 	struct started s;
 	sigset_t before;
 	int status;
 
 	TRY(oci_start_protect(o, opts, e));
 	TRY(oci_store(o, &r, e));
-	if (!opts->detach)
+	if (opts->detach)
+		supervise_hold_pipe();
+	else
 		supervise_begin(&before);
 	TRY(oci_start(o, r, opts, argv[0], START_AT_ONCE, &s, e));
 	status = attend(o, r, opts, &s, e);
@@ -78,5 +81,6 @@ const struct oci_command cmd_run = {
 	.options_size = sizeof(struct start_options),
 	.min_args = 1,
 	.max_args = 1,
+	.starts = true,
 	.run = run,
 };

@@ -168,6 +168,10 @@ static int call(struct oci *o, int argc, char **argv, struct nook_error *e)
 	int first = 0;
 
 	TRY(opt_parse(argc, argv, tables, OPT_STOP, targets, o->arena, &first, e));
+	cmd = argc > first ? find_command(argv[first]) : NULL;
+	/* A reader that has gone away is an error of write(2), not the end of us. */
+	if (!cmd || !cmd->starts)
+		(void)signal(SIGPIPE, SIG_IGN);
 	if (globals.version)
 		return print(version, sizeof(version) - 1);
 	TRY(settle_log(&globals, o->log, e));
@@ -175,7 +179,6 @@ static int call(struct oci *o, int argc, char **argv, struct nook_error *e)
 	argv += first;
 	if (globals.help || !argc)
 		return print_help(NULL) ?: !globals.help;
-	cmd = find_command(argv[0]);
 	if (!cmd)
 		return unknown_command(argv[0], e);
 	void *options = arena_alloc(o->arena, cmd->options_size);
@@ -230,8 +233,6 @@ int main(int argc, char **argv)
 	char message[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX + 128];
 	int r;
 
-	/* A reader that has gone away is an error of write(2), not the end of us. */
-	(void)signal(SIGPIPE, SIG_IGN);
 	/* As it was: the parser moves options before arguments. */
 	o.argv = arena_memdup(arena, argv, ((size_t)argc + 1) * sizeof(*argv));
 	r = call(&o, argc, argv, &e);

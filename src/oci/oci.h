@@ -36,6 +36,7 @@ struct oci_command {
 	size_t options_size;
 	enum opt_mode mode;
 	int min_args, max_args; /* max_args -1: any number */
+	bool starts; /* it begins all anew first, and holds SIGPIPE back by itself then */
 	/* The program's exit status, or -errno with E recorded. */
 	int (*run)(struct oci *o, void *options, int argc, char **argv, struct nook_error *e);
 };

@@ -26,11 +26,14 @@
 #include "sys/rlimits.h"
 #include "sys/selfexe.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* Everything that is known before the container exists. */
@@ -56,12 +59,15 @@ struct making {
 
 /* ---- from options to spec -------------------------------------------------------------------------------------------- */
 
+/* The kernel walks the path once and tells where it leads, which realpath(3) asks for each of its names. */
 static int bundle_path(struct arena *a, const char *given, const char **ret, struct nook_error *e)
 {
-	auto_free char *path = realpath(given ? given : ".", NULL);
+	auto_close int fd = open(given ? given : ".", O_PATH | O_CLOEXEC);
+	char path[PATH_MAX];
+	int r = fd < 0 ? -errno : fd_real_path(fd, path, sizeof(path));
 
-	if (!path)
-		return err_sys(e, STEP_CONFIG, given ? given : ".");
+	if (r < 0)
+		return err_num(e, STEP_CONFIG, given ? given : ".", r);
 	*ret = arena_strdup(a, path);
 	return 0;
 }
@@ -232,8 +238,7 @@ static int write_intent(struct making *m, const char *bundle, struct nook_error 
 	c->n_annotations = m->spec->n_annotations;
 	c->creating = true;
 	c->exit_status = -1;
-	c->supervisor = getpid();
-	(void)pid_stat_self(&m->self);
+	c->supervisor = pid_stat_self(&m->self) < 0 ? getpid() : m->self.pid;
 	c->supervisor_start = m->self.start;
 	(void)now_ns(&c->created_ns);
 	m->dir = container_create(m->store, c, e);
@@ -250,14 +255,17 @@ static int write_intent(struct making *m, const char *bundle, struct nook_error 
 /* ---- the start -------------------------------------------------------------------------------------------------------- */
 
 /* Who runs: until this is written, only the groups tell `delete --force` whom to end. */
-static int note_process(struct making *m, pid_t pid, struct nook_error *e)
+static int note_process(struct making *m, pid_t pid, int pidfd, struct nook_error *e)
 {
 	struct container *c = &m->container;
 	int r = pid_start_time(AT_FDCWD, pid, &c->pid_start);
+	struct stat st;
 
 	if (r < 0)
 		return err_num(e, STEP_PROC, "stat", r);
 	c->pid = pid;
+	if (plan_host_has_pidfs(&m->host) && fstat(pidfd, &st) == 0)
+		c->pid_inode = st.st_ino;
 	c->creating = false;
 	if (m->gate == START_AT_ONCE)
 		(void)now_ns(&c->started_ns);
@@ -270,8 +278,7 @@ static int note_process(struct making *m, pid_t pid, struct nook_error *e)
 
 static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
 {
-	(void)pidfd;
-	return note_process(data, pid, e);
+	return note_process(data, pid, pidfd, e);
 }
 
 static int notify(void *data, pid_t pid, int listener, struct nook_error *e)
@@ -314,7 +321,7 @@ static int restore(struct making *m, struct launched *ret, struct nook_error *e)
 		return l.pidfd;
 	}
 	*ret = l;
-	return note_process(m, l.pid, e);
+	return note_process(m, l.pid, l.pidfd, e);
 }
 
 static int launch_plan(struct making *m, struct launched *ret, struct nook_error *e)
@@ -323,7 +330,7 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 	/* A program that runs at once may be seen, and killed, before launch() returns. */
 	const struct launch_hooks hooks = {
 		.born = m->gate == START_AT_ONCE || !m->has_groups ? born : NULL, .notify = notify, .data = m,
-		.self = m->self.start ? &m->self : NULL};
+		.self = m->self.start ? &m->self : NULL, .alone = true};
 	struct plan_result built = {0};
 	struct plan_request q = {
 		.spec = m->spec,
@@ -375,7 +382,7 @@ static int make(struct making *m, struct launched *l, struct nook_error *e)
 {
 	TRY(launch_plan(m, l, e));
 	if (m->container.creating)
-		TRY(note_process(m, l->pid, e));
+		TRY(note_process(m, l->pid, l->pidfd, e));
 	return tell_caller(m, l, e);
 }
 
@@ -421,7 +428,8 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 	TRY(plan_host_probe(&m.host, e));
 	TRY(apply_options(&m, e));
 	plan_rdt(&m);
-	if (!opts->detach && gate == START_AT_ONCE && !opts->no_subreaper)
+	/* In a pid namespace of its own the container has somebody who reaps. */
+	if (!opts->detach && gate == START_AT_ONCE && !opts->no_subreaper && spec->ns[NS_PID].mode != NS_PRIVATE)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	n = plan_groups(&m, e);
 	if (n == 0)

@@ -45,6 +45,11 @@ bool plan_host_is_root(const struct plan_host *h)
 	return h->first_userns && h->privileged && h->euid == 0;
 }
 
+bool plan_host_has_pidfs(const struct plan_host *h)
+{
+	return h->kernel >= (6 << 16 | 10 << 8);
+}
+
 bool plan_host_has_user_xattr(const struct plan_host *h)
 {
 	return h->kernel >= (6 << 16 | 6 << 8);

@@ -24,6 +24,8 @@ struct plan_host {
 int plan_host_probe(struct plan_host *ret, struct nook_error *e);
 /* Is it the machine's root with its rights, to whom no directory of a cgroup file system is refused? */
 bool plan_host_is_root(const struct plan_host *h);
+/* Has each process's pidfd an inode number of its own, never used twice? (kernel 6.10) */
+bool plan_host_has_pidfs(const struct plan_host *h);
 /* Does tmpfs keep user.* attributes, which an overlay in a user namespace needs for its marks? (kernel 6.6) */
 bool plan_host_has_user_xattr(const struct plan_host *h);
 

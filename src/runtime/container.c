@@ -8,10 +8,12 @@
 #include "runtime/store.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 const char *container_annotation(const struct container *c, const char *key)
 {
@@ -72,7 +74,7 @@ const char *container_cgroup_path(const struct store_run *r, const char *id, str
 
 int container_save(int dir, const struct container *c, struct nook_error *e)
 {
-	return state_save(dir, c, e);
+	return state_save(dir, c, FILE_LOCKED, e);
 }
 
 /* Makes the locked directory with the intent in it. */
@@ -84,7 +86,7 @@ static int intent_write(struct store_run *r, const struct container *c, struct n
 
 		if (dir < 0)
 			return dir;
-		n = state_save(dir, c, e);
+		n = state_save(dir, c, FILE_NEW, e);
 		if (n == 0)
 			return take_fd(&dir);
 		/* ENOENT: a repair removed the empty directory before it was locked. */
@@ -125,13 +127,16 @@ static bool is_entry(int containers, const char *id)
 	return fstatat(containers, id, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* state_load() or state_load_own(). */
+typedef int load_fn(int dir, const char *name, const char *id, struct arena *a, struct container *ret);
+
 /* -ENOENT: no such directory, or it vanished.  One without a state is being made or removed, or was left half-way. */
-static int entry_load(int containers, const char *id, struct arena *a, struct container *ret)
+static int entry_load_by(load_fn *load, int containers, const char *id, struct arena *a, struct container *ret)
 {
 	char path[CONTAINER_ID_MAX + sizeof("/" STORE_STATE)];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", id, STORE_STATE);
-	bool has_state = state_load(containers, path, id, a, ret) == 0;
+	bool has_state = load(containers, path, id, a, ret) == 0;
 
 	if (has_state && !ret->damage[0])
 		return 0;
@@ -144,6 +149,11 @@ static int entry_load(int containers, const char *id, struct arena *a, struct co
 		.creating = true, .exit_status = -1, .damage = "it has no state yet, or none any more",
 	};
 	return 0;
+}
+
+static int entry_load(int containers, const char *id, struct arena *a, struct container *ret)
+{
+	return entry_load_by(state_load, containers, id, a, ret);
 }
 
 /* The one id that begins with PREFIX. */
@@ -201,7 +211,15 @@ static int by_age(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
+/* A tmpfs does not outlive the machine's start. */
+static bool is_of_this_boot(const struct store_run *r)
+{
+	struct statfs fs;
+
+	return fstatfs(r->fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+static int list_by(load_fn *load, struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
 {
 	auto_close int containers = containers_open(r);
 	struct container *list = NULL, c;
@@ -212,12 +230,27 @@ int container_list(struct store_run *r, struct arena *a, struct container **ret,
 		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
 	TRY(names_read(r->fd, STORE_CONTAINERS, a, &names, &n_names, e));
 	for (size_t i = 0; i < n_names; i++)
-		if (container_id_check(names[i], NULL) == 0 && entry_load(containers, names[i], a, &c) == 0)
+		if (container_id_check(names[i], NULL) == 0 && entry_load_by(load, containers, names[i], a, &c) == 0)
 			*arena_push(a, &list, &n) = c;
 	if (n)
 		qsort(list, n, sizeof(*list), by_age);
 	*ret = list;
 	*ret_n = n;
+	return 0;
+}
+
+int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
+{
+	return list_by(state_load, r, a, ret, ret_n, e);
+}
+
+int container_survey(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
+{
+	bool this_boot = is_of_this_boot(r);
+
+	TRY(list_by(state_load_own, r, a, ret, ret_n, e));
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret)[i].this_boot = this_boot;
 	return 0;
 }
 

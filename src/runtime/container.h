@@ -36,6 +36,7 @@ struct container {
 	int64_t started_ns, finished_ns; /* 0: not yet.  A live init that has not started waits at the gate: "created" */
 	pid_t pid;                 /* init, in the host's pid namespace; 0: none */
 	uint64_t pid_start;        /* its start time, field 22 of /proc/PID/stat */
+	uint64_t pid_inode;        /* of its pidfd, never used twice between two boots; 0: unknown, or an older kernel */
 	pid_t supervisor;          /* the `nook run` or shim that waits for it; 0: none */
 	uint64_t supervisor_start;
 	bool creating;             /* the intent is written, the start is not finished */
@@ -60,6 +61,7 @@ struct container {
 	const char *oci_version;
 	const char *rootfs;        /* host path of the root, "" when there is none */
 	const char *config;        /* what an image of it would say (image/config.h), as JSON; "" when nothing is known */
+	bool this_boot;            /* not saved: its state cannot be of an earlier boot, for it lies in a tmpfs */
 	const char *damage;        /* not saved: why its state could not be read; "" when it could */
 };
 
@@ -104,6 +106,8 @@ int container_trylock(struct store_run *r, const char *id, struct nook_error *e)
 int container_open(struct store_run *r, const char *id, struct nook_error *e);
 /* All of them, sorted by creation time; one whose state cannot be read has only id, creating and damage. */
 int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e);
+/* The same to look at alone: without the groups that came later, and quicker to judge. */
+int container_survey(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e);
 
 /* Judged now: looks at the process and, when it lives, at the freezer.  A start whose process died before it was finished
  * counts as stopped. */
@@ -129,7 +133,11 @@ void container_cgroup(const struct container *c, struct arena *a, struct cgroup 
  * the id range, the name, and last the directory.  Idempotent; whatever was undone before is fine.  The caller must not
  * hold the lock.  Unless the caller is the supervisor, the state is read again under the lock.
  * -EBUSY: it runs, and MODE is REMOVE_STOPPED. */
-enum remove_mode { REMOVE_STOPPED, REMOVE_FORCE };
+enum remove_mode {
+	REMOVE_STOPPED,
+	REMOVE_FORCE,
+	REMOVE_OWN, /* by force, and the caller is its supervisor: what it holds is the newest */
+};
 int container_remove(struct store_run *r, const struct container *c, enum remove_mode mode, struct nook_error *e);
 /* For a container that has ended and is kept: undoes the same but keeps name and state, which then says how it ended
  * (c->exit_status, c->finished_ns: now when 0).  A container that is gone is fine. */

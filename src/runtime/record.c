@@ -33,7 +33,7 @@ int record_save(int dir, const struct container *c, struct nook_error *e)
 		if (layer < 0)
 			continue;
 		TRY(copy_plan(dir, layer, e));
-		return state_save(layer, c, e);
+		return state_save(layer, c, FILE_NO_SYNC, e);
 	}
 	return 0;
 }

@@ -242,7 +242,7 @@ static int lock_anyhow(struct store_run *r, const struct container *c, enum remo
 	if (dir != -EWOULDBLOCK)
 		return dir;
 	if (c->creating && c->supervisor != getpid()) {
-		if (mode == REMOVE_FORCE)
+		if (mode != REMOVE_STOPPED)
 			TRY(stop_start(c, a, e));
 		else
 			TRY(check_idle(c, e));
@@ -251,10 +251,10 @@ static int lock_anyhow(struct store_run *r, const struct container *c, enum remo
 }
 
 /* The supervisor alone writes the state while it lives, so what it holds is the newest; others read it again. */
-static void refresh(int dir, const struct container *c, struct arena *a, struct container *ret)
+static void refresh(int dir, const struct container *c, enum remove_mode mode, struct arena *a, struct container *ret)
 {
 	*ret = *c;
-	if (c->supervisor == getpid()) {
+	if (mode == REMOVE_OWN || c->supervisor == getpid()) {
 		state_add_groups(dir, STORE_GROUPS, a, ret);
 		return;
 	}
@@ -270,7 +270,7 @@ int container_remove(struct store_run *r, const struct container *c, enum remove
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
-	refresh(dir, c, a, &now);
+	refresh(dir, c, mode, a, &now);
 	if (mode == REMOVE_STOPPED)
 		TRY(check_idle(&now, e));
 	TRY(undo(r, &now, a, e));
@@ -288,7 +288,7 @@ int container_finish(struct store_run *r, const struct container *c, struct nook
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
-	refresh(dir, c, a, &now);
+	refresh(dir, c, REMOVE_STOPPED, a, &now);
 	TRY(check_idle(&now, e));
 	TRY(undo(r, &now, a, e));
 	now.creating = false;

@@ -25,6 +25,7 @@ static const struct bind state_table[] = {
 	{AT(struct container, finished_ns), BIND_INT, "finishedNs"},
 	{AT(struct container, pid), BIND_INT, "pid"},
 	{AT(struct container, pid_start), BIND_UINT, "pidStart"},
+	{AT(struct container, pid_inode), BIND_UINT, "pidInode"},
 	{AT(struct container, supervisor), BIND_INT, "supervisor"},
 	{AT(struct container, supervisor_start), BIND_UINT, "supervisorStart"},
 	{AT(struct container, exit_status), BIND_INT, "exitStatus", .flags = BIND_ALWAYS},
@@ -97,7 +98,7 @@ void state_add_groups(int dir, const char *name, struct arena *a, struct contain
 	c->n_cgroups = n;
 }
 
-int state_load(int dir, const char *name, const char *id, struct arena *a, struct container *ret)
+int state_load_own(int dir, const char *name, const char *id, struct arena *a, struct container *ret)
 {
 	struct container c = {.exit_status = -1};
 	struct nook_error e = NOOK_ERROR_INIT;
@@ -118,10 +119,17 @@ int state_load(int dir, const char *name, const char *id, struct arena *a, struc
 		c = (struct container){.creating = true, .exit_status = -1, .damage = damage};
 	c.id = arena_strdup(a, id);
 	fill_absent(&c);
-	if (!damage)
-		state_add_groups(dir, arena_printf(a, "%.*s" STORE_GROUPS, (int)(strlen(name) - strlen(STORE_STATE)), name), a, &c);
 	*ret = c;
 	return 0;
+}
+
+int state_load(int dir, const char *name, const char *id, struct arena *a, struct container *ret)
+{
+	int r = state_load_own(dir, name, id, a, ret);
+
+	if (r == 0 && !ret->damage[0])
+		state_add_groups(dir, arena_printf(a, "%.*s" STORE_GROUPS, (int)(strlen(name) - strlen(STORE_STATE)), name), a, ret);
+	return r;
 }
 
 /* A copy with NULL at its end, which counted lists need not have. */
@@ -134,7 +142,7 @@ static const char **terminated(const char *const *list, size_t n)
 	return copy;
 }
 
-int state_save(int dir, const struct container *c, struct nook_error *e)
+int state_save(int dir, const struct container *c, enum file_sync sync, struct nook_error *e)
 {
 	auto_free const char **cgroups = terminated(c->cgroups, c->n_cgroups);
 	auto_free const char **paths = terminated(c->paths, c->n_paths);
@@ -148,5 +156,5 @@ int state_save(int dir, const struct container *c, struct nook_error *e)
 	saved.kept = kept;
 	saved.volumes = volumes;
 	saved.rdt = rdt;
-	return bind_save(dir, STORE_STATE, state_table, &saved, JSON_PLAIN, 0600, FILE_NO_SYNC, e);
+	return bind_save(dir, STORE_STATE, state_table, &saved, JSON_PLAIN, 0600, sync, e);
 }

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/fd.h"
 #include "runtime/container.h"
 
 struct store_run {
@@ -47,6 +48,8 @@ int store_name_sweep(struct store_run *r, const char *name, enum stale_mode mode
 
 /* Reads state.json below DIR (a directory of container ID). -ENOENT: there is none; other failures go into ret->damage. */
 int state_load(int dir, const char *name, const char *id, struct arena *a, struct container *ret);
-int state_save(int dir, const struct container *c, struct nook_error *e);
+/* The same without the groups that came later. */
+int state_load_own(int dir, const char *name, const char *id, struct arena *a, struct container *ret);
+int state_save(int dir, const struct container *c, enum file_sync sync, struct nook_error *e);
 /* Appends to c->cgroups what the file NAME (STORE_GROUPS) lists; state_load() does it, too. */
 void state_add_groups(int dir, const char *name, struct arena *a, struct container *c);

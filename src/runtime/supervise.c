@@ -29,7 +29,17 @@ void supervise_begin(sigset_t *before)
 	sigset_t set;
 
 	set_of_forwarded(&set);
+	(void)sigaddset(&set, SIGPIPE);
 	(void)sigprocmask(SIG_BLOCK, &set, before);
+}
+
+void supervise_hold_pipe(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGPIPE);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 int supervise_signals(struct nook_error *e)

@@ -48,6 +48,7 @@ int pid_stat_parse(const char *text, struct pid_stat *ret)
 		len = sizeof(ret->comm) - 1;
 	memcpy(ret->comm, open + 1, len);
 	ret->comm[len] = 0;
+	ret->pid = (pid_t)strtol(text, NULL, 10);
 	ret->state = close[2];
 	ret->parent = (pid_t)field[4];
 	ret->group = (pid_t)field[5];

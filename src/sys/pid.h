@@ -16,7 +16,7 @@
 struct pid_stat {
 	char comm[64];
 	char state; /* 'R', 'S', 'D', 'T', 'Z' ... */
-	pid_t parent, group, session;
+	pid_t pid, parent, group, session;
 	uint64_t user_ticks, system_ticks;
 	uint64_t children_user_ticks, children_system_ticks; /* of those that were waited for */
 	uint64_t start; /* the start time */

@@ -54,13 +54,20 @@ int selfexe_dir(char *path, size_t size, struct nook_error *e)
 	return slash ? 0 : err_num(e, STEP_PROC, self, ENOENT);
 }
 
+/* A sealed copy has no name and no link. */
+static bool is_sealed(void)
+{
+	struct stat st;
+
+	return is_started_anew() && stat(self, &st) == 0 && !st.st_nlink;
+}
+
 bool selfexe_is_protected(void)
 {
 	struct statfs fs;
-	struct stat st;
-	bool is = (statfs(self, &fs) == 0 && fs.f_flags & ST_RDONLY) ||
-		/* A sealed copy has no name and no link. */
-		(stat(self, &st) == 0 && !st.st_nlink) || faccessat(AT_FDCWD, self, W_OK, AT_EACCESS) < 0;
+	/* Root may write any file that is not on a read-only mount. */
+	bool is = (statfs(self, &fs) == 0 && fs.f_flags & ST_RDONLY) || is_sealed() ||
+		(geteuid() != 0 && faccessat(AT_FDCWD, self, W_OK, AT_EACCESS) < 0);
 
 	/* Older kernels name a program that was started by descriptor after the descriptor's number. */
 	if (is && is_started_anew())
@@ -69,10 +76,10 @@ bool selfexe_is_protected(void)
 }
 
 /* A descriptor, or -errno: -EPERM for an ordinary user. */
-static int readonly_mount(int file)
+static int readonly_mount(void)
 {
-	auto_close int mnt = mount_copy(file, 0);
-	int r = mnt < 0 ? mnt : mount_attrs(mnt, 0, MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, -EBADF);
+	auto_close int mnt = open_tree(AT_FDCWD, self, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int r = mnt < 0 ? -errno : mount_attrs(mnt, 0, MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, -EBADF);
 
 	return r < 0 ? r : take_fd(&mnt);
 }
@@ -95,17 +102,18 @@ static int sealed_copy(struct nook_error *e)
 	return take_fd(&to);
 }
 
-int selfexe_protect(char *const *argv, struct nook_error *e)
+void selfexe_note_dir(void)
 {
-	auto_close int file = -EBADF, again = -EBADF;
 	char dir[PATH_MAX];
 
 	if (selfexe_dir(dir, sizeof(dir), NULL) == 0)
 		(void)setenv(was_in, dir, 1);
-	file = open(self, O_PATH | O_CLOEXEC);
-	if (file < 0)
-		return err_sys(e, STEP_PROC, self);
-	again = readonly_mount(file);
+}
+
+int selfexe_protect(char *const *argv, struct nook_error *e)
+{
+	auto_close int again = readonly_mount();
+
 	if (again < 0)
 		again = TRY(sealed_copy(e));
 	(void)syscall(SYS_execveat, again, "", argv, environ, AT_EMPTY_PATH);

@@ -14,5 +14,6 @@
 int selfexe_protect(char *const *argv, struct nook_error *e);
 /* Has that been done already, or could this user not write the file anyway? */
 bool selfexe_is_protected(void);
-/* The directory that the program was started from, whatever selfexe_protect() has done since. */
+/* The directory that the program was started from; after selfexe_protect() only if that was noted before. */
 int selfexe_dir(char *path, size_t size, struct nook_error *e);
+void selfexe_note_dir(void);
