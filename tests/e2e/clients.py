@@ -164,7 +164,7 @@ class Client(runner.Command):
 @contextlib.contextmanager
 def daemon(argv, log, ready, env=None):
     """A daemon that is ready; ended by its pid, however the test went, and by the kernel when the tests are killed."""
-    argv = ["setpriv", "--pdeathsig", "KILL", *argv]
+    argv = ["setpriv", "--pdeathsig", "KILL", "prlimit", "--core=0", *argv]
     with open(log, "ab") as out:
         process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                    env={"PATH": PATH, **SANITIZERS, **(env or {})}, start_new_session=True)

@@ -185,7 +185,7 @@ def test_srun_on_a_terminal(cluster):
 
 
 def test_several_tasks_of_a_node(cluster):
-    """Slurm 22.05 makes one bundle for the step, whatever the runtime: two tasks of one node do not start."""
+    """Slurm 22.05 makes one bundle for the step, whatever the runtime: for two tasks of one node its slurmstepd crashes."""
     result = cluster.srun(cluster.root, "-N1", "-n2", "--overcommit", "true")
     assert result.code == 255 and "Task launch for StepId" in result.err
 
