@@ -7,7 +7,7 @@
 #include "box/learn.h"
 #include "box/watch.h"
 #include "cli/box_learn.h"
-#include "json/out.h"
+#include "cli/box_report.h"
 #include "runtime/supervise.h"
 #include "runtime/terminal.h"
 
@@ -89,102 +89,6 @@ static void set_terminal(struct nook_box *b, const struct box_options *o)
 		b->rows = size.ws_row;
 		b->columns = size.ws_col;
 	}
-}
-
-/* ---- --json -------------------------------------------------------------------------------------------------------- */
-
-static const char *const limit_names[] = {[NOOK_LIMIT_NONE] = NULL, [NOOK_LIMIT_MEMORY] = "mem", [NOOK_LIMIT_TIME] = "time",
-	[NOOK_LIMIT_WALL] = "wall", [NOOK_LIMIT_OUTPUT] = "output"};
-
-/* "host:port" as --allow takes it: of the address, when a rule names the host already. */
-static const char *refusal_text(const struct box_refusal *r, char *buf, size_t size)
-{
-	const char *host = r->address[0] ? r->address : r->host;
-
-	(void)snprintf(buf, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, r->port);
-	return buf;
-}
-
-static void network_text(const struct box_links *l, struct json_out *o)
-{
-	char text[NOOK_OBJECT_MAX + 16];
-
-	if (!l->asked_proxy)
-		return;
-	json_out_u64(o, "refused", l->refused);
-	json_out_array(o, "refusedHosts");
-	for (size_t i = 0; i < l->n_list; i++)
-		json_out_string(o, NULL, refusal_text(&l->list[i], text, sizeof(text)));
-	json_out_array_end(o);
-}
-
-static void result_text(const struct nook_result *r, int status, const struct box_links *l, struct buf *text)
-{
-	struct json_out o = {.text = text, .style = JSON_PRETTY};
-
-	json_out_object(&o, NULL);
-	json_out_i64(&o, "status", status);
-	if (r->exit_code >= 0)
-		json_out_i64(&o, "exitCode", r->exit_code);
-	if (r->term_signal >= 0)
-		json_out_i64(&o, "signal", r->term_signal);
-	json_out_string(&o, "limit", limit_names[r->limit]);
-	json_out_u64(&o, "wallUs", r->wall_us);
-	if (r->have & NOOK_HAS_CPU) {
-		json_out_u64(&o, "userUs", r->user_us);
-		json_out_u64(&o, "systemUs", r->system_us);
-	}
-	if (r->have & NOOK_HAS_MAX_RSS)
-		json_out_u64(&o, "maxRss", r->max_rss);
-	if (r->have & NOOK_HAS_PEAK_MEMORY)
-		json_out_u64(&o, "peakMemory", r->peak_memory);
-	if (r->have & NOOK_HAS_PIDS)
-		json_out_u64(&o, "processes", r->pids);
-	if (r->have & NOOK_HAS_IO) {
-		json_out_u64(&o, "readBytes", r->read_bytes);
-		json_out_u64(&o, "writtenBytes", r->written_bytes);
-	}
-	network_text(l, &o);
-	json_out_object_end(&o);
-	buf_addc(text, '\n');
-}
-
-static void error_text(const struct nook_error *error, int status, struct buf *text)
-{
-	struct json_out o = {.text = text, .style = JSON_PRETTY};
-
-	json_out_object(&o, NULL);
-	json_out_i64(&o, "status", status);
-	json_out_object(&o, "error");
-	json_out_string(&o, "step", nook_step_name(error->step));
-	json_out_string(&o, "object", error->object);
-	json_out_string(&o, "detail", error->detail);
-	json_out_i64(&o, "errno", error->sys_errno);
-	json_out_i64(&o, "rule", error->rule);
-	json_out_string(&o, "hint", nook_error_hint(error));
-	json_out_object_end(&o);
-	json_out_object_end(&o);
-	buf_addc(text, '\n');
-}
-
-/* Opened before anything starts, so that a bad name is told at once. */
-static int json_open(const char *where, struct nook_error *e)
-{
-	const char *number = text_after(where, "fd:");
-	uint64_t n = 0;
-	int fd;
-
-	if (number && text_u64(number, &n) < 0)
-		return err_why(e, STEP_OPTION, "--json", EINVAL, "it is a file or fd:N");
-	fd = number ? fcntl((int)n, F_DUPFD_CLOEXEC, 3) : open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	return fd < 0 ? err_sys(e, STEP_FILE, where) : fd;
-}
-
-static int json_write(int fd, const struct buf *text, struct nook_error *e)
-{
-	int r = fd_write(fd, buf_text(text), text->len);
-
-	return r < 0 ? err_num(e, STEP_FILE, "--json", r) : 0;
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------------- */
@@ -289,7 +193,7 @@ static int run_box(struct running *r, struct nook_result *ret, struct nook_error
 {
 	const struct launch_hooks hooks = {.adopted = adopted, .notify = observed, .data = r};
 	struct box_watch w = BOX_WATCH_INIT(&r->launched, r->plan->plan);
-	bool pipes = w.plan->terminal ? false : r->plan->bounds.output > 0;
+	bool pipes = !w.plan->terminal && r->plan->bounds.output;
 	sigset_t before;
 	int code;
 
@@ -340,11 +244,11 @@ struct refusals {
 static void tell_refusal(void *data, const struct box_refusal *r)
 {
 	const struct refusals *refusals = data;
-	char text[NOOK_OBJECT_MAX + 16];
+	char text[BOX_REFUSAL_TEXT];
 
 	if (refusals->later)
 		return;
-	(void)refusal_text(r, text, sizeof(text));
+	(void)box_refusal_text(r, text);
 	if (r->address[0])
 		cli_note(refusals->c, "refused %s:%u: its address is not public; allow it with --allow %s", r->host, r->port, text);
 	else
@@ -356,15 +260,15 @@ static void note_reached(void *data, const struct box_refusal *r)
 	const struct refusals *refusals = data;
 	struct running *running = refusals->running;
 	struct box_refusal name = *r;
-	char text[NOOK_OBJECT_MAX + 16];
+	char text[BOX_REFUSAL_TEXT];
 
 	/* A name whose address is not public takes both. */
 	name.address[0] = 0;
 	*arena_push(running->arena, &running->hosts, &running->n_hosts) =
-		arena_strdup(running->arena, refusal_text(&name, text, sizeof(text)));
+		arena_strdup(running->arena, box_refusal_text(&name, text));
 	if (!r->address[0])
 		return;
-	*arena_push(running->arena, &running->hosts, &running->n_hosts) = arena_strdup(running->arena, refusal_text(r, text, sizeof(text)));
+	*arena_push(running->arena, &running->hosts, &running->n_hosts) = arena_strdup(running->arena, box_refusal_text(r, text));
 }
 
 /* STARTED: where the box's number is told, or -EBADF. */
@@ -376,8 +280,8 @@ static int run_planned(struct cli *c, const struct asked *q, int started, struct
 		.ready = o->ready_fd.set ? (int)o->ready_fd.value : -EBADF, .started = started};
 	struct nook_result result = NOOK_RESULT_INIT;
 	AUTO_VALUE(buf_done) struct buf text = {0};
-	auto_close int json = o->json ? TRY(json_open(o->json, e)) : -EBADF;
-	auto_close int profile = o->learn ? TRY(json_open(o->learn, e)) : -EBADF;
+	auto_close int json = o->json ? TRY(box_report_open(o->json, e)) : -EBADF;
+	auto_close int profile = o->learn ? TRY(box_report_open(o->learn, e)) : -EBADF;
 	struct refusals refusals = {c, &r, plan->plan->terminal};
 	int code, status;
 
@@ -399,8 +303,8 @@ static int run_planned(struct cli *c, const struct asked *q, int started, struct
 	if (code < 0) {
 		status = supervise_status(e, code);
 		if (json >= 0) {
-			error_text(e, status, &text);
-			(void)json_write(json, &text, NULL);
+			box_report_error(e, status, &text);
+			(void)box_report_write(json, &text, NULL);
 		}
 		cli_error(c, e);
 		box_links_done(&r.links);
@@ -410,10 +314,10 @@ static int run_planned(struct cli *c, const struct asked *q, int started, struct
 	if (profile >= 0)
 		TRY(box_learn_write(&r.observer, profile, q->box, q->command, r.hosts, c->arena, e));
 	if (result.limit)
-		cli_note(c, "the limit of %s was reached", limit_names[result.limit]);
+		cli_note(c, "the limit of %s was reached", box_limit_names[result.limit]);
 	if (json >= 0) {
-		result_text(&result, status, &r.links, &text);
-		code = json_write(json, &text, e);
+		box_report_result(&result, status, &r.links, &text);
+		code = box_report_write(json, &text, e);
 	}
 	box_links_done(&r.links);
 	return code < 0 ? code : status;
