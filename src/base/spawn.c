@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/spawn.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <limits.h>
@@ -31,14 +32,6 @@ int spawn_find(const char *name, char *path, size_t size)
 			return 0;
 	}
 	return -ENOENT;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* write(2) without SIGPIPE, whatever the calling program does with that signal. */
@@ -94,13 +87,13 @@ static void collect(int *fd, struct buf *out)
 /* Moves bytes until the program has ended and its output is read, or the time is up (-ETIMEDOUT). */
 static int pump(int pidfd, int *in, int *outfd, const struct spawn *s, struct buf *out)
 {
-	int64_t end = now_ms() + (s->timeout_ms ? s->timeout_ms : TIMEOUT_DEFAULT_MS);
+	int64_t end = clock_ms() + (s->timeout_ms ? s->timeout_ms : TIMEOUT_DEFAULT_MS);
 	const char *input = s->input;
 	size_t len = s->input_len;
 
 	for (;;) {
 		struct pollfd p[] = {{pidfd, POLLIN, 0}, {*outfd, POLLIN, 0}, {*in, POLLOUT, 0}};
-		int64_t left = s->timeout_ms < 0 ? -1 : end - now_ms();
+		int64_t left = s->timeout_ms < 0 ? -1 : end - clock_ms();
 
 		if (left <= 0 && s->timeout_ms >= 0)
 			return -ETIMEDOUT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "box/watch.h"
 
+#include "base/clock.h"
 #include "box/shim.h"
 #include "runtime/supervise.h"
 
@@ -14,14 +15,6 @@
 
 enum { TIME_STEP_US = 10000 }; /* /proc counts processor time in ticks of 10 ms */
 enum { RUSAGE_BLOCK = 512 };   /* getrusage(2): bytes of a block of ru_inblock */
-
-int64_t box_now_us(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* ---- the time of processors ---------------------------------------------------------------------------------------- */
 
@@ -37,7 +30,7 @@ static int64_t next_look(const struct box_watch *w, uint64_t used)
 {
 	int64_t left = (int64_t)(w->bounds.time_us - used) / sysconf(_SC_NPROCESSORS_ONLN);
 
-	return box_now_us() + (left > TIME_STEP_US ? left : TIME_STEP_US);
+	return clock_us() + (left > TIME_STEP_US ? left : TIME_STEP_US);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------------- */
@@ -66,7 +59,7 @@ static int collect(struct box_watch *w, struct nook_result *r, struct nook_error
 	while (wait4(w->launched->pid, &status, 0, &usage) < 0)
 		if (errno != EINTR)
 			return err_sys(e, STEP_WAIT, NULL);
-	r->wall_us = (uint64_t)(box_now_us() - w->started_us);
+	r->wall_us = (uint64_t)(clock_us() - w->started_us);
 	r->user_us = larger(micros(&usage.ru_utime), w->last.user_us);
 	r->system_us = larger(micros(&usage.ru_stime), w->last.system_us);
 	r->max_rss = (uint64_t)usage.ru_maxrss * 1024;
@@ -99,7 +92,7 @@ static void answer_stats(struct box_watch *w)
 	struct shim_reply reply = {.kind = SHIM_STATS, .result = NOOK_RESULT_INIT};
 	struct usage u;
 
-	reply.result.wall_us = (uint64_t)(box_now_us() - w->started_us);
+	reply.result.wall_us = (uint64_t)(clock_us() - w->started_us);
 	if (usage_of_tree(w->launched->pid, &u) == 0) {
 		reply.result.user_us = u.user_us;
 		reply.result.system_us = u.system_us;
@@ -145,7 +138,7 @@ static void serve_control(struct box_watch *w)
 /* Ends the box when a limit of the whole is reached; returns the time of the next look in microseconds, -1: never. */
 static int64_t enforce(struct box_watch *w, struct nook_result *r, int64_t *look)
 {
-	int64_t now = box_now_us(), wall_end = w->started_us + (int64_t)w->bounds.wall_us;
+	int64_t now = clock_us(), wall_end = w->started_us + (int64_t)w->bounds.wall_us;
 	int64_t next = -1;
 
 	if (r->limit)
@@ -212,7 +205,7 @@ enum { FIXED = 5, RELAYS_MAX = 4 };
 
 static int poll_once(struct box_watch *w, struct pollfd *p, bool ended, int64_t next)
 {
-	int64_t left = next < 0 ? -1 : next - box_now_us();
+	int64_t left = next < 0 ? -1 : next - clock_us();
 	struct timespec t = {left > 0 ? left / 1000000 : 0, left > 0 ? left % 1000000 * 1000 : 0};
 	bool full = false;
 

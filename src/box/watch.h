@@ -11,7 +11,7 @@ struct box_watch {
 	struct launched *launched;
 	const struct plan *plan;   /* names the groups, which are removed at the end */
 	struct box_bounds bounds;
-	int64_t started_us;        /* box_now_us() before launch() */
+	int64_t started_us;        /* clock_us() before launch() */
 	int control;               /* a socket of shim.h, or -EBADF: its other end asks and, when it goes, the box goes */
 	const int *namespaces;     /* by ns_kind, -EBADF where it is the host's; or NULL: nobody joins */
 	int caller;                /* a pidfd of whom the box may not outlive, or -EBADF */
@@ -36,7 +36,6 @@ int box_output_begin(struct box_output *o, struct nook_error *e);
 int box_output_ready(struct box_output *o, struct box_watch *w, struct nook_error *e);
 void box_output_done(struct box_output *o);
 
-int64_t box_now_us(void);
 /* Returns when no process of the box is left and its groups are gone. */
 int box_watch(struct box_watch *w, struct nook_result *ret, struct nook_error *e);
 /* Groups that a failed launch() may have left. */

@@ -5,6 +5,7 @@
  * between looks the caller first gives its processor away, and later waits for an RCU grace period (membarrier(2)), which
  * ends when every processor has switched tasks.
  */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/dir.h"
@@ -15,17 +16,8 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 enum { YIELD_NS = 5 * 1000 * 1000, THAW_MS = 2000 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 /* "frozen 1" in cgroup.events, "FROZEN" in freezer.state. */
 static bool says_frozen(const char *text)
@@ -50,7 +42,7 @@ static int read_frozen(int events)
 static int wait_v2(int dir, int want, int timeout_ms)
 {
 	auto_close int events = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	int64_t end = now_ns() + timeout_ms * 1000000LL;
+	int64_t end = clock_ns() + timeout_ms * 1000000LL;
 
 	if (events < 0)
 		return -errno;
@@ -58,7 +50,7 @@ static int wait_v2(int dir, int want, int timeout_ms)
 		/* Read before polling: the read tells kernfs which event the next poll waits for. */
 		int r = read_frozen(events);
 		struct pollfd p = {.fd = events, .events = POLLPRI};
-		int64_t left = (end - now_ns() + 999999) / 1000000;
+		int64_t left = (end - clock_ns() + 999999) / 1000000;
 
 		if (r < 0 || r == want)
 			return r < 0 ? r : 0;
@@ -71,7 +63,7 @@ static int wait_v2(int dir, int want, int timeout_ms)
 
 static int freeze_v1(int dir, int timeout_ms)
 {
-	int64_t start = now_ns(), now;
+	int64_t start = clock_ns(), now;
 
 	TRY(file_write(dir, "freezer.state", "FROZEN", STEP_FREEZE, NULL));
 	for (;;) {
@@ -82,7 +74,7 @@ static int freeze_v1(int dir, int timeout_ms)
 			return (int)n;
 		if (text_after(state, "FROZEN"))
 			return 0;
-		now = now_ns();
+		now = clock_ns();
 		if (now - start > timeout_ms * 1000000LL)
 			return -ETIMEDOUT;
 		if (now - start < YIELD_NS || syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)

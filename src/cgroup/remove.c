@@ -6,6 +6,7 @@
  * A hierarchy that nook mounted for a container (see cgroup_want.path) ends when it is unmounted without groups; the
  * kernel counts a removed one until some RCU grace periods later, and a hierarchy unmounted before that lives on.
  */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/dir.h"
@@ -14,17 +15,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 enum { REMOVE_MS = 5000, RELEASE_ROUNDS = 64, PIDS_NAMED = 8 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 static int remove_one(int parent, const char *name, int dir, void *context)
 {
@@ -114,7 +106,7 @@ static int remove_waiting(int parent, const char *name, const char *path, int64_
 		if (r != -EBUSY)
 			return r < 0 ? err_num(e, STEP_CGROUP, path, r) : 0;
 		auto_close int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		int left = (int)(end - now_ms());
+		int left = (int)(end - clock_ms());
 
 		if (dir < 0)
 			continue;
@@ -207,7 +199,7 @@ static int remove_unmounted(const char *path, int64_t end, struct nook_error *e)
 
 int cgroup_remove(const struct cgroup *c, struct nook_error *e)
 {
-	int64_t end = now_ms() + REMOVE_MS;
+	int64_t end = clock_ms() + REMOVE_MS;
 	AUTO(arena_free) struct arena *a = arena_new();
 	int *tops = arena_new_n(a, int, c->n ? c->n : 1), result = 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/box_more.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "box/box.h"
@@ -198,7 +199,7 @@ static int run_box(struct running *r, struct nook_result *ret, struct nook_error
 	int code;
 
 	w.bounds = r->plan->bounds;
-	w.started_us = box_now_us();
+	w.started_us = clock_us();
 	supervise_begin(&before);
 	auto_close int signals = TRY(supervise_signals(e));
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "command/ago.h"
@@ -45,7 +46,7 @@ static void add_row(struct table *t, const struct options *o, const struct image
 	const char *by = h->created_by ? h->created_by : "";
 	const int64_t created = image_time(h->created);
 	const char *const cells[] = {
-		created ? arena_printf(a, "%s ago", ago_span(a, ago_now() - created)) : NULL,
+		created ? arena_printf(a, "%s ago", ago_span(a, clock_date_ns() - created)) : NULL,
 		h->created,
 		o->no_trunc || strlen(by) <= SHORT_COMMAND ? by : arena_printf(a, "%.*s...", SHORT_COMMAND - 3, by),
 		by,

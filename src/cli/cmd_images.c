@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/image_filter.h"
@@ -78,7 +79,7 @@ static int list(struct cli *c, const struct options *o, const char *wanted, stru
 	AUTO(depot_close) struct depot *d = NULL;
 	struct image_filter filter = {0};
 	struct image *images = NULL;
-	int64_t now = ago_now();
+	int64_t now = clock_date_ns();
 	size_t n = 0;
 
 	TRY(image_filter_parse(&o->filters, c->arena, &filter, e));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "command/ago.h"
@@ -194,7 +195,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	AUTO_VALUE(buf_done) struct buf out = {0};
 	struct container *list = NULL;
 	struct filter *filters = NULL;
-	int64_t now = ago_now();
+	int64_t now = clock_date_ns();
 	size_t n = 0;
 
 	if (o->format && !json && !text_is(o->format, "table"))

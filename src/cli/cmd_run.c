@@ -4,6 +4,7 @@
 #include "cli/run_file.h"
 #include "cli/run_image.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -26,7 +27,6 @@
 #include "sys/selfexe.h"
 
 #include <stdio.h>
-#include <time.h>
 
 /* What one start holds; everything by scope or arena. */
 struct run {
@@ -53,14 +53,6 @@ struct run {
 	int dir;              /* the locked state directory, or -EBADF */
 	int data[DATA_KINDS]; /* locks of its directories on disk */
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static const char *joined(struct arena *a, const char *const *argv)
 {
@@ -213,7 +205,7 @@ static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
 	if (n < 0)
 		return err_num(e, STEP_PROC, "stat", n);
 	r->state.pid = pid;
-	r->state.started_ns = now_ns();
+	r->state.started_ns = clock_date_ns();
 	r->state.creating = false;
 	return container_save(r->dir, &r->state, e);
 }
@@ -371,7 +363,7 @@ static int run_specified(struct run *r, int argc, char **argv, struct nook_error
 	r->state.command = joined(r->cli->arena, spec->process.argv);
 	r->state.annotations = spec->annotations;
 	r->state.n_annotations = spec->n_annotations;
-	r->state.created_ns = now_ns();
+	r->state.created_ns = clock_date_ns();
 	r->state.creating = true;
 	r->state.auto_remove = r->options->rm;
 	r->state.volumes = r->volumes.texts;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "command/ago.h"
 #include "command/command.h"
@@ -63,7 +64,7 @@ static int run_ls(struct cli *c, void *options, int argc, char **argv, struct no
 	TRY(open_container(c, argv[0], &r, &container, e));
 	TRY(snapshot_list(r, c->root, &container, c->arena, &list, &n, e));
 	for (size_t i = 0; i < n; i++) {
-		const char *const cells[] = {list[i].name, arena_printf(c->arena, "%s ago", ago_span(c->arena, ago_now() - list[i].created_ns)),
+		const char *const cells[] = {list[i].name, arena_printf(c->arena, "%s ago", ago_span(c->arena, clock_date_ns() - list[i].created_ns)),
 			ago_stamp(c->arena, list[i].created_ns), arena_printf(c->arena, "%" PRIu64, list[i].bytes)};
 
 		table_add(&t, cells);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What containers use now.  Percentages are between two looks, an interval apart. */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
@@ -12,7 +13,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <time.h>
 
 struct options {
 	bool all, no_stream;
@@ -45,14 +45,6 @@ struct look {
 };
 
 /* ---- looking -------------------------------------------------------------------------------------------------------- */
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 /* The network devices of the container's init, without lo: "  eth0: 123 4 0 0 0 0 0 0 567 ...". */
 static void read_net(struct arena *a, struct sample *s)
@@ -89,7 +81,7 @@ static void add_sample(struct arena *a, struct look *look, const struct containe
 	struct cgroup group;
 
 	s->c = c;
-	s->at_ns = now_ns();
+	s->at_ns = clock_ns();
 	container_cgroup(c, a, &group);
 	/* Gone since it was listed: the row stays, without figures. */
 	if (cgroup_stats(a, &group, &s->s, NULL) < 0)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "command/ago.h"
@@ -172,7 +173,7 @@ static int run_ls(struct cli *c, void *options, int argc, char **argv, struct no
 			continue;
 		if (o->quiet)
 			buf_addf(&out, "%s\n", v->name);
-		const char *const cells[] = {v->name, v->driver, arena_printf(c->arena, "%s ago", ago_span(c->arena, ago_now() - v->created_ns)), ago_stamp(c->arena, v->created_ns),
+		const char *const cells[] = {v->name, v->driver, arena_printf(c->arena, "%s ago", ago_span(c->arena, clock_date_ns() - v->created_ns)), ago_stamp(c->arena, v->created_ns),
 			lines(c->arena, users, n_users), v->anonymous ? "yes" : "no"};
 
 		table_add(&t, cells);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/image_filter.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "command/ago.h"
 #include "image/reference.h"
@@ -28,7 +29,7 @@ int image_filter_parse(const struct opt_list *options, struct arena *a, struct i
 		} else if ((value = text_after(text, "until="))) {
 			if (text_duration(value, &age) < 0)
 				return err_fmt(e, STEP_OPTION, "--filter", EINVAL, "\"%.40s\" is no span of time such as 24h", value);
-			f.before_ns = ago_now() - age;
+			f.before_ns = clock_date_ns() - age;
 		} else {
 			return err_fmt(e, STEP_OPTION, "--filter", EINVAL, "\"%.40s\" does not begin with dangling=, reference=, label= or until=", text);
 		}

@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/run_volumes.h"
 
+#include "base/clock.h"
 #include "base/text.h"
-
-#include <time.h>
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 /* What the options say beside mount(8)'s words. */
 struct volume_words {
@@ -49,7 +40,7 @@ static int make(struct cli *c, const struct volume_words *w, const char *name, b
 		.driver = w->driver ? w->driver : w->bytes || w->fs ? "disk" : "dir",
 		.fs = w->fs,
 		.bytes = w->bytes,
-		.created_ns = now_ns(),
+		.created_ns = clock_date_ns(),
 		.anonymous = anonymous,
 	};
 	int r;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "command/ago.h"
 
+#include "base/clock.h"
+
 #include <time.h>
 
 enum { NS_PER_S = 1000000000 };
@@ -36,10 +38,3 @@ const char *ago_stamp(struct arena *a, int64_t ns)
 	return arena_printf(a, "%s.%09lldZ", text, (long long)(ns % NS_PER_S));
 }
 
-int64_t ago_now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}

@@ -8,4 +8,3 @@
 const char *ago_span(struct arena *a, int64_t ns);
 /* CLOCK_REALTIME in nanoseconds as RFC 3339 in UTC: "2026-01-31T12:00:00.123456789Z"; NULL for 0. */
 const char *ago_stamp(struct arena *a, int64_t ns);
-int64_t ago_now(void);

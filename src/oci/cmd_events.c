@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a container uses, again and again, and that its memory ran out: one JSON object a line, until it ends. */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "cgroup/cgroup.h"
 #include "oci/commands.h"
 #include "oci/stats.h"
 
 #include <poll.h>
-#include <time.h>
 
 enum { MS = 1000000 };
 
@@ -61,23 +61,15 @@ static int print_oom(const char *id, struct nook_error *e)
 	return print(&text, e);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / MS;
-}
-
 static int watch(const char *id, const struct cgroup *g, int pidfd, int64_t interval_ms, struct nook_error *e)
 {
 	struct cgroup_oom oom;
-	int64_t next = now_ms() + interval_ms;
+	int64_t next = clock_ms() + interval_ms;
 	int r = cgroup_oom_watch(g, &oom, e);
 
 	while (r == 0) {
 		struct pollfd p[] = {{pidfd, POLLIN, 0}, {oom.fd, POLLIN, 0}};
-		int64_t left = next - now_ms();
+		int64_t left = next - clock_ms();
 		int n = poll(p, 2, left > 0 ? (int)left : 0);
 
 		if (n < 0 && errno != EINTR)

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proxy/connection.h"
 
+#include "base/clock.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 enum { DRAIN_MAX = 256 << 10 };
 
 /* ---- time ---------------------------------------------------------------------------------------------------------- */
-
-int64_t engine_now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void timer_stop(struct engine *g, struct connection *c)
 {
@@ -34,7 +27,7 @@ static void timer_stop(struct engine *g, struct connection *c)
 static void timer_start(struct engine *g, struct connection *c)
 {
 	timer_stop(g, c);
-	c->deadline_ms = engine_now_ms() + g->options.timeout_ms;
+	c->deadline_ms = clock_ms() + g->options.timeout_ms;
 	c->before = g->last;
 	*(g->last ? &g->last->after : &g->first) = c;
 	g->last = c;

@@ -55,7 +55,6 @@ struct engine {
 	size_t n_reported;
 };
 
-int64_t engine_now_ms(void);
 /* Takes CLIENT; PORT: where in the box it goes, for a publisher. */
 void connection_new(struct engine *g, int client, uint16_t port);
 void connection_event(struct engine *g, struct connection *c, int end, uint32_t events);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proxy/engine.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "box/shim.h"
 #include "proxy/connection.h"
@@ -112,7 +113,7 @@ static void take_answers(struct engine *g)
 
 static int next_timeout(const struct engine *g)
 {
-	int64_t left = g->first ? g->first->deadline_ms - engine_now_ms() : -1;
+	int64_t left = g->first ? g->first->deadline_ms - clock_ms() : -1;
 
 	if (!g->first)
 		return -1;
@@ -121,7 +122,7 @@ static int next_timeout(const struct engine *g)
 
 static void expire(struct engine *g)
 {
-	int64_t now = engine_now_ms();
+	int64_t now = clock_ms();
 
 	while (g->first && g->first->deadline_ms <= now)
 		connection_timeout(g, g->first);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/snapshot.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/spawn.h"
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define ABOUT "snapshot.json"
 #define LAYER "layer"
@@ -31,14 +31,6 @@ static const struct bind about_table[] = {
 	{AT(struct snapshot, created_ns), BIND_INT, "createdNs"},
 	{0},
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 const char *snapshot_home(const struct store_run *r, const char *root, const char *id, struct arena *a)
 {
@@ -218,7 +210,7 @@ int snapshot_create(struct store_run *r, const char *root, const struct containe
 	const char **ret, struct nook_error *e)
 {
 	const char *home = snapshot_home(r, root, c->id, a), *layer, *draft;
-	struct snapshot s = {.created_ns = now_ns()};
+	struct snapshot s = {.created_ns = clock_date_ns()};
 	auto_close int lock = -EBADF;
 	int code;
 
@@ -388,7 +380,7 @@ int snapshot_clone(struct store_run *r, const char *root, const struct container
 	const char **ret_id, struct nook_error *e)
 {
 	struct container clone = {.name = name, .source = c->source, .command = c->command, .config = c->config, .rootfs = c->rootfs, .exit_status = -1,
-		.created_ns = now_ns(), .creating = true, .volumes = c->volumes, .n_volumes = c->n_volumes, .annotations = c->annotations,
+		.created_ns = clock_date_ns(), .creating = true, .volumes = c->volumes, .n_volumes = c->n_volumes, .annotations = c->annotations,
 		.n_annotations = c->n_annotations};
 	const char *layer, *old, *new;
 	struct nook_error later = NOOK_ERROR_INIT;

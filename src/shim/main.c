@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* nook-shim: starts one box for a caller and watches it; see box/shim.h.  Not for people: descriptor 0 is a socket. */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "box/shim.h"
 #include "box/watch.h"
@@ -175,7 +176,7 @@ static int run(struct shim *s, struct nook_error *e)
 	const struct launch_hooks hooks = {.adopted = adopted, .data = s};
 	struct launched l = LAUNCHED_INIT;
 	AUTO_VALUE(box_output_done) struct box_output output = BOX_OUTPUT_INIT;
-	int64_t started = box_now_us();
+	int64_t started = clock_us();
 	int r;
 
 	TRY(receive(s, e));

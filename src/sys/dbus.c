@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sys/dbus.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
 
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 static const char bus_name[] = "org.freedesktop.DBus";
 
@@ -253,14 +253,6 @@ const char *dbus_error_text(const struct dbus_message *m)
 
 /* ---- the connection ------------------------------------------------------------------------------------------------------ */
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int lost(struct nook_error *e, int errnum)
 {
 	if (errnum == -ETIMEDOUT)
@@ -272,7 +264,7 @@ static int wait_for(struct dbus *d, short events)
 {
 	for (;;) {
 		struct pollfd p = {d->fd, events, 0};
-		int64_t left = d->end_ms - now_ms();
+		int64_t left = d->end_ms - clock_ms();
 		int n = left <= 0 ? 0 : poll(&p, 1, (int)left);
 
 		if (n > 0)
@@ -376,7 +368,7 @@ int dbus_attach(struct dbus *d, int fd, int timeout_ms, struct nook_error *e)
 	int r;
 
 	d->fd = fd;
-	d->end_ms = now_ms() + timeout_ms;
+	d->end_ms = clock_ms() + timeout_ms;
 	TRY(authenticate(d, e));
 	r = TRY(dbus_call(d, &hello, &answer, e));
 	return r ? err_fmt(e, STEP_BUS, "D-Bus", EACCES, "%.200s", dbus_error_text(&answer)) : 0;

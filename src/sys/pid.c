@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sys/pid.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 #include <poll.h>
@@ -8,7 +9,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 /* Enough for the fields up to the start time with the longest command name. */
 enum { FIELD_START = 22, FIELD_IGNORED = 33, STAT_MAX = 1024, PATH_ROOM = 32, NUMBER_ROOM = 12 };
@@ -137,18 +137,10 @@ int pid_signal(int pidfd, int signal, struct nook_error *e)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int pid_wait_end(int pidfd, int timeout_ms, struct nook_error *e)
 {
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
-	int64_t end = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
+	int64_t end = timeout_ms < 0 ? 0 : clock_ms() + timeout_ms;
 	int left = timeout_ms;
 
 	for (;;) {
@@ -161,7 +153,7 @@ int pid_wait_end(int pidfd, int timeout_ms, struct nook_error *e)
 		if (errno != EINTR)
 			return err_sys(e, STEP_WAIT, "process");
 		if (timeout_ms >= 0)
-			left = end > now_ms() ? (int)(end - now_ms()) : 0;
+			left = end > clock_ms() ? (int)(end - clock_ms()) : 0;
 	}
 }
 
