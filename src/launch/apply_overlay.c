@@ -6,6 +6,7 @@
 #include "launch/apply_mount.h"
 
 #include "sys/keepdir.h"
+#include "sys/mount_classic.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static int place_layer(int scratch, const char *name, int mnt, const char *objec
 }
 
 /* fsconfig(2) takes values of at most 255 bytes, so layers have the shortest of names: "0:1:2". */
-enum { LOWERDIR_MAX = 256, NUMBER_MAX = 11 };
+enum { LOWERDIR_MAX = 256, NUMBER_MAX = 11, LOWERS_MAX = 256, OPTIONS_MAX = 4096 };
 
 static char *put_number(char *to, uint32_t n)
 {
@@ -110,18 +111,24 @@ static int set_string(int fs, const char *key, const char *value)
 	return fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) < 0 ? -1 : 0;
 }
 
-/* The layers, the topmost first: in one value where they fit, which every kernel takes, else one by one (since Linux 6.5). */
+/* "0:1:2", the topmost first; returns its end. */
+static char *put_lowers(char *to, uint32_t n)
+{
+	*to = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (i)
+			*to++ = ':';
+		to = put_number(to, i);
+	}
+	return to;
+}
+
+/* The layers: in one value where they fit, which every kernel takes, else one by one (since Linux 6.5). */
 static int set_lowers(int fs, uint32_t n)
 {
-	char all[LOWERDIR_MAX + NUMBER_MAX + 1] = "";
-	char *end = all;
+	char all[LOWERS_MAX * (NUMBER_MAX + 1)];
 
-	for (uint32_t i = 0; i < n && end - all < LOWERDIR_MAX; i++) {
-		if (i)
-			*end++ = ':';
-		end = put_number(end, i);
-	}
-	if (end - all < LOWERDIR_MAX)
+	if (n <= LOWERS_MAX && put_lowers(all, n) - all < LOWERDIR_MAX)
 		return set_string(fs, "lowerdir", all);
 	for (uint32_t i = 0; i < n; i++) {
 		char name[NUMBER_MAX];
@@ -153,6 +160,43 @@ static int set_given(int fs, const struct walk *w, const struct step *s, struct 
 	return 0;
 }
 
+/* Before Linux 6.5 many layers fit into mount(2)'s options alone.  -EINVAL: this is no such case, or the kernel does not want
+ * it this way either. */
+static int make_classic(const struct walk *w, const struct step *s, bool kept, bool given)
+{
+	char options[OPTIONS_MAX], *end = stpcpy(options, "lowerdir=");
+	const char *label = walk_str(w, s->mount.source);
+
+	if (given || s->mount.lowers.n > LOWERS_MAX || strlen(label) > OPTIONS_MAX / 4)
+		return -EINVAL;
+	end = put_lowers(end, s->mount.lowers.n);
+	if (end - options - (ptrdiff_t)strlen("lowerdir=") < LOWERDIR_MAX)
+		return -EINVAL;
+	if (!(s->flags & OVERLAY_READONLY))
+		end = stpcpy(end, kept ? ",upperdir=keep/upper,workdir=keep/work" : ",upperdir=upper,workdir=work,volatile");
+	if (s->flags & OVERLAY_USERXATTR)
+		end = stpcpy(end, ",userxattr");
+	if (label[0])
+		(void)stpcpy(stpcpy(stpcpy(end, ",context=\""), label), "\"");
+	if (mkdir("merged", 0700) < 0 && errno != EEXIST)
+		return -EINVAL;
+	return mount_classic("overlay", "merged", options, s->mount.rec_attr_set);
+}
+
+/* errno is fsconfig(2)'s. */
+static int classic_or_refused(const struct walk *w, const struct step *s, int fs, struct nook_error *e)
+{
+	const int why = errno;
+	int mnt = why == EINVAL ? make_classic(w, s, walk_slot(w, s->mount.upper_slot) >= 0, s->mount.links.n) : -EINVAL;
+
+	if (mnt >= 0) {
+		(void)close(fs);
+		return mnt;
+	}
+	errno = why;
+	return fs_refused(fs, step_kinds[s->kind].error, walk_str(w, s->object), e);
+}
+
 int overlay_make(struct walk *w, const struct step *s, struct nook_error *e)
 {
 	const char *object = walk_str(w, s->object), *label = walk_str(w, s->mount.source);
@@ -169,8 +213,10 @@ int overlay_make(struct walk *w, const struct step *s, struct nook_error *e)
 	fs = fsopen("overlay", FSOPEN_CLOEXEC);
 	if (fs < 0 || walk_chdir(w, scratch) < 0)
 		return err_sys(e, step, "overlay");
-	if (set_string(fs, "source", "nook") < 0 || set_lowers(fs, s->mount.lowers.n) < 0)
+	if (set_string(fs, "source", "nook") < 0)
 		return fs_refused(fs, step, object, e);
+	if (set_lowers(fs, s->mount.lowers.n) < 0)
+		return classic_or_refused(w, s, fs, e);
 	if (given)
 		TRY(set_given(fs, w, s, e));
 	else if (!none && (set_string(fs, "upperdir", kept ? "keep/upper" : "upper") < 0 ||
@@ -179,7 +225,7 @@ int overlay_make(struct walk *w, const struct step *s, struct nook_error *e)
 	if (((s->flags & OVERLAY_USERXATTR) && fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0) ||
 		(!kept && !given && !none && fsconfig(fs, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0) ||
 		(label[0] && set_string(fs, "context", label) < 0) || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fs_refused(fs, step, object, e);
+		return classic_or_refused(w, s, fs, e);
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)s->mount.rec_attr_set);
 	if (mnt < 0)
 		return fs_refused(fs, step, object, e);

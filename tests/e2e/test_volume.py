@@ -3,6 +3,8 @@
 
 import json
 import os
+import shutil
+import stat
 import subprocess
 
 import pytest
@@ -93,6 +95,62 @@ def test_a_new_volume_is_filled_with_what_the_root_has_there_once(nook, run, own
     # Not again, although it lacks what the root has.
     assert nook(*line, "ls /srv") == "link\nnew\n"
     assert (own_root / "srv/sub/file").read_text() == "from the root"
+
+
+def tell(top):
+    """All that there is to know of a tree."""
+    seen = {}
+    for path in [top, *sorted(top.rglob("*"))]:
+        st = path.lstat()
+        attributes = {} if path.is_symlink() else {name: os.getxattr(path, name) for name in os.listxattr(path)}
+        holes = stat.S_ISREG(st.st_mode) and st.st_blocks * 512 < st.st_size
+        names = sorted(str(p.relative_to(top)) for p in top.rglob("*") if p.lstat().st_ino == st.st_ino) if st.st_nlink > 1 and path.is_file() else []
+        seen[str(path.relative_to(top))] = (st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns, st.st_rdev, holes, names, attributes,
+                                            os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None)
+    return seen
+
+
+@pytest.mark.user("root")
+@pytest.mark.parametrize("options", [[], ["--size", "64m"]], ids=["dir", "disk"])
+def test_what_fills_a_volume_is_what_the_root_has_in_every_respect(nook, own_root, space, options):
+    """Owners, modes, times, attributes, capabilities, holes, hard links."""
+    top = own_root / "srv"
+    (top / "d/e").mkdir(parents=True)
+    (top / "f").write_text("1")
+    os.chown(top / "f", 1000, 100)
+    os.link(top / "f", top / "d/e/same")
+    os.link(top / "f", top / "again")
+    (top / "soft").symlink_to("f")
+    os.lchown(top / "soft", 5, 6)
+    os.mkfifo(top / "pipe", 0o640)
+    with (top / "holes").open("wb") as out:
+        out.write(b"start")
+        out.seek(8 << 20)
+        out.write(b"middle")
+        out.truncate(16 << 20)
+    shutil.copy("/bin/busybox", top / "program")
+    os.chmod(top / "program", 0o4755)
+    os.setxattr(top / "program", "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+    os.setxattr(top / "f", "user.color", b"a\0b")
+    os.setxattr(top / "d", "user.place", b"here")
+    os.chmod(top / "d", 0o1777)
+    for name in "f", "d/e", "d", ".":
+        os.utime(top / name, ns=(10**18 + 1, 10**18 + 123456789))
+    before = tell(top)
+    nook("volume", "create", "web", *options)
+    assert nook("run", "--rm", "-v", "web:/srv", f"dir:{own_root}", "cat", "/srv/d/e/same") == "1"
+    if options:
+        point = space / "mnt"
+        point.mkdir()
+        subprocess.run(["mount", "-o", "loop,ro", nook.root / "volumes/web/disk.img", point], check=True)
+        try:
+            after = tell(point)
+        finally:
+            subprocess.run(["umount", point], check=True)
+    else:
+        after = tell(nook.root / "volumes/web/data")
+    assert after == before
+    nook("volume", "rm", "web")
 
 
 def test_a_read_only_use_fills_it_too_and_nocopy_never(nook, own_root):
