@@ -319,6 +319,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(container_load(r, argv[0], c->arena, &container, e));
 	x.run = r;
 	x.container = &container;
+	x.flags = TREE_SPARSE;
 	x.config = o->no_config || !*container.config ? NULL : container.config;
 	if (x.config && strlen(x.config) > CONFIG_MAX)
 		return err_why(e, STEP_CONTAINER, container.id, E2BIG, "its command and environment are too long to go with the file; see --no-config");

@@ -43,20 +43,21 @@ static int mount_long(const char *lowers, struct nook_error *e)
 	buf_addf(&options, "lowerdir=%s,userxattr", lowers);
 	if (options.len > OPTIONS_MAX)
 		return err_num(e, STEP_MOUNT, "overlay", E2BIG);
-	TRY(own_mounts(e));
 	for (size_t i = 0; (mnt == -ENOENT || mnt == -ENOTDIR) && i < sizeof(places) / sizeof(places[0]); i++)
 		mnt = mount_classic("overlay", places[i], buf_text(&options), ATTRIBUTES);
 	return mnt < 0 ? err_num(e, STEP_MOUNT, "overlay", mnt) : mnt;
 }
 
-/* Each layer by the number of a descriptor, seen from where these have names: nothing is shorter. */
+/* Each layer by the number of a descriptor, seen from where these have names: nothing is shorter.  mount(2) needs a place for a
+ * moment, which must be this process's own. */
 static int merge_by_numbers(const struct image *image, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf lowers = {0};
 	auto_free int *fds = xcalloc(image->n_layers, sizeof(*fds));
 	auto_close int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	size_t n = 0;
-	int r = 0;
+	/* First: what was opened in another mount namespace is no layer in this one. */
+	int r = own_mounts(e);
 
 	for (; r == 0 && n < image->n_layers; n++) {
 		fds[n] = open(image->layers[n], O_PATH | O_DIRECTORY | O_CLOEXEC);

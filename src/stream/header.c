@@ -12,6 +12,7 @@ enum { RECORDS_MAX = 1 << 20, OCTAL_ID_MAX = 07777777 };
 #define XATTR_RECORD "SCHILY.xattr."
 #define SPARSE_RECORD "NOOK.sparse"
 #define COMMENT_RECORD "comment"
+#define GNU_SPARSE "GNU.sparse."
 
 /* ustar, POSIX.1-1988 */
 struct ustar {
@@ -154,22 +155,61 @@ int entry_write_padding(int fd, uint64_t size, struct nook_error *e)
 	return r < 0 ? err_num(e, STEP_FILE, "tar stream", r) : 0;
 }
 
+/* RECORDS, and what does not fit into the header. */
+static int write_with(int fd, const struct entry *entry, struct buf *records, struct nook_error *e)
+{
+	add_records(records, entry);
+	if (records->len) {
+		const struct entry plain = {.mode = S_IFREG | 0644};
+		int r;
+
+		TRY(put_header(fd, &plain, 'x', "pax", records->len, e));
+		r = fd_write(fd, records->data, records->len);
+		if (r < 0)
+			return err_num(e, STEP_FILE, "tar stream", r);
+		TRY(entry_write_padding(fd, records->len, e));
+	}
+	return put_header(fd, entry, type_of(entry), entry->name, entry->size, e);
+}
+
+/* The pieces, in front of their data: decimal numbers, a line each. */
+static void add_map(struct buf *out, const struct entry *entry)
+{
+	buf_addf(out, "%zu\n", entry->n_pieces);
+	for (size_t i = 0; i < entry->n_pieces; i++)
+		buf_addf(out, "%llu\n%llu\n", (unsigned long long)entry->pieces[i].at, (unsigned long long)entry->pieces[i].size);
+	while (out->len % BLOCK)
+		buf_addc(out, 0);
+}
+
+/* Readers that do not know of holes find what they do not understand under a name of its own. */
+static int write_sparse(int fd, const struct entry *entry, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf records = {0}, map = {0};
+	auto_free struct entry *plain = xcalloc(1, sizeof(*plain));
+	int r;
+
+	*plain = *entry;
+	add_record(&records, GNU_SPARSE "major", "1", 1);
+	add_record(&records, GNU_SPARSE "minor", "0", 1);
+	add_record(&records, GNU_SPARSE "name", entry->name, strlen(entry->name));
+	add_number(&records, GNU_SPARSE "realsize", entry->size);
+	add_map(&map, entry);
+	plain->pieces = NULL;
+	plain->size = map.len;
+	for (size_t i = 0; i < entry->n_pieces; i++)
+		plain->size += entry->pieces[i].size;
+	(void)snprintf(plain->name, sizeof(plain->name), "GNUSparseFile.0/%.80s", strrchr(entry->name, '/') ? strrchr(entry->name, '/') + 1 : entry->name);
+	TRY(write_with(fd, plain, &records, e));
+	r = fd_write(fd, map.data, map.len);
+	return r < 0 ? err_num(e, STEP_FILE, "tar stream", r) : 0;
+}
+
 int entry_write(int fd, const struct entry *entry, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf records = {0};
 
-	add_records(&records, entry);
-	if (records.len) {
-		const struct entry plain = {.mode = S_IFREG | 0644};
-		int r;
-
-		TRY(put_header(fd, &plain, 'x', "pax", records.len, e));
-		r = fd_write(fd, records.data, records.len);
-		if (r < 0)
-			return err_num(e, STEP_FILE, "tar stream", r);
-		TRY(entry_write_padding(fd, records.len, e));
-	}
-	return put_header(fd, entry, type_of(entry), entry->name, entry->size, e);
+	return entry->pieces ? write_sparse(fd, entry, e) : write_with(fd, entry, &records, e);
 }
 
 int entry_write_comment(int fd, const char *text, struct nook_error *e)
@@ -341,7 +381,7 @@ static int set_record(const char *key, const char *value, size_t len, struct rec
 	}
 	if (text_is(key, SPARSE_RECORD))
 		entry->sparse = true;
-	if (text_after(key, "GNU.sparse."))
+	if (text_after(key, GNU_SPARSE))
 		return bad("it has sparse entries as GNU tar writes them, which are not read here", e);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (text_is(key, numbers[i].key)) {

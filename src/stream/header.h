@@ -16,10 +16,16 @@
 
 enum { BLOCK = 512, XATTRS_MAX = 256 << 10 };
 
+struct entry_piece {
+	uint64_t at, size;
+};
+
 struct entry {
 	mode_t mode;            /* with its type; a hard link has that of a regular file */
 	bool hard_link;
 	bool sparse;            /* the file had holes: zeros become holes again */
+	const struct entry_piece *pieces; /* written: what a file of SIZE bytes has besides holes, as GNU tar 1.0 tells it; or NULL */
+	size_t n_pieces;
 	uint64_t size;          /* of the data that follows */
 	uint32_t uid, gid;
 	struct timespec mtime;
@@ -33,7 +39,7 @@ struct entry {
 int entry_write_comment(int fd, const char *text, struct nook_error *e);
 /* 1: the stream FILE, from its start, has such a comment, which is added to RET; 0: it has none, or is no tar stream. */
 int entry_find_comment(int file, struct buf *ret);
-/* Header and records of E, without its data. */
+/* Header and records of E, without its data: that is its SIZE bytes, or with PIECES those of each, padded all together. */
 int entry_write(int fd, const struct entry *entry, struct nook_error *e);
 /* The zeros that fill the last block of SIZE bytes. */
 int entry_write_padding(int fd, uint64_t size, struct nook_error *e);

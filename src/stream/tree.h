@@ -17,6 +17,7 @@ enum {
 	TREE_ONE_FS = 1, /* what is mounted below is empty; not for an overlay, whose files may have other devices than its directories */
 	TREE_LAYER = 4,  /* the changes of an overlay: what it marks as hidden becomes ".wh." entries; the top is an entry, too */
 	TREE_HOLES = 2,  /* tell tree_read() which files have holes, in a record that other programs do not know */
+	TREE_SPARSE = 16, /* files with holes as GNU tar 1.0 writes them, which other programs know; not for tree_read() */
 	TREE_LOWEST = 8, /* with TREE_LAYER: nothing lies below this layer, and so there is nothing to hide */
 };
 int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e);

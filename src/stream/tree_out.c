@@ -12,7 +12,7 @@
 #include <sys/xattr.h>
 
 /* Each level holds a descriptor. */
-enum { DEPTH_MAX = 900, CHUNK = 256 << 10, LIST_MAX = 64 << 10, VALUE_MAX = 64 << 10 };
+enum { DEPTH_MAX = 900, CHUNK = 256 << 10, LIST_MAX = 64 << 10, VALUE_MAX = 64 << 10, PIECES_MAX = 16 << 10, HOLES_MIN = 16 << 10 };
 
 struct out {
 	int fd;
@@ -23,6 +23,7 @@ struct out {
 	const struct tree_filter *filter;
 	enum tree_verdict verdict; /* on that one */
 	char *chunk, *list, *value;
+	struct entry_piece *pieces; /* PIECES_MAX, and one for the end */
 };
 
 static int stream_failed(int r, struct nook_error *e)
@@ -61,6 +62,7 @@ static void fill_entry(struct out *o, const struct stat *st, const char *as)
 
 	entry->mode = st->st_mode;
 	entry->hard_link = entry->sparse = false;
+	entry->pieces = NULL;
 	entry->size = 0;
 	entry->uid = st->st_uid;
 	entry->gid = st->st_gid;
@@ -72,7 +74,7 @@ static void fill_entry(struct out *o, const struct stat *st, const char *as)
 }
 
 /* Exactly SIZE bytes, whatever the file has become meanwhile. */
-static int put_data(struct out *o, int file, uint64_t size, struct nook_error *e)
+static int put_bytes(struct out *o, int file, uint64_t size, struct nook_error *e)
 {
 	for (uint64_t left = size; left;) {
 		size_t want = left < CHUNK ? (size_t)left : CHUNK;
@@ -89,6 +91,12 @@ static int put_data(struct out *o, int file, uint64_t size, struct nook_error *e
 		TRY(stream_failed(fd_write(o->fd, o->chunk, (size_t)n), e));
 		left -= (uint64_t)n;
 	}
+	return 0;
+}
+
+static int put_data(struct out *o, int file, uint64_t size, struct nook_error *e)
+{
+	TRY(put_bytes(o, file, size, e));
 	return entry_write_padding(o->fd, size, e);
 }
 
@@ -100,8 +108,49 @@ static int put_link(struct out *o, const char *first, struct nook_error *e)
 	return entry_write(o->fd, &o->entry, e);
 }
 
+/* What FILE has besides holes.  0: it has none that are worth it. */
+static size_t find_pieces(struct out *o, int file, uint64_t size)
+{
+	uint64_t at = 0, data = 0;
+	size_t n = 0;
+
+	while (at < size) {
+		off_t from = lseek(file, (off_t)at, SEEK_DATA), to;
+
+		if (from < 0 && errno == ENXIO)
+			break;
+		to = from < 0 ? -1 : lseek(file, from, SEEK_HOLE);
+		if (to <= from || n == PIECES_MAX)
+			return 0;
+		o->pieces[n++] = (struct entry_piece){(uint64_t)from, (uint64_t)((uint64_t)to < size ? to - from : (off_t)size - from)};
+		data += o->pieces[n - 1].size;
+		at = (uint64_t)to;
+	}
+	/* The last one ends where the file does: so it is told how long that is. */
+	if (!n || o->pieces[n - 1].at + o->pieces[n - 1].size < size)
+		o->pieces[n++] = (struct entry_piece){size, 0};
+	return size - data >= HOLES_MIN ? n : 0;
+}
+
+static int put_pieces(struct out *o, int file, size_t n, struct nook_error *e)
+{
+	uint64_t all = 0;
+
+	o->entry.pieces = o->pieces;
+	o->entry.n_pieces = n;
+	TRY(entry_write(o->fd, &o->entry, e));
+	for (size_t i = 0; i < n; i++) {
+		if (lseek(file, (off_t)o->pieces[i].at, SEEK_SET) < 0)
+			return err_sys(e, STEP_FILE, o->entry.name);
+		TRY(put_bytes(o, file, o->pieces[i].size, e));
+		all += o->pieces[i].size;
+	}
+	return entry_write_padding(o->fd, all, e);
+}
+
 static int put_file(struct out *o, int file, const struct stat *st, const char *as, struct nook_error *e)
 {
+	size_t pieces = 0;
 	const bool is_empty = o->verdict == TREE_EMPTY;
 	const char *first = st->st_nlink > 1 && !is_empty ? links_find(&o->links, st, as) : NULL;
 
@@ -112,6 +161,12 @@ static int put_file(struct out *o, int file, const struct stat *st, const char *
 		return entry_write(o->fd, &o->entry, e);
 	o->entry.size = (uint64_t)st->st_size;
 	o->entry.sparse = (o->flags & TREE_HOLES) && st->st_blocks * 512 < st->st_size;
+	if ((o->flags & TREE_SPARSE) && st->st_blocks * 512 < st->st_size)
+		pieces = find_pieces(o, file, o->entry.size);
+	if (pieces)
+		return put_pieces(o, file, pieces, e);
+	if (lseek(file, 0, SEEK_SET) < 0)
+		return err_sys(e, STEP_FILE, as);
 	TRY(entry_write(o->fd, &o->entry, e));
 	return put_data(o, file, (uint64_t)st->st_size, e);
 }
@@ -280,6 +335,7 @@ int tree_write_some(int dir, const char *name, const char *as, unsigned flags, c
 	o->chunk = xcalloc(1, CHUNK);
 	o->list = xcalloc(1, LIST_MAX);
 	o->value = xcalloc(1, VALUE_MAX);
+	o->pieces = flags & TREE_SPARSE ? xcalloc(PIECES_MAX + 1, sizeof(*o->pieces)) : NULL;
 	r = name ? put_entry(o, dir, name, as, 0, e) : put_opened(o, dir, as, 0, e);
 	if (r >= 0)
 		r = entry_write_end(fd, e);
@@ -288,6 +344,7 @@ int tree_write_some(int dir, const char *name, const char *as, unsigned flags, c
 	free(o->chunk);
 	free(o->list);
 	free(o->value);
+	free(o->pieces);
 	free(o);
 	return r < 0 ? r : 0;
 }

@@ -56,9 +56,9 @@ static int read_changes(struct commit *c, struct newlayer *l, struct nook_error 
 	struct idrange range = {0};
 
 	if (geteuid() == 0)
-		return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS, NULL, e);
+		return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS | TREE_SPARSE, NULL, e);
 	TRY(idrange_choose(-EBADF, c->container.id, true, c->cli->arena, &range, e));
-	return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS, &range, e);
+	return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS | TREE_SPARSE, &range, e);
 }
 
 static int read_quietly(struct commit *c, struct newlayer *l, struct nook_error *e)

@@ -29,7 +29,7 @@ static int job_tar(int root, void *data, struct nook_error *e)
 	const struct export *x = data;
 
 	/* TREE_LAYER: a layer begins with its top. */
-	return tree_write(root, NULL, "", TREE_LAYER | TREE_LOWEST, x->out, e);
+	return tree_write(root, NULL, "", TREE_LAYER | TREE_LOWEST | TREE_SPARSE, x->out, e);
 }
 
 static int write_root(const void *data, int out, struct nook_error *e)

@@ -31,7 +31,7 @@ static int add_directory(struct newlayer *l, const char *path, struct nook_error
 
 	if (dir < 0)
 		return err_sys(e, STEP_SOURCE, path);
-	return layertar_add(l, dir, TREE_LAYER | TREE_ONE_FS, NULL, e);
+	return layertar_add(l, dir, TREE_LAYER | TREE_ONE_FS | TREE_SPARSE, NULL, e);
 }
 
 int import_source(struct depot *d, const struct import_want *want, struct arena *a, const char **ret_id, struct nook_error *e)

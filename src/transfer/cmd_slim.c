@@ -97,7 +97,7 @@ static int write_slim(const void *data, int out, struct nook_error *e)
 		out = null;
 	}
 	slim.compiles_locales = has_localedef(root);
-	TRY(tree_write_some(root, ".", "", TREE_LAYER | TREE_LOWEST, &filter, out, e));
+	TRY(tree_write_some(root, ".", "", TREE_LAYER | TREE_LOWEST | TREE_SPARSE, &filter, out, e));
 	slim_end(&slim, s->totals);
 	return 0;
 }
