@@ -20,7 +20,7 @@ static const struct opt options_table[] = {
 	{'a', "all", NULL, OPT_FLAG, AT(all), "the same; for docker's habits"},
 	{0, "digests", NULL, OPT_FLAG, AT(digests), "also the digests of manifests"},
 	{'f', "filter", "KEY=VALUE", OPT_STRINGS, AT(filters), "only those that match: dangling=, reference=PATTERN, label=KEY[=VALUE], until=AGE"},
-	{0, "format", "table|json", OPT_STRING, AT(format), "how the list is written"},
+	{0, "format", TABLE_FORMAT, OPT_STRING, AT(format), TABLE_FORMAT_HELP},
 	{0, "no-trunc", NULL, OPT_FLAG, AT(no_trunc), "do not shorten ids"},
 	{'q', "quiet", NULL, OPT_FLAG, AT(quiet), "ids only"},
 	{0},
@@ -30,15 +30,15 @@ enum { SHORT_ID = 12 };
 
 static const struct column plain_columns[] = {
 	{"REPOSITORY", "repository", COLUMN_TEXT}, {"TAG", "tag", COLUMN_TEXT},         {NULL, "digest", COLUMN_TEXT},
-	{"IMAGE ID", NULL, COLUMN_TEXT},           {NULL, "id", COLUMN_TEXT},           {NULL, "platform", COLUMN_TEXT},
-	{"CREATED", NULL, COLUMN_TEXT},            {NULL, "created", COLUMN_TEXT},      {NULL, "added", COLUMN_TEXT},
+	{"IMAGE ID", NULL, COLUMN_TEXT, "ID"},           {NULL, "id", COLUMN_TEXT},           {NULL, "platform", COLUMN_TEXT},
+	{"CREATED", NULL, COLUMN_TEXT, "CreatedSince"},            {NULL, "created", COLUMN_TEXT, "CreatedAt"},      {NULL, "added", COLUMN_TEXT},
 	{"SIZE", NULL, COLUMN_TEXT},               {NULL, "bytes", COLUMN_NUMBER},      {NULL, "blobBytes", COLUMN_NUMBER},
 	{0},
 };
 static const struct column digest_columns[] = {
 	{"REPOSITORY", "repository", COLUMN_TEXT}, {"TAG", "tag", COLUMN_TEXT},         {"DIGEST", "digest", COLUMN_TEXT},
-	{"IMAGE ID", NULL, COLUMN_TEXT},           {NULL, "id", COLUMN_TEXT},           {NULL, "platform", COLUMN_TEXT},
-	{"CREATED", NULL, COLUMN_TEXT},            {NULL, "created", COLUMN_TEXT},      {NULL, "added", COLUMN_TEXT},
+	{"IMAGE ID", NULL, COLUMN_TEXT, "ID"},           {NULL, "id", COLUMN_TEXT},           {NULL, "platform", COLUMN_TEXT},
+	{"CREATED", NULL, COLUMN_TEXT, "CreatedSince"},            {NULL, "created", COLUMN_TEXT, "CreatedAt"},      {NULL, "added", COLUMN_TEXT},
 	{"SIZE", NULL, COLUMN_TEXT},               {NULL, "bytes", COLUMN_NUMBER},      {NULL, "blobBytes", COLUMN_NUMBER},
 	{0},
 };
@@ -104,16 +104,13 @@ static int list(struct cli *c, const struct options *o, const char *wanted, stru
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *o = options;
-	const bool json = o->format && text_is(o->format, "json");
 	struct table t = {.columns = o->digests ? digest_columns : plain_columns, .arena = c->arena};
 	AUTO_VALUE(buf_done) struct buf out = {0};
 	int r;
 
-	if (o->format && !json && !text_is(o->format, "table"))
-		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"%.40s\" is neither table nor json", o->format);
 	TRY(list(c, o, argc ? argv[0] : NULL, &out, &t, e));
 	if (!o->quiet)
-		(json ? table_json : table_text)(&t, &out);
+		TRY(table_write(&t, o->format, &out, e));
 	r = fd_write(STDOUT_FILENO, buf_text(&out), out.len);
 	return r < 0 ? err_num(e, STEP_STDIO, "stdout", r) : 0;
 }

@@ -18,6 +18,7 @@
 #include "security/caps.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 struct options {
 	const char *format;
@@ -25,7 +26,7 @@ struct options {
 
 static const struct opt options_table[] = {
 	{'f', "format", "TEXT", OPT_STRING, offsetof(struct options, format),
-	 "print TEXT for each container, with {{.name}}, {{.namespaces.net.inode}} or {{.mounts[0].target}} replaced"},
+	 "print TEXT for each container, with {{.name}}, {{.namespaces.net.inode}} or {{.mounts[0].target}} replaced; {{json .}} is the value as JSON"},
 	{0},
 };
 
@@ -263,6 +264,15 @@ static void add_container(struct json_out *o, struct store_run *r, const struct 
 
 /* ---- --format ---------------------------------------------------------------------------------------------------- */
 
+/* Templates of docker's begin their names with capitals. */
+static bool find_any_case(const struct json *object, const char *name, struct json **ret)
+{
+	for (size_t i = 0; json_is(object, JSON_OBJECT) && i < json_length(object); i++)
+		if (strcasecmp(json_key_at(object, i), name) == 0)
+			return json_find(object, json_key_at(object, i), ret);
+	return false;
+}
+
 /* One step down: member NAME of LEN bytes, which may end in elements: "mounts[0]".  Null is a value too. */
 static bool descend(struct json **value, const char *name, size_t len)
 {
@@ -273,7 +283,7 @@ static bool descend(struct json **value, const char *name, size_t len)
 	index = strchr(copy, '[');
 	if (index)
 		*index++ = 0;
-	if (!json_find(at, copy, &at))
+	if (!json_find(at, copy, &at) && !find_any_case(at, copy, &at))
 		return false;
 	while (index) {
 		size_t n = strtoul(index, &end, 10);
@@ -312,16 +322,19 @@ static bool find_value(struct json **value, const char *path)
 
 static int add_value(struct buf *out, struct json *document, const char *path, size_t len, struct nook_error *e)
 {
+	const bool as_json = len > strlen("json ") && strncmp(path, "json ", strlen("json ")) == 0;
 	char copy[NOOK_OBJECT_MAX];
 	struct json *value = document;
 
+	path += as_json ? strlen("json ") : 0;
+	len -= as_json ? strlen("json ") : 0;
 	if (len >= sizeof(copy) || !len || path[0] != '.')
 		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"{{%.*s}}\" has not the form {{.name}}", (int)(len < 40 ? len : 40), path);
 	memcpy(copy, path, len);
 	copy[len] = 0;
 	if (!find_value(&value, copy))
 		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "there is no member \"%.*s\"", (int)len, path);
-	if (json_is(value, JSON_STRING))
+	if (json_is(value, JSON_STRING) && !as_json)
 		buf_adds(out, json_string(value));
 	else
 		json_text(value, out);

@@ -17,7 +17,7 @@ struct options {
 static const struct opt options_table[] = {
 	{'a', "all", NULL, OPT_FLAG, AT(all), "also those that have ended or have not started"},
 	{'f', "filter", "KEY=VALUE", OPT_STRINGS, AT(filters), "only those that match: name=, id= (parts of it), status="},
-	{0, "format", "table|json", OPT_STRING, AT(format), "how the list is written"},
+	{0, "format", TABLE_FORMAT, OPT_STRING, AT(format), TABLE_FORMAT_HELP},
 	{0, "no-trunc", NULL, OPT_FLAG, AT(no_trunc), "do not shorten ids and commands"},
 	{'q', "quiet", NULL, OPT_FLAG, AT(quiet), "ids only"},
 	{0},
@@ -26,11 +26,11 @@ static const struct opt options_table[] = {
 enum { SHORT_ID = 12, SHORT_COMMAND = 30 };
 
 static const struct column columns[] = {
-	{"CONTAINER ID", NULL, COLUMN_TEXT}, {NULL, "id", COLUMN_TEXT},           {"SOURCE", "source", COLUMN_TEXT},
-	{"COMMAND", NULL, COLUMN_TEXT},      {NULL, "command", COLUMN_TEXT},      {"CREATED", NULL, COLUMN_TEXT},
-	{NULL, "created", COLUMN_TEXT},      {NULL, "started", COLUMN_TEXT},      {NULL, "finished", COLUMN_TEXT},
-	{"STATUS", NULL, COLUMN_TEXT},       {NULL, "status", COLUMN_TEXT},       {NULL, "exitStatus", COLUMN_NUMBER},
-	{"PID", "pid", COLUMN_NUMBER},       {"NAME", "name", COLUMN_TEXT},       {0},
+	{"CONTAINER ID", NULL, COLUMN_TEXT, "ID"}, {NULL, "id", COLUMN_TEXT},           {"SOURCE", "source", COLUMN_TEXT, "Image"},
+	{"COMMAND", NULL, COLUMN_TEXT},      {NULL, "command", COLUMN_TEXT},      {"CREATED", NULL, COLUMN_TEXT, "RunningFor"},
+	{NULL, "created", COLUMN_TEXT, "CreatedAt"},      {NULL, "started", COLUMN_TEXT},      {NULL, "finished", COLUMN_TEXT},
+	{"STATUS", NULL, COLUMN_TEXT, "Status"},       {NULL, "status", COLUMN_TEXT, "State"},       {NULL, "exitStatus", COLUMN_NUMBER},
+	{"PID", "pid", COLUMN_NUMBER},       {"NAME", "name", COLUMN_TEXT, "Names"},       {0},
 };
 
 /* A container and what was judged of it now. */
@@ -189,7 +189,7 @@ static int filters_parse(const struct options *o, struct arena *a, struct filter
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *o = options;
-	bool json = o->format && text_is(o->format, "json"), by_status = false;
+	bool by_status = false;
 	struct table t = {.columns = columns, .arena = c->arena};
 	AUTO(runtime_close) struct store_run *r = NULL;
 	AUTO_VALUE(buf_done) struct buf out = {0};
@@ -198,8 +198,6 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	int64_t now = clock_date_ns();
 	size_t n = 0;
 
-	if (o->format && !json && !text_is(o->format, "table"))
-		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"%.40s\" is neither table nor json", o->format);
 	TRY(filters_parse(o, c->arena, &filters, &by_status, e));
 	TRY(runtime_open(c->run, c->arena, &r, e));
 	TRY(container_list(r, c->arena, &list, &n, e));
@@ -220,7 +218,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 			add_row(&t, o, &row, now);
 	}
 	if (!o->quiet)
-		(json ? table_json : table_text)(&t, &out);
+		TRY(table_write(&t, o->format, &out, e));
 	int written = fd_write(STDOUT_FILENO, buf_text(&out), out.len);
 
 	return written < 0 ? err_num(e, STEP_STDIO, "stdout", written) : 0;

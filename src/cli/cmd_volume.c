@@ -98,6 +98,7 @@ static const struct command volume_create_command = {
 
 struct ls_options {
 	bool quiet, json;
+	const char *format;
 	struct opt_list filters;
 };
 
@@ -105,6 +106,7 @@ struct ls_options {
 static const struct opt ls_table[] = {
 	{'q', "quiet", NULL, OPT_FLAG, AT_LS(quiet), "names only"},
 	{0, "json", NULL, OPT_FLAG, AT_LS(json), "as JSON"},
+	{0, "format", TABLE_FORMAT, OPT_STRING, AT_LS(format), TABLE_FORMAT_HELP},
 	{'f', "filter", "KEY=VALUE", OPT_STRINGS, AT_LS(filters), "name=TEXT, driver=dir|disk, label=KEY[=VALUE], dangling=true|false"},
 	{0},
 };
@@ -179,7 +181,7 @@ static int run_ls(struct cli *c, void *options, int argc, char **argv, struct no
 		table_add(&t, cells);
 	}
 	if (!o->quiet)
-		(o->json ? table_json : table_text)(&t, &out);
+		TRY(table_write(&t, o->json ? "json" : o->format, &out, e));
 	return fd_write(STDOUT_FILENO, buf_text(&out), out.len);
 }
 

@@ -22,13 +22,18 @@ void table_add(struct table *t, const char *const *cells)
 }
 
 /* The columns a line takes on a terminal: bytes that do not continue a UTF-8 sequence. */
-static size_t text_width(const char *s)
+size_t table_text_width(const char *s, size_t len)
 {
 	size_t n = 0;
 
-	for (; *s; s++)
-		n += (*s & 0xc0) != 0x80;
+	for (size_t i = 0; i < len; i++)
+		n += (s[i] & 0xc0) != 0x80;
 	return n;
+}
+
+static size_t text_width(const char *s)
+{
+	return table_text_width(s, strlen(s));
 }
 
 /* The cell as people see it: no control characters, lines joined. */
@@ -125,24 +130,41 @@ static void add_json_cell(const struct table *t, const struct column *c, const c
 		log_json_string(cell, out);
 }
 
-void table_json(const struct table *t, struct buf *out)
+static void add_json_row(const struct table *t, size_t row, const char *before, struct buf *out)
 {
 	size_t n = count_columns(t);
 
-	buf_addc(out, '[');
-	for (size_t row = 0; row < t->n_cells; row += n) {
-		const char *between = row ? ",\n {" : "\n {";
-
-		for (size_t i = 0; i < n; i++) {
-			if (!t->columns[i].key)
-				continue;
-			buf_adds(out, between);
-			log_json_string(t->columns[i].key, out);
-			buf_addc(out, ':');
-			add_json_cell(t, &t->columns[i], t->cells[row + i], out);
-			between = ",";
-		}
-		buf_addc(out, '}');
+	for (size_t i = 0; i < n; i++) {
+		if (!t->columns[i].key)
+			continue;
+		buf_adds(out, before);
+		log_json_string(t->columns[i].key, out);
+		buf_addc(out, ':');
+		add_json_cell(t, &t->columns[i], t->cells[row * n + i], out);
+		before = ",";
 	}
+	buf_addc(out, '}');
+}
+
+void table_json(const struct table *t, struct buf *out)
+{
+	buf_addc(out, '[');
+	for (size_t row = 0; row < table_rows(t); row++)
+		add_json_row(t, row, row ? ",\n {" : "\n {", out);
 	buf_adds(out, t->n_cells ? "\n]\n" : "]\n");
+}
+
+void table_json_row(const struct table *t, size_t row, struct buf *out)
+{
+	add_json_row(t, row, "{", out);
+}
+
+size_t table_rows(const struct table *t)
+{
+	return t->n_cells / count_columns(t);
+}
+
+const char *table_cell(const struct table *t, size_t row, size_t column)
+{
+	return plain_cell(t, &t->columns[column], t->cells[row * count_columns(t) + column]);
 }

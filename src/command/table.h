@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/error.h"
 
 #include <stdbool.h>
 
@@ -19,6 +20,7 @@ struct column {
 	const char *title; /* "PID"; NULL: only in JSON */
 	const char *key;   /* "pid"; NULL: only for people */
 	enum column_type type;
+	const char *name;  /* what a --format of docker calls it, {{.ID}}, where neither title nor key is that */
 };
 
 struct table {
@@ -32,3 +34,14 @@ struct table {
 void table_add(struct table *t, const char *const *cells);
 void table_text(const struct table *t, struct buf *out);
 void table_json(const struct table *t, struct buf *out);
+/* As --format asks: NULL or "table", "json", or docker's way: "{{.Name}}: {{.Size}}", "table {{.ID}}\t{{.Name}}". */
+int table_write(const struct table *t, const char *format, struct buf *out, struct nook_error *e);
+#define TABLE_FORMAT "table|json|TEMPLATE"
+#define TABLE_FORMAT_HELP "how the list is written; TEMPLATE: docker's, a line per row with {{.Name}} replaced"
+
+/* For table_format.c: */
+size_t table_rows(const struct table *t);
+/* As people see it. */
+const char *table_cell(const struct table *t, size_t row, size_t column);
+void table_json_row(const struct table *t, size_t row, struct buf *out);
+size_t table_text_width(const char *s, size_t len);

@@ -138,11 +138,30 @@ static bool is_suite(const char *text)
 	return *text && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == 0 && *text != '-';
 }
 
-/* Its progress is for people to see. */
-static int run_tool(const char *const *argv, struct nook_error *e)
+/* debootstrap fetches by itself and knows the environment's proxy, but not the one that apt is told to use. */
+static void add_proxy(const char ***list, size_t *n, const char *variable, const char *option, struct arena *a)
 {
-	int status = TRY(spawn_run(&(struct spawn){.argv = argv, .envp = (const char *const *)environ, .timeout_ms = -1,
-		.stdout_fd = STDERR_FILENO}, NULL, e));
+	const char *const argv[] = {"apt-config", "--format", "%v", "dump", option, NULL};
+	AUTO_VALUE(buf_done) struct buf out = {0};
+
+	if (getenv(variable) || spawn_run(&(struct spawn){.argv = argv}, &out, NULL) != 0 || !text_after(buf_text(&out), "http"))
+		return;
+	*arena_push(a, list, n) = arena_printf(a, "%s=%.*s", variable, (int)strcspn(buf_text(&out), "\n"), buf_text(&out));
+}
+
+/* Its progress is for people to see. */
+static int run_tool(const char *const *argv, struct arena *a, struct nook_error *e)
+{
+	const char **environment = NULL;
+	size_t n = 0;
+	int status;
+
+	for (char **v = environ; *v; v++)
+		*arena_push(a, &environment, &n) = *v;
+	add_proxy(&environment, &n, "http_proxy", "Acquire::http::Proxy", a);
+	add_proxy(&environment, &n, "https_proxy", "Acquire::https::Proxy", a);
+	*arena_push(a, &environment, &n) = NULL;
+	status = TRY(spawn_run(&(struct spawn){.argv = argv, .envp = environment, .timeout_ms = -1, .stdout_fd = STDERR_FILENO}, NULL, e));
 
 	return status == 0 ? 0 : err_fmt(e, STEP_SPAWN, argv[0], EIO, "ended with exit status %d", status);
 }
@@ -165,12 +184,12 @@ static int make_distribution(struct bootstrap *b, const char *suite, struct nook
 	*arena_push(a, &argv, &n) = b->path;
 	if (mirror)
 		*arena_push(a, &argv, &n) = mirror;
-	r = run_tool(argv, &first);
+	r = run_tool(argv, a, &first);
 	if (r == -ENOENT) {
 		argv[0] = "debootstrap";
 		if (geteuid() != 0)
 			return err_why(e, STEP_SPAWN, "mmdebstrap", ENOENT, "is not installed, and debootstrap needs root");
-		r = run_tool(argv, e);
+		r = run_tool(argv, a, e);
 	} else if (r < 0 && e) {
 		*e = first;
 	}

@@ -13,6 +13,8 @@ import pytest
 
 import hostile_tars as tars
 import images
+import leaks
+import roots
 
 pytestmark = pytest.mark.anywhere
 
@@ -263,6 +265,57 @@ def test_holes_stay_holes_where_it_matters(nook, layout, space):
     assert st.st_size == 1 << 40 and st.st_blocks * 512 < 1 << 20
 
 
+def make_sparse(path, size):
+    with path.open("wb") as out:
+        out.seek(1 << 20)
+        out.write(b"middle")
+        out.seek(size)
+        out.write(b"end")
+
+
+def check_sparse(path, size):
+    st = path.stat()
+    assert st.st_size == size + 3 and st.st_blocks * 512 < 1 << 20
+    with path.open("rb") as file:
+        assert file.seek(1 << 20) and file.read(6) == b"middle" and file.seek(size) and file.read() == b"end"
+
+
+def test_holes_go_into_images_and_archives(nook, own_root, space):
+    """A terabyte of nothing, by a name too long for a header, through import, commit and export."""
+    name = "d" * 90 + "/" + "f" * 90
+    (own_root / name).parent.mkdir()
+    make_sparse(own_root / name, 1 << 40)
+    os.link(own_root / name, own_root / "same")
+    (own_root / "only-a-hole").touch()
+    os.truncate(own_root / "only-a-hole", 1 << 40)
+    os.setxattr(own_root / "same", "user.note", b"x")
+    nook("import", own_root, "sparse:1")
+    layer = pathlib.Path(json.loads(nook("inspect", "sparse:1"))[0]["layers"][0])
+    check_sparse(layer / name, 1 << 40)
+    assert (layer / "same").samefile(layer / name) and os.getxattr(layer / name, "user.note") == b"x"
+    assert (layer / "only-a-hole").stat().st_size == 1 << 40 and (layer / "only-a-hole").stat().st_blocks == 0
+    nook("run", "--name", "worker", "sparse:1", "sh", "-c", "rm only-a-hole; dd if=/dev/zero of=/new bs=1 count=1 seek=1099511627775 2>/dev/null")
+    nook("commit", "worker", "sparse:2")
+    upper = pathlib.Path(json.loads(nook("inspect", "sparse:2"))[0]["layers"][0])
+    assert (upper / "new").stat().st_size == 1 << 40 and (upper / "new").stat().st_blocks * 512 < 1 << 20
+    nook("export", "worker", "worker.tar")
+    assert (space / "worker.tar").stat().st_size < 8 << 20
+    (space / "out").mkdir()
+    subprocess.run(["tar", "-C", space / "out", "-xf", space / "worker.tar"], check=True)
+    check_sparse(space / "out" / name, 1 << 40)
+    assert nook("run", "--rm", "tar:worker.tar", "stat", "-c", "%s", f"/{name}", "/new") == f"{(1 << 40) + 3}\n{1 << 40}\n"
+    nook("rm", "worker")
+
+
+@pytest.mark.skipif(not shutil.which("umoci"), reason="umoci is not here")
+def test_others_read_holes(nook, own_root, space):
+    make_sparse(own_root / "file", 8 << 20)
+    nook("import", own_root, "sparse:1")
+    nook("save", "--format", "oci", "-o", space / "layout", "sparse:1")
+    tool("umoci", "unpack", *([] if ROOT else ["--rootless"]), "--image", f"{space}/layout:1", space / "bundle")
+    assert (space / "bundle/rootfs/file").read_bytes() == (own_root / "file").read_bytes()
+
+
 # ---- bootstrap -------------------------------------------------------------------------------------------------------
 
 def test_a_base_image_of_busybox(nook):
@@ -282,6 +335,19 @@ def test_what_cannot_be_bootstrapped(nook):
     assert "neither busybox nor" in nook.fails(125, "bootstrap", "windows")
     assert "what from?" in nook.fails(125, "bootstrap")
     assert "no name of a suite" in nook.fails(125, "bootstrap", "debian:--help", "--name", "x")
+
+
+@pytest.mark.user("root")
+@pytest.mark.skipif(not os.environ.get("NOOK_TEST_BOOTSTRAP"), reason="it takes two minutes and a mirror: asked for by NOOK_TEST_BOOTSTRAP=1")
+def test_a_base_image_of_a_distribution(nook):
+    line = leaks.on_machine_network(*nook.argv("bootstrap", f"debian:{roots.host_codename()}", "--include", "bc", "--name", "deb:1"))
+    subprocess.run(line, env={**nook.environment}, check=True, stdin=subprocess.DEVNULL, timeout=600)
+    assert nook("run", "--rm", "deb:1", "sh", "-c", "echo 6*7 | bc; ls /var/cache/apt /var/lib/apt/lists 2>/dev/null; . /etc/os-release; echo $ID") == "42\ndebian\n"
+    assert json.loads(nook("inspect", "deb:1"))[0]["config"]["Cmd"] == ["bash"]
+    nook("image", "slim", "deb:1")
+    sizes = {row["tag"]: row["bytes"] for row in json.loads(nook("images", "--format", "json"))}
+    assert sizes["1-slim"] < sizes["1"]
+    assert nook("run", "--rm", "deb:1-slim", "bash", "-c", "echo $BASH_VERSION | cut -c1; perl -e 'print 1'").endswith("1")
 
 
 @pytest.mark.user("root")

@@ -62,6 +62,28 @@ def test_history(two):
     assert len(json.loads(two("history", "--format", "json", "b:1"))) == 2
 
 
+def test_dockers_templates(two):
+    """docker's names of columns, headings over aligned fields, a row as JSON; a name that there is not is told, rows or not."""
+    shown = json.loads(two("images", "--format", "json"))
+    ids = {f"{row['repository']}:{row['tag']}": row["id"] for row in shown}
+    lines = two("images", "--format", "{{.Repository}}:{{ .Tag }} {{.ID}}\\t{{.Digest}}").splitlines()
+    assert {line.split()[0]: line.split()[1] for line in lines} == {name: id[7:19] for name, id in ids.items()}
+    assert {line.split("\t")[1] for line in lines} == {row["digest"] for row in shown}
+    assert set(two("images", "--no-trunc", "--format", "{{.ID}}").split()) == set(ids.values())
+    head, *rows = two("images", "--format", "table {{.Tag}}\\t{{.Repository}}").splitlines()
+    assert head.split() == ["TAG", "REPOSITORY"] and len({line.index(line.split()[1]) for line in [head, *rows]}) == 1
+    assert [json.loads(line) for line in two("images", "--format", "{{json .}}").splitlines()] == shown
+    assert "{{.Nope}}" in two.fails(125, "images", "--format", "{{.Nope}}")
+    assert "{{.Nope}}" in two.fails(125, "ps", "--format", "table {{.Nope}}")
+    assert "neither table nor json" in two.fails(125, "images", "--format", "yaml")
+    name = next(iter(ids))
+    assert two("inspect", "-f", "{{.Id}} {{json .ID}} {{.Config.Env}}", name).startswith(f'{ids[name]} "{ids[name]}" ')
+    assert two("history", "-q", name).split() == json.loads(two("inspect", name))[0]["rootfs"]["diff_ids"][::-1]
+    two("volume", "create", "v1")
+    assert two("volume", "ls", "--format", "{{.Name}}={{.Driver}}") == "v1=dir\n"
+    two("volume", "rm", "v1")
+
+
 def test_what_others_need_stays(two):
     assert len(images.store_of(two)["layers"]) == 2
     two("rmi", "b:1")
