@@ -7,9 +7,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
-enum { BAR_WIDTH = 30, COLUMNS_DEFAULT = 80, ROWS_SHOWN = 16 };
+enum { BAR_MOST = 30, BAR_LEAST = 5, COLUMNS_DEFAULT = 80, NARROW = 24, LABEL = 12, LABEL_NARROW = 6, ROWS_SHOWN = PROGRESS_ROWS_SHOWN };
 
 void progress_init(struct progress *p, const struct cli *c, const char *verb, const char *past, bool is_quiet)
 {
@@ -98,41 +99,90 @@ static void show_lines(struct progress *p)
 
 /* ---- bars ----------------------------------------------------------------------------------------------------------- */
 
-static void add_bar(const struct progress *p, const struct progress_row *row, struct buf *out)
+/* What the terminal has room for now; it may be made larger or smaller at any time. */
+static struct winsize terminal_size(void)
+{
+	struct winsize size = {0};
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0)
+		size = (struct winsize){0};
+	if (!size.ws_col)
+		size.ws_col = COLUMNS_DEFAULT;
+	if (!size.ws_row)
+		size.ws_row = ROWS_SHOWN + 1;
+	return size;
+}
+
+/* "LABEL  [====>    ] 1.2 MB / 5.0 MB" in fewer than COLUMNS, or what there is room for of it: a number instead of the bar, then
+ * fewer letters. */
+static void bar_text(const struct progress *p, const struct progress_row *row, size_t columns, struct buf *out)
 {
 	uint64_t at = row->at, total = row->total;
-	char done[32], whole[32];
-	int state = row->state;
+	char done[32], whole[32], sizes[80];
+	const int state = row->state;
+	size_t room, width;
 
-	buf_addf(out, "\r\033[K%s  ", row->label);
+	buf_addf(out, "%.*s  ", columns < NARROW ? LABEL_NARROW : LABEL, row->label);
 	if (state != PROGRESS_MOVING || !total) {
-		buf_addf(out, "%s\n", state_words(p, state));
+		buf_adds(out, state_words(p, state));
 		return;
 	}
-	size_t filled = at < total ? (size_t)(at * BAR_WIDTH / total) : BAR_WIDTH;
+	(void)snprintf(sizes, sizeof(sizes), "%s / %s", size_text(at, done, sizeof(done)), size_text(total, whole, sizeof(whole)));
+	if (at > total)
+		at = total;
+	room = columns > out->len + 1 ? columns - 1 - out->len : 0;
+	if (room < strlen(sizes) + sizeof("[] ") - 1 + BAR_LEAST) {
+		buf_addf(out, "%u %%", (unsigned)(at * 100 / total));
+		return;
+	}
+	width = room - strlen(sizes) - (sizeof("[] ") - 1);
+	if (width > BAR_MOST)
+		width = BAR_MOST;
+	const size_t filled = (size_t)(at * width / total);
 
 	buf_addc(out, '[');
-	for (size_t i = 0; i < BAR_WIDTH; i++)
+	for (size_t i = 0; i < width; i++)
 		buf_addc(out, (char)(i < filled ? '=' : i == filled ? '>' : ' '));
-	buf_addf(out, "] %s / %s\n", size_text(at, done, sizeof(done)), size_text(total, whole, sizeof(whole)));
+	buf_addf(out, "] %s", sizes);
+}
+
+/* Back to the first line that was drawn: lines that have become too long for the terminal take several now. */
+static void go_back(const struct progress *p, size_t columns, struct buf *out)
+{
+	size_t up = 0;
+
+	for (size_t i = 0; i < p->n_drawn; i++)
+		up += p->drawn[i] > columns ? (p->drawn[i] + columns - 1) / columns : 1;
+	if (up)
+		buf_addf(out, "\033[%zuA", up);
+	if (up > p->n_drawn)
+		buf_adds(out, "\r\033[J");
 }
 
 /* An image of a hundred layers does not fit: the first that are not done are drawn. */
 static void show_bars(struct progress *p)
 {
 	AUTO_VALUE(buf_done) struct buf out = {0};
+	const struct winsize size = terminal_size();
+	const size_t most = size.ws_row > ROWS_SHOWN ? ROWS_SHOWN : size.ws_row > 1 ? size.ws_row - 1U : 1;
 	size_t drawn = 0;
 
-	if (p->n_drawn)
-		buf_addf(&out, "\033[%zuA", p->n_drawn);
-	for (size_t i = 0; i < p->n_rows && drawn < ROWS_SHOWN; i++) {
+	go_back(p, size.ws_col, &out);
+	for (size_t i = 0; i < p->n_rows && drawn < most; i++) {
+		AUTO_VALUE(buf_done) struct buf line = {0};
 		bool is_over = p->rows[i].state >= PROGRESS_DONE;
 
-		if (is_over && p->n_rows > ROWS_SHOWN && p->n_rows - i > ROWS_SHOWN - drawn)
+		if (is_over && p->n_rows > most && p->n_rows - i > most - drawn)
 			continue;
-		add_bar(p, &p->rows[i], &out);
+		bar_text(p, &p->rows[i], size.ws_col, &line);
+		/* The last column stays free: what stands there lets some terminals begin a new line. */
+		p->drawn[drawn] = line.len < size.ws_col ? line.len : size.ws_col - 1U;
+		buf_addf(&out, "\r\033[K%.*s\n", (int)p->drawn[drawn], buf_text(&line));
 		drawn++;
 	}
+	/* A terminal that was made lower shows fewer. */
+	if (drawn < p->n_drawn)
+		buf_adds(&out, "\033[J");
 	p->n_drawn = drawn;
 	write_out(&out);
 }

@@ -9,6 +9,8 @@
 
 enum progress_state { PROGRESS_WAITING, PROGRESS_MOVING, PROGRESS_FINISHING, PROGRESS_DONE, PROGRESS_PRESENT, PROGRESS_FAILED };
 
+enum { PROGRESS_ROWS_SHOWN = 16 };
+
 struct progress_row {
 	const char *label;         /* twelve hex digits */
 	_Atomic int state;         /* enum progress_state */
@@ -22,6 +24,7 @@ struct progress {
 	const char *verb, *past;   /* "downloading", "downloaded" */
 	struct progress_row *rows;
 	size_t n_rows, n_drawn;
+	size_t drawn[PROGRESS_ROWS_SHOWN]; /* the length of each line on the terminal */
 	bool is_quiet, is_terminal;
 };
 
