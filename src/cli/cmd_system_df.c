@@ -148,6 +148,25 @@ static int add_folder(struct table *t, int root, const char *folder, const char 
 	return 0;
 }
 
+/* Each container's snapshots have a folder of their own. */
+static int add_snapshots(struct table *t, int root, struct nook_error *e)
+{
+	struct line line = {.type = "Snapshots"};
+	const char **owners = NULL, **names = NULL;
+	size_t n = 0, n_names = 0;
+
+	TRY(names_read(root, "snapshots", t->arena, &owners, &n, e));
+	for (size_t i = 0; i < n; i++) {
+		TRY(names_read(root, arena_printf(t->arena, "snapshots/%s", owners[i]), t->arena, &names, &n_names, e));
+		line.total += n_names;
+	}
+	if (!line.total)
+		return 0;
+	TRY(usage_of(root, "snapshots", &line.bytes, e));
+	add_line(t, &line);
+	return 0;
+}
+
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *o = options;
@@ -162,6 +181,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(add_images(c, &t, list, n, e));
 	if (root >= 0) {
 		TRY(add_containers(c, &t, root, list, n, e));
+		TRY(add_snapshots(&t, root, e));
 		TRY(add_folder(&t, root, "volumes", "Volumes", e));
 		TRY(add_folder(&t, root, "disks", "Disks", e));
 	}
@@ -173,7 +193,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 const struct command system_df = {
 	.name = "df",
 	.usage = "[OPTIONS]",
-	.summary = "tell what images, containers, volumes and disks take",
+	.summary = "tell what images, containers, snapshots, volumes and disks take",
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.run = run,

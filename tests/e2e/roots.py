@@ -87,3 +87,14 @@ def debian():
         shutil.rmtree(half / "var/cache/apt")
         half.rename(root)
     return root
+
+
+@contextlib.contextmanager
+def tmpfs(path, size):
+    """A memory file system of this size at PATH."""
+    path.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes=0", "tmpfs", path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)

@@ -7,7 +7,6 @@ NOOK_KILLS=200 tries as many, NOOK_SEED chooses others.  NOOK_SWEEP=all tries ev
 """
 
 import collections
-import contextlib
 import json
 import os
 import random
@@ -21,6 +20,7 @@ import hostile_tars as tars
 import images
 from depots import serve
 from registries import Reply
+from roots import tmpfs
 
 pytestmark = [
     pytest.mark.anywhere,
@@ -172,22 +172,12 @@ def test_a_command_that_is_killed_anywhere(nook, layout, registry, space, name, 
     nook.result("rm", "-f", "worker")
 
 
-@contextlib.contextmanager
-def small(path, size):
-    path.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", path], check=True)
-
-
 @pytest.mark.user("root")
 @pytest.mark.parametrize("room_kib", range(32, 3100, 64) if ALL else [64, 160, 400, 1200, 2400, 3000])
 @pytest.mark.parametrize("name", ["load", "pull"])
 def test_a_store_without_room(nook, layout, registry, space, name, room_kib):
     """The image takes some 3.5 MiB.  When there is room again it is loaded as if nothing had been."""
-    with small(nook.root, "16m"):
+    with tmpfs(nook.root, "16m"):
         filler = nook.root / "filler"
         free = os.statvfs(nook.root)
         filler.write_bytes(bytes(free.f_bavail * free.f_frsize - room_kib * 1024))
