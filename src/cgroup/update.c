@@ -158,14 +158,28 @@ static int apply(struct arena *a, const struct cgroup *c, const struct cgroup_wa
 	return 0;
 }
 
+/* No limit of memory means none of memory and swap either, which could not be the smaller one; not every kernel counts it. */
+static void lift_swap(struct cgroup_want *want)
+{
+	for (size_t i = 0; i < want->n_writes; i++)
+		if (strstr(want->writes[i].file, "memory.memsw.") || strstr(want->writes[i].file, "memory.swap."))
+			want->writes[i].optional = true;
+}
+
 int cgroup_update(struct arena *a, const struct cgroup_layout *l, const struct cgroup *c, const struct spec_resources *r,
                   struct nook_error *e)
 {
+	bool lifts = r->memory_limit.set && r->memory_limit.value < 0 && !r->memory_swap.set;
+	struct spec_resources wanted = *r;
 	struct cgroup_want want;
 	int *dirs, result;
 
 	TRY(check_usage(a, c, r, e));
-	TRY(cgroup_want_more(a, l, r, c, &want, e));
+	if (lifts)
+		wanted.memory_swap = r->memory_limit;
+	TRY(cgroup_want_more(a, l, &wanted, c, &want, e));
+	if (lifts)
+		lift_swap(&want);
 	dirs = arena_new_n(a, int, want.n_dirs + 1);
 	for (size_t i = 0; i < want.n_dirs; i++)
 		dirs[i] = -EBADF;

@@ -391,6 +391,9 @@ static int want(struct wanting *w, struct cgroup_want *ret, struct nook_error *e
 	}
 	if (!w->existing || w->starts)
 		w->defaults |= statistics | (w->l->v2 < 0 ? 1U << CGROUP_FREEZER : 0);
+	/* "No limit" needs no group, but is to be written in the one that has had a limit. */
+	else if (w->r->pids_limit.set && !(w->asked & 1U << CGROUP_PIDS))
+		w->defaults |= 1U << CGROUP_PIDS;
 	if (!devices_allow_all(w->r->devices, w->r->n_devices))
 		w->defaults |= 1U << CGROUP_DEVICES;
 	if (w->l->v2 >= 0)

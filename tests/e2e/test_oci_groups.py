@@ -25,6 +25,53 @@ def disk(space):
     subprocess.run(["losetup", "-d", node], check=True)
 
 
+# ---- one by one ----------------------------------------------------------------------------------------------------------
+
+# What is given, and what then stands in which file of v1 and of v2; "-": there is no such limit.
+LIMITS = [
+    ("cpu", ["--cpu-period", "50000", "--cpu-quota", "20000"], "cpu.cfs_period_us", "50000", "cpu.max", "20000 50000"),
+    ("cpu", ["--cpu-quota", "-1"], "cpu.cfs_quota_us", "-1", "cpu.max", "max 100000"),
+    ("cpu", ["--cpu-burst", "3000"], "cpu.cfs_burst_us", "3000", "cpu.max.burst", "3000"),
+    ("cpu", ["--cpu-share", "512"], "cpu.shares", "512", "cpu.weight", "59"),
+    ("cpu", ["--cpu-idle", "1"], "cpu.idle", "1", "cpu.idle", "1"),
+    ("cpu", ["--cpu-rt-period", "500000"], "cpu.rt_period_us", "500000", "-", ""),
+    ("cpuset", ["--cpuset-cpus", "0"], "cpuset.cpus", "0", "cpuset.cpus", "0"),
+    ("cpuset", ["--cpuset-mems", "0"], "cpuset.mems", "0", "cpuset.mems", "0"),
+    ("memory", ["--memory", "64m"], "memory.limit_in_bytes", str(64 << 20), "memory.max", str(64 << 20)),
+    ("memory", ["--memory", "64m", "--memory-swap", "96m"], "memory.memsw.limit_in_bytes", str(96 << 20), "memory.swap.max", str(32 << 20)),
+    ("memory", ["--memory", "-1"], "memory.memsw.limit_in_bytes", "9223372036854771712", "memory.swap.max", "max"),
+    ("memory", ["--memory-reservation", "32m"], "memory.soft_limit_in_bytes", str(32 << 20), "memory.low", str(32 << 20)),
+    ("memory", ["--kernel-memory-tcp", "64m"], "memory.kmem.tcp.limit_in_bytes", str(64 << 20), "-", ""),
+    ("pids", ["--pids-limit", "55"], "pids.max", "55", "pids.max", "55"),
+    ("pids", ["--pids-limit", "-1"], "pids.max", "max", "pids.max", "max"),
+]
+
+
+@pytest.mark.vm
+@pytest.mark.parametrize("controller, options, v1, v1_says, v2, v2_says", LIMITS, ids=["".join(row[1]).replace("--", "-") for row in LIMITS])
+def test_each_limit_is_changed_alone(oci, ro_bundle, controller, options, v1, v1_says, v2, v2_says):
+    if controller not in MOUNTS:
+        pytest.skip(f"no {controller} controller in this view")
+    start = {"cpu": {"cpu": {"quota": 50000, "period": 100000}}, "memory": {"memory": {"limit": 128 << 20, "swap": 128 << 20}},
+             "pids": {"pids": {"limit": 99}}, "cpuset": {"cpu": {"cpus": "0-1"}}}[controller]
+    group = MOUNTS[controller]
+    file, says = (v2, v2_says) if on_v2(controller) else (v1, v1_says)
+    probe = next((path for path in group.iterdir() if path.is_dir() and (path / file).exists()), None) if file != "-" else None
+    ro_bundle.linux["resources"] = start
+    result = ro_bundle.args("sleep", "1000").result("--detach")
+    if result.code:
+        assert "swap" in result.err and not probe, str(result)
+        del start["memory"]["swap"]
+        ro_bundle.run("--detach")
+    group = group_of(oci.state("c")["pid"], controller)
+    if file == "-" or not (group / file).exists():
+        # Either it is told that there is no such limit, or nothing is done because none is what was asked for.
+        assert oci.result("update", *options, "c").code == (0 if options[-1] == "-1" else 1)
+        return
+    oci("update", *options, "c")
+    assert (group / file).read_text().strip() == says
+
+
 # ---- block devices -------------------------------------------------------------------------------------------------------
 
 def throttles(group):
