@@ -333,6 +333,8 @@ static void add_bpf(struct wanting *w, uint32_t type, uint32_t attach, const str
 
 static int device_rules(struct wanting *w, struct nook_error *e)
 {
+	enum { DEVICES_MAX = 1 << 20 };
+	AUTO_VALUE(buf_done) struct buf now = {0};
 	struct bpf_list program = {0};
 	struct device_line *lines = NULL;
 	size_t n_lines = 0;
@@ -345,6 +347,9 @@ static int device_rules(struct wanting *w, struct nook_error *e)
 		return 0;
 	}
 	TRY(devices_v1(w->arena, w->r->devices, w->r->n_devices, &lines, &n_lines, e));
+	if (w->existing && !w->starts && file_read(AT_FDCWD, arena_printf(w->arena, "%s/devices.list",
+			w->want->dirs[w->dir[CGROUP_DEVICES]].path), DEVICES_MAX, &now, NULL) == 0)
+		devices_v1_change(w->arena, buf_text(&now), &lines, &n_lines);
 	for (size_t i = 0; i < n_lines; i++)
 		add_write(w, w->dir[CGROUP_DEVICES], lines[i].file, lines[i].value, false);
 	return 0;

@@ -143,6 +143,31 @@ def test_limits_of_memory_and_swap_move_together(oci, ro_bundle):
         assert int((group / "memory.memsw.limit_in_bytes").read_text()) == swap << 20
 
 
+@pytest.mark.view("v2", "hybrid")
+def test_files_of_v2_by_their_names(oci, ro_bundle):
+    """linux.resources.unified: what is not on v2 here, or no name of a file, is told."""
+    ro_bundle.args("sleep", "1000")
+    ro_bundle.linux["resources"] = {"unified": {"cgroup.max.depth": "3", "cgroup.max.descendants": "7"}}
+    ro_bundle.run("--detach")
+    group = groups_of(oci.state("c")["pid"])[""]
+    assert (group / "cgroup.max.depth").read_text() == "3\n" and (group / "cgroup.max.descendants").read_text() == "7\n"
+    for name, value in (("../x", "1"), ("no.such.file", "1"), ("cgroup.max.depth", "many")):
+        ro_bundle.linux["resources"] = {"unified": {name: value}}
+        assert name in ro_bundle.fails(1, name="d")
+    assert oci("list", "-q") == "c\n"
+
+
+@pytest.mark.controllers("hugetlb")
+def test_huge_pages_that_are_reserved_count_too(oci, ro_bundle):
+    ro_bundle.linux["resources"] = {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}]}
+    ro_bundle.args("sleep", "1000").run("--detach")
+    found = groups_of(oci.state("c")["pid"])
+    group = next((path for key, path in found.items() if "hugetlb" in key.split(",")), found.get(""))
+    for name in ("", ".rsvd"):
+        file = next(path for path in (group / f"hugetlb.2MB{name}.max", group / f"hugetlb.2MB{name}.limit_in_bytes") if path.exists())
+        assert file.read_text() == f"{4 << 20}\n"
+
+
 @pytest.mark.controllers("cpu")
 def test_quota_and_period_move_together(oci, ro_bundle):
     ro_bundle.linux["resources"] = {"cpu": {"quota": 50000, "period": 100000}}
@@ -231,6 +256,27 @@ def test_of_device_rules_the_last_wins_and_an_update_replaces_them(oci, ro_bundl
     (space / "r.json").write_text(json.dumps({"devices": [deny]}))
     oci("update", "-r", space / "r.json", "c")
     assert opens() == "no\n"
+
+
+def test_device_rules_are_never_gone_while_they_are_replaced(oci, ro_bundle, space):
+    """One process opens what is allowed, another what is not, again and again: neither sees a moment without rules."""
+    ro_bundle.config["mounts"] = [m for m in ro_bundle.config["mounts"] if m["destination"] != "/tmp"]
+    ro_bundle.mount("/tmp", "tmpfs", "tmpfs", "mode=1777")
+    caps = ro_bundle.process["capabilities"]
+    for name in ("bounding", "effective", "permitted"):
+        caps[name] = sorted({*caps[name], "CAP_MKNOD", "CAP_SYSLOG"})
+    deny = {"allow": False, "access": "rwm"}
+    ro_bundle.linux["resources"] = {"devices": [deny]}
+    look = "mknod /tmp/kmsg c 1 11; while :; do true </dev/zero || echo denied; true </tmp/kmsg && echo opened; done 2>/dev/null"
+    with oci.start("run", "-b", ro_bundle.sh(f"({look}) >&1").save(), "c") as run:
+        while oci.result("state", "c").code or oci.status("c") != "running":
+            os.sched_yield()
+        for number in range(40):
+            rules = [deny, {"allow": True, "type": "c", "major": 10, "minor": 200 + number, "access": "rw"}]
+            (space / "r.json").write_text(json.dumps({"devices": rules}))
+            oci("update", "-r", space / "r.json", "c")
+        oci("kill", "c", "KILL")
+        assert run.communicate()[0] == ""
 
 
 # ---- processes -----------------------------------------------------------------------------------------------------------

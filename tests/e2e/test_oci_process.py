@@ -2,6 +2,7 @@
 """nook-oci: what the process of a container is, and what exec adds to it."""
 
 import array
+import errno
 import fcntl
 import json
 import os
@@ -295,6 +296,17 @@ def test_exec_cap_adds_to_all_sets(oci, running):
     assert "unknown capability" in oci.fails(1, "exec", "--cap", "CAP_FLY", "c", "true")
 
 
+def test_exec_no_new_privileges_and_labels(oci, running, space):
+    assert oci("exec", "c", "grep", "NoNewPrivs", "/proc/self/status").split() == ["NoNewPrivs:", "1"]
+    running.process["noNewPrivileges"] = False
+    running.run("--detach", name="d")
+    assert oci("exec", "d", "grep", "NoNewPrivs", "/proc/self/status").split() == ["NoNewPrivs:", "0"]
+    assert oci("exec", "--no-new-privs", "d", "grep", "NoNewPrivs", "/proc/self/status").split() == ["NoNewPrivs:", "1"]
+    # With one of the two security modules the kernel does not know the other's names.
+    assert "no-such-profile" in oci.fails(1, "exec", "--apparmor", "no-such-profile", "c", "true")
+    assert oci.result("exec", "--process-label", "no:such:label:s0", "c", "true").code == 1
+
+
 def test_exec_process_file(oci, running, space):
     process = {"args": ["sh", "-c", "id -u; pwd; echo $A; grep NoNewPrivs /proc/self/status; ulimit -n"], "cwd": "/tmp",
                "env": ["A=x", "PATH=/bin"], "user": {"uid": 5, "gid": 5}, "noNewPrivileges": True,
@@ -418,6 +430,34 @@ def test_seccomp_unknown_calls_are_enosys(ro_bundle):
     ro_bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "syscalls": [
         {"names": sorted(set(NAMES)), "action": "SCMP_ACT_ALLOW"}]}
     assert ro_bundle.sh("echo works").run() == "works\n"
+
+
+# The numbers of calls, from a language that can make any: it comes from the host.
+CALLS = """
+import ctypes, os
+call = ctypes.CDLL(None, use_errno=True).syscall
+for number in %s:
+    ctypes.set_errno(0)
+    call(number, -1, -1, -1, -1, -1, -1)
+    print(number, ctypes.get_errno())
+"""
+MKNOD, SWAPON, FACCESSAT2, NEWEST = 133, 167, 439, 9999
+
+
+def test_seccomp_calls_newer_than_the_profile_are_enosys(ro_bundle):
+    """What the profile could have named is refused as it says; what is newer than its newest does not exist."""
+    for path in ("/usr", "/lib", "/lib64"):
+        ro_bundle.mount(path, "bind", path, "rbind", "ro")
+    ro_bundle.config["root"]["readonly"] = False
+    every = subprocess.run(["sh", "-c", "grep -o '__NR_[a-z0-9_]*' /usr/include/*/asm/unistd_64.h | sed 's/.*__NR_//'"], capture_output=True,
+                           text=True, check=True).stdout.split()
+    older = [name for name in every if name not in ("mknod", "swapon")]
+    older = older[:older.index("faccessat2")]
+    ro_bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": errno.EXDEV, "architectures": ["SCMP_ARCH_X86_64"],
+                                  "syscalls": [{"names": older, "action": "SCMP_ACT_ALLOW"}]}
+    ro_bundle.args("/usr/bin/python3", "-c", CALLS % [MKNOD, SWAPON, FACCESSAT2, NEWEST])
+    out = dict(line.split() for line in ro_bundle.run().splitlines())
+    assert out == {str(MKNOD): str(errno.EXDEV), str(SWAPON): str(errno.EXDEV), str(FACCESSAT2): str(errno.ENOSYS), str(NEWEST): str(errno.ENOSYS)}
 
 
 NAMES = """access arch_prctl brk chdir clone close dup dup2 dup3 execve exit exit_group fcntl fstat futex getcwd getdents64

@@ -174,6 +174,42 @@ static void test_numbers_beyond_32_bits_are_refused(void **state)
 	assert_int_equal(devices_program(a, &rule, 1, &p, NULL), -ERANGE);
 }
 
+static void test_v1_changes_what_differs_alone(void **state)
+{
+	static const char now[] = "c 1:3 rwm\nc 1:5 r\nb *:* m\nc 136:* rwm\n";
+	const struct spec_device_rule rules[] = {
+		{false, 'a', -1, -1, ALL},
+		{true, 'b', -1, -1, DEV_MKNOD},
+		{true, 'c', 1, 3, ALL},
+		{true, 'c', 1, 5, DEV_READ | DEV_WRITE},
+		{true, 'c', 10, 229, DEV_READ},
+		{true, 'c', 1, 7, ALL},
+		{false, 'c', 1, 7, ALL},
+	};
+	static const struct device_line wanted[] = {
+		{"devices.allow", "c 1:5 w"}, {"devices.allow", "c 10:229 r"}, {"devices.deny", "c 136:* rwm"}};
+	AUTO(arena_free) struct arena *a = arena_new();
+	struct device_line *lines = NULL;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(devices_v1(a, rules, sizeof(rules) / sizeof(rules[0]), &lines, &n, NULL), 0);
+	devices_v1_change(a, now, &lines, &n);
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		assert_string_equal(lines[i].file, wanted[i].file);
+		assert_string_equal(lines[i].value, wanted[i].value);
+	}
+	/* From a group that allows everything there is no other way than to begin anew. */
+	assert_int_equal(devices_v1(a, rules, 3, &lines, &n, NULL), 0);
+	devices_v1_change(a, "a *:* rwm\n", &lines, &n);
+	assert_int_equal(n, 3);
+	assert_string_equal(lines[0].value, "a");
+	/* Nothing to do is nothing written. */
+	devices_v1_change(a, "b *:* m\nc 1:3 rwm\n", &lines, &n);
+	assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_v1_refuses_what_it_cannot_say),
 		cmocka_unit_test(test_allowing_all_needs_nothing),
 		cmocka_unit_test(test_numbers_beyond_32_bits_are_refused),
+		cmocka_unit_test(test_v1_changes_what_differs_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
