@@ -22,7 +22,8 @@ static bool is_ours(const char *attribute)
 	return text_after(attribute, "user.") && !text_after(attribute, "user.overlay.");
 }
 
-int attributes_list(int fd, char **ret, size_t *ret_len)
+/* Attributes that are compared and brought back: user.* but for those of overlayfs.  *RET is xcalloc()ed "name\0name\0". */
+static int attributes_list(int fd, char **ret, size_t *ret_len)
 {
 	auto_free char *all = xcalloc(1, ATTRIBUTES_MAX + 1);
 	auto_free char *kept = xcalloc(1, ATTRIBUTES_MAX + 1);

@@ -48,8 +48,6 @@ int changes_walk(int upper, int original, const struct changes_how *how, struct 
 
 /* ---- bringing one entry back (bring.c): NAME in the open directories FROM (of the layer) and TO (of the original) ------- */
 
-/* Attributes that are compared and brought back: user.* but for those of overlayfs.  *RET is xcalloc()ed "name\0name\0". */
-int attributes_list(int fd, char **ret, size_t *ret_len);
 bool attributes_are_equal(int a, int b);
 /* The mode that NAME is given: set-id bits only where the original, HAD, has them. */
 mode_t bring_mode(const struct stat *now, const struct stat *had);

@@ -9,7 +9,8 @@
 
 #include <fcntl.h>
 
-int run_disk_find(struct cli *c, const char *path, bool readonly, const struct spec_disk **ret, struct nook_error *e)
+/* The disk at PATH: it is looked into. */
+static int find_disk(struct cli *c, const char *path, bool readonly, const struct spec_disk **ret, struct nook_error *e)
 {
 	auto_free char *real = realpath(path, NULL);
 	auto_close int fd = real ? open(real, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -EBADF;
@@ -31,7 +32,7 @@ int run_disk_find(struct cli *c, const char *path, bool readonly, const struct s
 int run_root_image(struct cli *c, const struct run_options *o, const char *path, struct spec *s, struct nook_error *e)
 {
 	/* With a layer over it the file is never written, and others may start from it, too. */
-	TRY(run_disk_find(c, path, o->read_only || o->overlay || o->storage, &s->root.disk, e));
+	TRY(find_disk(c, path, o->read_only || o->overlay || o->storage, &s->root.disk, e));
 	s->root.path = s->root.disk->path;
 	s->root.kind = s->root.disk->readonly ? ROOT_OVERLAY : ROOT_DIR;
 	return 0;
@@ -87,7 +88,7 @@ int run_disk_add(struct cli *c, const struct run_options *o, struct spec *s, con
 			return err_why(e, STEP_DISK, path, ENOENT, "it would be made now: there is no plan before it is");
 		TRY(disk_create(path, &w.create, e));
 	}
-	TRY(run_disk_find(c, path, w.readonly, &disk, e));
+	TRY(find_disk(c, path, w.readonly, &disk, e));
 	TRY(spec_mount_add(s, target, "bind", disk->path, w.rest, &m, e));
 	m->disk = disk;
 	return 0;

@@ -80,8 +80,6 @@ struct run_storage {
 	enum fsimage_type fs;
 };
 int run_storage_parse(const char *text, struct run_storage *ret, struct nook_error *e);
-/* The disk at PATH: it is looked into. */
-int run_disk_find(struct cli *c, const char *path, bool readonly, const struct spec_disk **ret, struct nook_error *e);
 /* A root in the disk PATH (img:). */
 int run_root_image(struct cli *c, const struct run_options *o, const char *path, struct spec *s, struct nook_error *e);
 /* The disk PATH at TARGET; OPTIONS is a comma list: mount(8)'s words, size= and fs= for one that is made when missing. */

@@ -80,7 +80,7 @@ bool url_is_plain(const char *url)
 	return strncasecmp(url, "http:", 5) == 0;
 }
 
-bool host_is_loopback(const char *host)
+static bool host_is_loopback(const char *host)
 {
 	static const char suffix[] = ".localhost";
 	size_t len = strlen(host);

@@ -39,13 +39,6 @@ bool digest_is_valid(const char *text)
 	return algorithm >= 0 && !hex[len] && len == 2 * digest_sizes[algorithm];
 }
 
-int digest_check(const char *text, struct nook_error *e)
-{
-	if (digest_is_valid(text))
-		return 0;
-	return err_why(e, STEP_IMAGE, text, EINVAL, "is no digest: sha256 or sha512, a colon and lower-case hex digits");
-}
-
 enum digest_algorithm digest_algorithm(const char *digest)
 {
 	const char *hex = NULL;

@@ -16,9 +16,7 @@ enum { DIGEST_TEXT_MAX = sizeof("sha512:") + 128 };
 
 /* NULL is no digest. */
 bool digest_is_valid(const char *text);
-/* 0, or -EINVAL with TEXT as object. */
-int digest_check(const char *text, struct nook_error *e);
-/* Of a checked digest: */
+/* Of a valid digest: */
 enum digest_algorithm digest_algorithm(const char *digest);
 const char *digest_hex(const char *digest);
 /* The algorithm of this name; -1: there is none. */

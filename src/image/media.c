@@ -14,11 +14,11 @@ const char *const compression_names[COMPRESSIONS] = {
 const char media_oci_index[] = OCI "image.index.v1+json";
 const char media_oci_manifest[] = OCI "image.manifest.v1+json";
 const char media_oci_config[] = OCI "image.config.v1+json";
-const char media_docker_manifest[] = DOCKER "distribution.manifest.v2+json";
+static const char docker_manifest[] = DOCKER "distribution.manifest.v2+json";
 static const char docker_list[] = DOCKER "distribution.manifest.list.v2+json";
 
 const char *const media_accepted[] = {
-	media_oci_index, media_oci_manifest, docker_list, media_docker_manifest, NULL,
+	media_oci_index, media_oci_manifest, docker_list, docker_manifest, NULL,
 };
 
 static const struct media table[] = {
@@ -33,7 +33,7 @@ static const struct media table[] = {
 	{OCI "image.layer.nondistributable.v1.tar+gzip", MEDIA_LAYER, COMPRESSION_GZIP, .foreign = true},
 	{OCI "image.layer.nondistributable.v1.tar+zstd", MEDIA_LAYER, COMPRESSION_ZSTD, .foreign = true},
 	{docker_list, MEDIA_INDEX, .docker = true},
-	{media_docker_manifest, MEDIA_MANIFEST, .docker = true},
+	{docker_manifest, MEDIA_MANIFEST, .docker = true},
 	{DOCKER "container.image.v1+json", MEDIA_CONFIG, .docker = true},
 	{DOCKER "image.rootfs.diff.tar", MEDIA_LAYER, COMPRESSION_NONE, .docker = true},
 	{DOCKER "image.rootfs.diff.tar.gzip", MEDIA_LAYER, COMPRESSION_GZIP, .docker = true},

@@ -29,6 +29,6 @@ struct media {
 const struct media *media_find(const char *type);
 /* The OCI media type of a layer, of a manifest and so on: for what nook writes itself. */
 const char *media_layer_type(enum compression compression);
-extern const char media_oci_index[], media_oci_manifest[], media_oci_config[], media_docker_manifest[];
+extern const char media_oci_index[], media_oci_manifest[], media_oci_config[];
 /* For an Accept header: every manifest and index that can be read, NULL-terminated. */
 extern const char *const media_accepted[];

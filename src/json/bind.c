@@ -31,7 +31,8 @@ void bind_leave(struct bind_reader *r)
 	r->depth--;
 }
 
-const char *bind_where(const struct bind_reader *r, char *buf, size_t size)
+/* The path as text. */
+static const char *where_text(const struct bind_reader *r, char *buf, size_t size)
 {
 	size_t len = 0;
 
@@ -54,7 +55,7 @@ int bind_refuse(struct bind_reader *r, struct nook_error *e, const char *fmt, ..
 	va_start(ap, fmt);
 	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	return err_why(e, r->step, bind_where(r, where, sizeof(where)), EINVAL, why);
+	return err_why(e, r->step, where_text(r, where, sizeof(where)), EINVAL, why);
 }
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
@@ -98,7 +99,7 @@ int bind_read_string(struct bind_reader *r, struct json *value, const char **ret
 	return 0;
 }
 
-int bind_read_i64(struct bind_reader *r, struct json *value, int64_t min, int64_t max, int64_t *ret,
+static int read_i64(struct bind_reader *r, struct json *value, int64_t min, int64_t max, int64_t *ret,
 	struct nook_error *e)
 {
 	TRY(bind_expect(r, value, JSON_INT, e));
@@ -112,7 +113,7 @@ int bind_read_i64(struct bind_reader *r, struct json *value, int64_t min, int64_
 	return 0;
 }
 
-int bind_read_u64(struct bind_reader *r, struct json *value, uint64_t max, uint64_t *ret, struct nook_error *e)
+static int read_u64(struct bind_reader *r, struct json *value, uint64_t max, uint64_t *ret, struct nook_error *e)
 {
 	TRY(bind_expect(r, value, JSON_INT, e));
 	uint64_t number = json_u64(value);
@@ -209,7 +210,7 @@ static int read_uints(struct bind_reader *r, const struct bind *row, struct json
 		uint64_t number = 0;
 
 		TRY(bind_enter(r, NULL, i, e));
-		TRY(bind_read_u64(r, json_at(value, i), top(row->size), &number, e));
+		TRY(read_u64(r, json_at(value, i), top(row->size), &number, e));
 		bind_leave(r);
 		store(list + i * row->size, row->size, number);
 	}
@@ -307,20 +308,20 @@ static int read_member(struct bind_reader *r, const struct bind *row, struct jso
 		*(bool *)member = json_bool(value);
 		return 0;
 	case BIND_INT:
-		TRY(bind_read_i64(r, value, -(int64_t)(top(row->size) >> 1) - 1, (int64_t)(top(row->size) >> 1),
+		TRY(read_i64(r, value, -(int64_t)(top(row->size) >> 1) - 1, (int64_t)(top(row->size) >> 1),
 			&value_int, e));
 		store(member, row->size, (uint64_t)value_int);
 		return 0;
 	case BIND_UINT:
-		TRY(bind_read_u64(r, value, top(row->size), &unsigned_value, e));
+		TRY(read_u64(r, value, top(row->size), &unsigned_value, e));
 		store(member, row->size, unsigned_value);
 		return 0;
 	case BIND_OPT_INT:
-		TRY(bind_read_i64(r, value, INT64_MIN, INT64_MAX, &value_int, e));
+		TRY(read_i64(r, value, INT64_MIN, INT64_MAX, &value_int, e));
 		*opt_int = (struct opt_i64){value_int, true};
 		return 0;
 	case BIND_OPT_UINT:
-		TRY(bind_read_u64(r, value, UINT64_MAX, &unsigned_value, e));
+		TRY(read_u64(r, value, UINT64_MAX, &unsigned_value, e));
 		*opt_uint = (struct opt_u64){unsigned_value, true};
 		return 0;
 	case BIND_STRINGS:

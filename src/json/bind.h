@@ -113,17 +113,12 @@ int bind_save(int dir, const char *name, const struct bind *table, const void *o
 int bind_read_table(struct bind_reader *r, struct json *value, const struct bind *table, void *object,
 	struct nook_error *e);
 int bind_read_string(struct bind_reader *r, struct json *value, const char **ret, struct nook_error *e);
-int bind_read_i64(struct bind_reader *r, struct json *value, int64_t min, int64_t max, int64_t *ret,
-	struct nook_error *e);
-int bind_read_u64(struct bind_reader *r, struct json *value, uint64_t max, uint64_t *ret, struct nook_error *e);
 /* -EINVAL with one clause. */
 int bind_refuse(struct bind_reader *r, struct nook_error *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int bind_expect(struct bind_reader *r, struct json *value, enum json_type type, struct nook_error *e);
 /* Goes into member NAME, or with NULL into element INDEX, and back. */
 int bind_enter(struct bind_reader *r, const char *name, size_t index, struct nook_error *e);
 void bind_leave(struct bind_reader *r);
-/* The path as text. */
-const char *bind_where(const struct bind_reader *r, char *buf, size_t size);
 void bind_write_table(struct json_out *o, const struct bind *table, const void *object);
 static inline bool bind_is_list(const struct bind *row)
 {

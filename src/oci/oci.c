@@ -27,15 +27,6 @@ void oci_warn(const struct oci *o, const char *fmt, ...)
 	va_end(ap);
 }
 
-void oci_debug(const struct oci *o, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	log_formatted(o, OCI_LOG_DEBUG, fmt, ap);
-	va_end(ap);
-}
-
 int oci_store(struct oci *o, struct store_run **ret, struct nook_error *e)
 {
 	return runtime_open(o->root, o->arena, ret, e);

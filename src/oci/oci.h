@@ -44,9 +44,8 @@ struct oci_command {
 extern const struct oci_command *const oci_commands[]; /* NULL-terminated, sorted */
 extern const struct opt oci_global_options[];
 
-/* One line in the log with level "warning" or "debug". */
+/* One line in the log with level "warning". */
 void oci_warn(const struct oci *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void oci_debug(const struct oci *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The directory of states; opened (and made) at the first use. */
 int oci_store(struct oci *o, struct store_run **ret, struct nook_error *e);

@@ -254,17 +254,6 @@ int container_survey(struct store_run *r, struct arena *a, struct container **re
 	return 0;
 }
 
-int container_open(struct store_run *r, const char *id, struct nook_error *e)
-{
-	char path[STORE_PATH_MAX];
-	int dir;
-
-	TRY(container_id_check(id, e));
-	(void)snprintf(path, sizeof(path), STORE_CONTAINERS "/%s", id);
-	dir = openat(r->fd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return dir < 0 ? err_sys(e, STEP_CONTAINER, id) : dir;
-}
-
 /* ---- groups that come later ------------------------------------------------------------------------------------------ */
 
 static bool has_group(const struct container *c, const char *group)

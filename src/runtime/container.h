@@ -102,8 +102,6 @@ int container_load(struct store_run *r, const char *id_or_name, struct arena *a,
 int container_lock(struct store_run *r, const char *id, struct nook_error *e);
 /* The same, but -EWOULDBLOCK at once (nothing recorded) when somebody holds it: its creator or remover. */
 int container_trylock(struct store_run *r, const char *id, struct nook_error *e);
-/* The container's directory without its lock: for files that are written once. */
-int container_open(struct store_run *r, const char *id, struct nook_error *e);
 /* All of them, sorted by creation time; one whose state cannot be read has only id, creating and damage. */
 int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e);
 /* The same to look at alone: without the groups that came later, and quicker to judge. */

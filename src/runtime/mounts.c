@@ -119,7 +119,8 @@ static int detach(const char *target, struct nook_error *e)
 	return 0;
 }
 
-int mounts_detach_below(const char *path, struct nook_error *e)
+/* Lets go (MNT_DETACH) of every mount of this mount namespace at or below PATH, the latest first. */
+static int detach_below(const char *path, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
 	struct mount_entry *list = NULL;
@@ -170,6 +171,6 @@ int mounts_tree_remove(const char *path, struct nook_error *e)
 
 	if (r != -EXDEV && r != -EBUSY)
 		return r;
-	TRY(mounts_detach_below(path, e));
+	TRY(detach_below(path, e));
 	return remove_unmounted(path, e);
 }

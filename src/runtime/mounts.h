@@ -14,7 +14,5 @@ struct mount_entry {
 
 /* PROC is a descriptor of a directory like /proc (or AT_FDCWD with a full NAME); NAME is "PID/mountinfo". */
 int mounts_read(int proc, const char *name, struct arena *a, struct mount_entry **ret, size_t *ret_n, struct nook_error *e);
-/* Lets go (MNT_DETACH) of every mount of this mount namespace at or below PATH, the latest first. */
-int mounts_detach_below(const char *path, struct nook_error *e);
 /* Removes PATH and all below it, with what is mounted there: the mounts are let go of, never entered.  Absent is fine. */
 int mounts_tree_remove(const char *path, struct nook_error *e);

@@ -4,7 +4,6 @@
 #include "base/text.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <strings.h>
 
 /* The first of several names is the one that is printed. */
@@ -53,18 +52,4 @@ int signal_parse(const char *text, struct nook_error *e)
 	int r = text_u32(text, &number) == 0 && number <= SIGNAL_MAX ? (int)number : name_parse(text);
 
 	return r < 0 ? err_why(e, STEP_SIGNAL, text, EINVAL, "no such signal") : r;
-}
-
-const char *signal_name(int signal, char *buf)
-{
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (signals[i].number == signal) {
-			(void)snprintf(buf, SIGNAL_NAME_MAX, "%s", signals[i].name);
-			return buf;
-		}
-	if (signal >= SIGRTMIN && signal <= SIGRTMAX)
-		(void)snprintf(buf, SIGNAL_NAME_MAX, signal == SIGRTMIN ? "RTMIN" : "RTMIN+%d", signal - SIGRTMIN);
-	else
-		(void)snprintf(buf, SIGNAL_NAME_MAX, "%d", signal);
-	return buf;
 }

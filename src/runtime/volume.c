@@ -29,7 +29,7 @@ static const struct bind about_table[] = {
 	{0},
 };
 
-bool volume_is_name(const char *text)
+static bool is_name(const char *text)
 {
 	return container_id_check(text, NULL) == 0;
 }
@@ -105,7 +105,7 @@ int volume_create(const char *root, const struct volume *v, struct arena *a, str
 int volume_load(const char *root, const char *name, struct arena *a, struct volume *ret, struct nook_error *e)
 {
 	const char *path = path_of(root, name, a);
-	auto_close int dir = volume_is_name(name) ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	auto_close int dir = is_name(name) ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
 	struct volume v = {0};
 
 	if (dir < 0)

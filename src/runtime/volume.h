@@ -26,8 +26,6 @@ struct volume {
 	const char *source;  /* not saved: its root directory, or its disk */
 };
 
-/* Is this a volume's name, and no path? */
-bool volume_is_name(const char *text);
 /* Do driver, file system and size fit each other? */
 int volume_check(const struct volume *v, struct nook_error *e);
 /* -EEXIST: there is one of this name.  V->source is not needed. */

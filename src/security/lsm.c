@@ -145,8 +145,3 @@ int lsm_selinux_keys(int proc, const char *label, struct nook_error *e)
 {
 	return attr_write(proc, "thread-self/attr/keycreate", label, label, e);
 }
-
-int lsm_selinux_files(int proc, const char *label, struct nook_error *e)
-{
-	return attr_write(proc, "thread-self/attr/fscreate", label, label, e);
-}

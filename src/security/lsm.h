@@ -35,7 +35,6 @@ int lsm_check(unsigned active, const char *apparmor, const char *selinux, struct
 
 /* The next execve(2) of this thread enters the AppArmor profile. */
 int lsm_apparmor_exec(int proc, const char *profile, struct nook_error *e);
-/* The next execve(2), keys or files made by this thread get the SELinux label. */
+/* The next execve(2), or keys made by this thread, get the SELinux label. */
 int lsm_selinux_exec(int proc, const char *label, struct nook_error *e);
 int lsm_selinux_keys(int proc, const char *label, struct nook_error *e);
-int lsm_selinux_files(int proc, const char *label, struct nook_error *e);

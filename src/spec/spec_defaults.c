@@ -97,7 +97,8 @@ void spec_default_namespaces(struct spec *s)
 	s->idmap_sources = true;
 }
 
-void spec_default_mounts(struct spec *s)
+/* /proc, /dev and what is in it, /sys, /sys/fs/cgroup. */
+static void spec_default_mounts(struct spec *s)
 {
 	for (size_t i = 0; i < sizeof(standard_mounts) / sizeof(standard_mounts[0]); i++) {
 		const char *target = standard_mounts[i].target, *type = standard_mounts[i].type;

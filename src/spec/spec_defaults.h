@@ -15,8 +15,6 @@ void spec_defaults(struct spec *s);
 /* A private namespace of each kind but time (which would only slow the clocks down) and the loopback device up.  User is
  * private too: the front end gives the maps or takes it back. */
 void spec_default_namespaces(struct spec *s);
-/* /proc, /dev and what is in it, /sys, /sys/fs/cgroup. */
-void spec_default_mounts(struct spec *s);
 /* Masked and read-only paths, capabilities, seccomp, no_new_privs, keyring, device rules. */
 void spec_default_security(struct spec *s);
 /* Rlimits, number of processes, oom score, umask, PATH. */

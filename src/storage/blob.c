@@ -37,14 +37,6 @@ int blob_open(const struct depot *d, const char *digest, uint64_t *ret_size, str
 	}
 }
 
-bool blob_exists(const struct depot *d, const char *digest)
-{
-	char path[BLOB_PATH_MAX];
-
-	blob_path(digest, path);
-	return faccessat(d->fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 int blob_read(const struct depot *d, const char *digest, size_t limit, struct buf *b, struct nook_error *e)
 {
 	char path[BLOB_PATH_MAX];

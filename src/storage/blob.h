@@ -14,6 +14,5 @@ void blob_path(const char *digest, char ret[static BLOB_PATH_MAX]);
 /* A descriptor with a shared lock, which keeps it from being removed; -ENOENT (nothing recorded) when it is not there.
  * RET_SIZE may be NULL. */
 int blob_open(const struct depot *d, const char *digest, uint64_t *ret_size, struct nook_error *e);
-bool blob_exists(const struct depot *d, const char *digest);
 /* The whole of a small one, appended to B. */
 int blob_read(const struct depot *d, const char *digest, size_t limit, struct buf *b, struct nook_error *e);

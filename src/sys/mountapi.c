@@ -7,7 +7,9 @@
 
 enum { MESSAGE_MAX = 512, MESSAGES_MAX = 16 };
 
-size_t fs_message(int fs, char *buf, size_t size)
+/* What the kernel says about the last failure on a file system context, without its "e " prefix: the length, 0 when it
+ * said nothing.  BUF is always terminated; errno is kept.  Several messages: the last error, else the last one. */
+static size_t fs_message(int fs, char *buf, size_t size)
 {
 	char line[MESSAGE_MAX];
 	bool has_error = false;

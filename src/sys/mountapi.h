@@ -29,9 +29,6 @@
 #define FSCONFIG_CMD_CREATE_EXCL 8 /* Linux 6.6: never share an existing superblock */
 #endif
 
-/* What the kernel says about the last failure on a file system context, without its "e " prefix: the length, 0 when it
- * said nothing.  BUF is always terminated; errno is kept.  Several messages: the last error, else the last one. */
-size_t fs_message(int fs, char *buf, size_t size);
 /* err_sys() for a failed call on the context FS, with the kernel's own explanation as detail. */
 int err_fs(struct nook_error *e, enum step_id step, const char *object, int fs);
 /* fsconfig(2) of N key, value pairs; an empty or NULL value makes it a flag.  PARAMS is key, value, key, value ... */

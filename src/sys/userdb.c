@@ -17,7 +17,8 @@ struct passwd_line {
 	char home[PATH_MAX];
 };
 
-int userdb_number(const char *text, uint32_t *ret)
+/* 1: TEXT is an id (0..4294967294), 0: not a number, -ERANGE: a number that is no id. */
+static int id_parse(const char *text, uint32_t *ret)
 {
 	uint32_t value = 0;
 
@@ -55,7 +56,7 @@ static bool take_id(struct fields *f, uint32_t *ret)
 {
 	char text[16];
 
-	return take(f, text, sizeof(text)) && userdb_number(text, ret) == 1;
+	return take(f, text, sizeof(text)) && id_parse(text, ret) == 1;
 }
 
 /* Judges the first field, NAME, and passes over the password; false when the line is of no use (comment, NIS). */
@@ -134,7 +135,7 @@ int userdb_by_uid(int root, uint32_t uid, struct userdb_user *ret, struct nook_e
 
 int userdb_group(int root, const char *group, uint32_t *ret, struct nook_error *e)
 {
-	int is_number = userdb_number(group, ret);
+	int is_number = id_parse(group, ret);
 	auto_close int fd = -EBADF;
 	struct fields f;
 
@@ -201,7 +202,7 @@ static int groups_of(int root, const char *user, uint32_t *groups, size_t max, s
 static int find_user(int root, const char *user, struct passwd_line *p, struct userdb_user *ret, struct nook_error *e)
 {
 	uint32_t uid = 0;
-	int is_number = *user ? userdb_number(user, &uid) : 1;
+	int is_number = *user ? id_parse(user, &uid) : 1;
 	int r;
 
 	if (is_number < 0)

@@ -34,5 +34,3 @@ int userdb_find(int root, const char *who, uint32_t *groups, size_t max, struct 
 int userdb_by_uid(int root, uint32_t uid, struct userdb_user *ret, struct nook_error *e);
 /* The gid of a group, by name or number (--group-add). */
 int userdb_group(int root, const char *group, uint32_t *ret, struct nook_error *e);
-/* 1: TEXT is an id (0..4294967294), 0: not a number, -ERANGE: a number that is no id. */
-int userdb_number(const char *text, uint32_t *ret);

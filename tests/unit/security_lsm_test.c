@@ -67,10 +67,8 @@ static void test_labels_are_written_where_the_kernel_wants_them(void **state)
 	expect_file(proc, "thread-self/attr/exec", "");
 	assert_int_equal(lsm_selinux_exec(proc, "u:r:t:s0", NULL), 0);
 	assert_int_equal(lsm_selinux_keys(proc, "u:r:k:s0", NULL), 0);
-	assert_int_equal(lsm_selinux_files(proc, "u:r:f:s0", NULL), 0);
 	expect_file(proc, "thread-self/attr/exec", "u:r:t:s0");
 	expect_file(proc, "thread-self/attr/keycreate", "u:r:k:s0");
-	expect_file(proc, "thread-self/attr/fscreate", "u:r:f:s0");
 	assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
 }
 
