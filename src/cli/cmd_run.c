@@ -415,6 +415,10 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	struct run r = {.cli = c, .image = &image, .options = options, .spec = spec, .dir = -EBADF, .data = {-EBADF, -EBADF}, .state.exit_status = -1};
 
 	TRY(run_source_parse(argv[0], &r.source, e));
+	if (r.source.kind == SOURCE_DIR && run_file_is_image(r.source.path)) {
+		r.source.kind = SOURCE_IMAGE;
+		r.source.image = r.source.text;
+	}
 	if (r.source.kind == SOURCE_IMG || r.source.kind == SOURCE_TAR)
 		TRY(run_file_look(c, &r.source, &r.file_config, e));
 	TRY(run_storage_parse(r.options->storage, &r.storage, e));
@@ -460,9 +464,10 @@ const struct command cmd_run = {
 	.details = "SOURCE is where the root file system comes from: an image (debian:12, docker://HOST/NAME, oci:DIR[:TAG], "
 		   "oci-archive:FILE, docker-archive:FILE; a name that is not here yet is pulled; the image says what runs in "
 		   "it), host: (this system, read-only below a private writable layer), dir:PATH (a directory, used in "
-		   "place), tar:FILE (unpacked for this container alone), container:NAME (the root that an ended container has "
-		   "left, with its layer; its command when none is given), or img:FILE (the file system in a file: ext4, xfs "
-		   "or btrfs, used in place; squashfs or erofs, below a writable layer). The exit "
+		   "place; or an image, as skopeo copies one there), tar:FILE (unpacked for this container alone), container:NAME "
+		   "(the root that an ended container has left, with its layer; its command, environment, user and directory, unless "
+		   "others are given), or img:FILE (whatever nook export writes: a file system in a file, ext4, xfs or btrfs used in "
+		   "place, squashfs or erofs below a writable layer; a root or an image in an archive). The exit "
 		   "status is the command's, 128+n when signal n ended it, 125 when nook failed, 126 when the command cannot "
 		   "be executed, 127 when it is not found.",
 	.examples = "nook run debian:12\n"

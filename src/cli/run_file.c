@@ -70,6 +70,18 @@ static const char *find_images(int file, struct nook_error *e)
 	return transport;
 }
 
+/* What skopeo copies to "dir:" says so in a file of its own. */
+bool run_file_is_image(const char *dir)
+{
+	static const char mark[] = "Directory Transport Version:";
+	auto_close int top = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int version = openat(top, "version", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char text[sizeof(mark)] = "";
+
+	return version >= 0 && read(version, text, sizeof(mark) - 1) == sizeof(mark) - 1 && memcmp(text, mark, sizeof(mark) - 1) == 0 &&
+		faccessat(top, "manifest.json", R_OK, 0) == 0;
+}
+
 int run_file_look(struct cli *c, struct run_source *source, const char **ret_config, struct nook_error *e)
 {
 	auto_close int file = open(source->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

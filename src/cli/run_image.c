@@ -66,7 +66,7 @@ static int fetch(struct cli *c, const char *const *words, const char *source, co
 
 static bool is_file(const char *source)
 {
-	return text_after(source, "oci:") || text_after(source, "oci-archive:") || text_after(source, "docker-archive:");
+	return text_after(source, "oci:") || text_after(source, "dir:") || text_after(source, "oci-archive:") || text_after(source, "docker-archive:");
 }
 
 static int pull(struct cli *c, const char *name, const struct reference *r, const char *platform, const char **ret, struct nook_error *e)

@@ -19,7 +19,7 @@ const struct command cmd_load = {
 	.max_args = 1,
 	.transfer = true,
 	.details = "SOURCE is an archive as docker save, podman save or skopeo write it (docker-archive or oci-archive, plain or "
-		   "compressed with gzip), oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE. Without one the archive comes from "
+		   "compressed with gzip), oci:DIR[:TAG], dir:DIR (skopeo), oci-archive:FILE[:TAG] or docker-archive:FILE. Without one the archive comes from "
 		   "stdin.",
 	.examples = "nook load -i debian.tar\nnook load oci:layout:12 --name debian:12\n",
 };

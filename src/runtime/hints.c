@@ -280,7 +280,7 @@ static const struct hint hints[] = {
 	{STEP_NET, EOPNOTSUPP, NULL, NULL, "this kernel lacks the kind of link: nook doctor names the module"},
 	{STEP_NET, EPERM, NULL, is_not_root, "links of the host's network need root"},
 
-	{STEP_DISK, ANY, "only root", NULL, "as an ordinary user, unpack it into a directory (unsquashfs, fsck.erofs --extract, debugfs rdump) and use dir:"},
+	{STEP_DISK, ANY, "only root", NULL, "as an ordinary user, unpack it into a directory (unsquashfs, fsck.erofs --extract, debugfs rdump) and use dir:, or have nook export write a tar or oci archive"},
 	{STEP_DISK, EPERM, "/dev/loop", NULL, "loop devices need root of the machine"},
 	{STEP_DISK, ENOENT, "/dev/loop", NULL, "the loop driver is missing: modprobe loop"},
 	{STEP_DISK, ANY, "is in use", NULL, "a container or another command has it: see nook disk ls; read-only users can share it"},

@@ -381,7 +381,8 @@ int intake_all(struct depot *d, const struct source *s, const struct platform *p
 	struct arrival **ret, size_t *ret_n, struct nook_error *e)
 {
 	struct intake in = {.depot = d, .source = s, .platform = platform, .arena = a};
-	int r = s->is_layout ? take_layout(&in, name, e) : take_docker(&in, name, e);
+	const struct descriptor flat = {.media_type = "", .digest = s->flat};
+	int r = s->flat ? take_descriptor(&in, &flat, name, e) : s->is_layout ? take_layout(&in, name, e) : take_docker(&in, name, e);
 
 	abandon(&in);
 	*ret = in.arrivals;

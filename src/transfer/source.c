@@ -5,10 +5,13 @@
 #include "base/text.h"
 #include "image/digest.h"
 #include "archive/inflate.h"
+#include "storage/hash.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+
+#define MANIFEST "manifest.json"
 
 void source_done(struct source *s)
 {
@@ -48,8 +51,18 @@ int source_piece(const struct source *s, const char *name, struct piece *ret, st
 
 int source_blob(const struct source *s, const char *digest, struct piece *ret, struct nook_error *e)
 {
-	const char *name = arena_printf(s->arena, "blobs/%s/%s", digest_names[digest_algorithm(digest)], digest_hex(digest));
-	int r = source_piece(s, name, ret, e);
+	const char *hex = digest_hex(digest);
+	const char *name = arena_printf(s->arena, "blobs/%s/%s", digest_names[digest_algorithm(digest)], hex);
+	int r;
+
+	if (s->flat && text_is(s->flat, digest))
+		name = MANIFEST;
+	else if (s->flat)
+		name = hex;
+	r = source_piece(s, name, ret, e);
+	/* A manifest that an index leads to. */
+	if (r == -ENOENT && s->flat)
+		r = source_piece(s, arena_printf(s->arena, "%s." MANIFEST, hex), ret, e);
 
 	return r == -ENOENT ? err_fmt(e, STEP_IMAGE, digest, ENOENT, "%s does not hold this blob", s->what) : r;
 }
@@ -143,10 +156,30 @@ static const char *cut_tag(const char *text, struct arena *a, const char **ret_t
 	return arena_strndup(a, text, (size_t)(colon - text));
 }
 
+/* Its manifest is the only one without a digest in its name. */
+static int open_flat(struct source *s, const char *path, struct nook_error *e)
+{
+	AUTO_VALUE(piece_done) struct piece p = {.fd = -EBADF};
+	AUTO(hash_free) struct hash *h = NULL;
+	char digest[DIGEST_TEXT_MAX];
+	const char *text;
+	int r = source_piece(s, MANIFEST, &p, e);
+
+	if (r == -ENOENT)
+		return err_why(e, STEP_SOURCE, path, EINVAL, "holds no manifest.json, as skopeo copies an image to dir:");
+	TRY(r);
+	TRY(piece_text(&p, MANIFEST_BYTES_MAX, MANIFEST, s->arena, &text, e));
+	h = hash_new(DIGEST_SHA256);
+	hash_add(h, text, p.size);
+	hash_end(h, digest);
+	s->flat = arena_strdup(s->arena, digest);
+	return 0;
+}
+
 int source_open(struct depot *d, const char *text, struct arena *a, struct source *ret, struct nook_error *e)
 {
 	AUTO_VALUE(source_done) struct source s = SOURCE_INIT;
-	const char *oci = text ? text_after(text, "oci:") : NULL, *archive = NULL, *path = text;
+	const char *oci = text ? text_after(text, "oci:") : NULL, *flat = text ? text_after(text, "dir:") : NULL, *archive = NULL, *path = text;
 	struct piece probe;
 	int r;
 
@@ -157,6 +190,14 @@ int source_open(struct depot *d, const char *text, struct arena *a, struct sourc
 		s.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (s.dir < 0)
 			return err_sys(e, STEP_SOURCE, path);
+	} else if (flat) {
+		s.dir = open(flat, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (s.dir < 0)
+			return err_sys(e, STEP_SOURCE, flat);
+		TRY(open_flat(&s, flat, e));
+		*ret = s;
+		s = (struct source)SOURCE_INIT;
+		return 0;
 	} else {
 		if (text && (archive = text_after(text, "oci-archive:")) == NULL)
 			archive = text_after(text, "docker-archive:");

@@ -16,11 +16,12 @@ struct source {
 	int file;            /* an archive, or -EBADF */
 	struct tarindex tar; /* of the archive */
 	bool is_layout;      /* index.json and blobs/ */
+	const char *flat;    /* of a directory as skopeo copies one to "dir:": the digest of its manifest.json; else NULL */
 	struct arena *arena;
 };
 #define SOURCE_INIT {.dir = -EBADF, .file = -EBADF}
 
-/* "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", "docker-archive:FILE[:NAME]", or a file that is told by what is in it; NULL or
+/* "oci:DIR[:TAG]", "dir:DIR", "oci-archive:FILE[:TAG]", "docker-archive:FILE[:NAME]", or a file that is told by what is in it; NULL or
  * "-" is stdin.  A stream or a compressed archive is first written to a nameless file of the depot. */
 int source_open(struct depot *d, const char *text, struct arena *a, struct source *ret, struct nook_error *e);
 void source_done(struct source *s);

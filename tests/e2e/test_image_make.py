@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import stat
 import subprocess
 import tarfile
@@ -227,6 +228,39 @@ def look(top):
 
 
 @pytest.mark.user("root")
+@pytest.mark.skipif(not shutil.which("podman"), reason="podman is not here")
+def test_podman_reads_what_was_saved_and_the_other_way_round(nook, base, space):
+    """Every format of both; the image stays the same one."""
+    def podman(*args):
+        return tool("podman", "--root", space / "podman", "--runroot", space / "podman-run", "--storage-driver", "vfs",
+                    "--cgroup-manager", "cgroupfs", *args, env={**os.environ, "TMPDIR": str(space)})
+
+    nook("run", "--name", "worker", base, "sh", "-c", "rm /bin/pwd; echo new >/new")
+    nook("commit", "worker", "made:1")
+    nook("rm", "worker")
+    id = json.loads(nook("inspect", "made:1"))[0]["id"]
+    for form in "docker-archive", "oci-archive":
+        nook("save", "--format", form, "-o", space / form, "made:1")
+        podman("load", "-q", "-i", space / form)
+        assert podman("images", "-q", "--no-trunc").split() == [id]
+        mounted = pathlib.Path(podman("image", "mount", id).strip())
+        assert (mounted / "new").read_text() == "new\n" and not (mounted / "bin/pwd").is_symlink() and (mounted / "bin/sh").is_symlink()
+        podman("image", "umount", id)
+        podman("rmi", "-f", id)
+    podman("load", "-q", "-i", space / "docker-archive")
+    nook("rmi", "-a", "-f")
+    for form in "docker-archive", "oci-archive", "oci-dir", "docker-dir":
+        out = space / f"podman-{form}"
+        podman("save", "-q", "--format", form, "-o", out, id.partition(":")[2])
+        source = {"oci-dir": "oci:", "docker-dir": "dir:"}.get(form, f"{form}:") + str(out)
+        nook("load", "--name", "back:1", source)
+        assert json.loads(nook("inspect", "back:1"))[0]["id"] == id
+        assert nook("run", "--rm", source, "cat", "/new") == "new\n"
+        nook("rmi", "-a", "-f")
+    podman("rmi", "-a", "-f")
+
+
+@pytest.mark.user("root")
 def test_a_tree_with_every_oddity_comes_back(nook, layout, space):
     """Unpacked, saved, unpacked by umoci, imported from there, and compared with what tar says."""
     digest = layout.image("odd", [oddities()])
@@ -340,6 +374,7 @@ def test_what_cannot_be_bootstrapped(nook):
 @pytest.mark.user("root")
 @pytest.mark.skipif(not os.environ.get("NOOK_TEST_BOOTSTRAP"), reason="it takes two minutes and a mirror: asked for by NOOK_TEST_BOOTSTRAP=1")
 def test_a_base_image_of_a_distribution(nook):
+    signal.alarm(600)
     line = leaks.on_machine_network(*nook.argv("bootstrap", f"debian:{roots.host_codename()}", "--include", "bc", "--name", "deb:1"))
     subprocess.run(line, env={**nook.environment}, check=True, stdin=subprocess.DEVNULL, timeout=600)
     assert nook("run", "--rm", "deb:1", "sh", "-c", "echo 6*7 | bc; ls /var/cache/apt /var/lib/apt/lists 2>/dev/null; . /etc/os-release; echo $ID") == "42\ndebian\n"

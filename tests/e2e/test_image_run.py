@@ -171,6 +171,19 @@ def test_archives_of_skopeo(nook, layout, space):
             assert f"some/name:{kind}" in nook("load", stdin=stream)
 
 
+@pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not here")
+def test_a_directory_of_skopeo(nook, layout, space):
+    """dir: is a root or, as skopeo has it, an image: one says so in a file."""
+    digest = layout.image("t", [BASE], {"Cmd": ["echo", "flat"], "Env": ["PATH=/bin"]})
+    subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", layout.source("t"), f"dir:{space}/flat"], check=True,
+                   env={**os.environ, "XDG_RUNTIME_DIR": "/nonexistent"})
+    assert nook("run", "--rm", f"dir:{space}/flat") == "flat\n"
+    nook("load", "--name", "t:1", f"dir:{space}/flat")
+    assert json.loads(nook("inspect", "t:1"))[0]["digest"] == digest
+    (space / "flat/manifest.json").unlink()
+    assert "no manifest.json" in nook.fails(125, "load", f"dir:{space}/flat")
+
+
 def test_what_is_missing_is_said(nook, space):
     assert "there is no such image" in nook.fails(125, "run", "--rm", "--pull", "never", "nothing:1", "true")
     assert "always, missing or never" in nook.fails(125, "run", "--rm", "--pull", "now", "nothing:1", "true")
