@@ -245,8 +245,7 @@ static int run_helper(void *context, const char *name, const char *verb, const c
 {
 	AUTO_VALUE(buf_done) struct buf words = {0};
 	auto_close int output = memfd_create("answer", MFD_CLOEXEC);
-	char *text = xcalloc(1, CREDHELPER_ANSWER_MAX);
-	auto_free char *owned = text;
+	auto_free char *text = xcalloc(1, CREDHELPER_ANSWER_MAX);
 	int fds[] = {-EBADF, output}, answer = -EBADF, r;
 	ssize_t n;
 
