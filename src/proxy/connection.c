@@ -410,7 +410,7 @@ static void head_event(struct engine *g, struct connection *c)
 
 /* ---- from the loop -------------------------------------------------------------------------------------------------- */
 
-void connection_event(struct engine *g, struct connection *c, int end, uint32_t events)
+void connection_event(struct engine *g, struct connection *c, int end)
 {
 	switch (c->state) {
 	case CONNECTION_HEAD:
@@ -429,7 +429,6 @@ void connection_event(struct engine *g, struct connection *c, int end, uint32_t 
 		answer_step(g, c);
 		break;
 	}
-	(void)events;
 }
 
 void connection_timeout(struct engine *g, struct connection *c)

@@ -57,7 +57,8 @@ struct engine {
 
 /* Takes CLIENT; PORT: where in the box it goes, for a publisher. */
 void connection_new(struct engine *g, int client, uint16_t port);
-void connection_event(struct engine *g, struct connection *c, int end, uint32_t events);
+/* Something has happened at one END of its stream. */
+void connection_event(struct engine *g, struct connection *c, int end);
 void connection_answer_came(struct engine *g, const struct resolver_answer *a);
 /* The resolver takes questions again. */
 void connection_ask_more(struct engine *g);

@@ -144,7 +144,7 @@ static int dispatch(struct engine *g, const struct epoll_event *event, struct no
 		struct connection *c = connection_find(g, id >> 1);
 
 		if (c)
-			connection_event(g, c, (int)(id & 1), event->events);
+			connection_event(g, c, (int)(id & 1));
 	}
 	return 0;
 }

@@ -4,7 +4,7 @@
  *
  * As a proxy it accepts connections of the box, reads what host is wanted, judges the name, has it resolved, judges each
  * address and connects to one of those that it has judged.  As a publisher it accepts connections of the host and connects
- * to a port of the box.  It lives behind a wall (jail.h): no file system, no programs, no other kinds of sockets.
+ * to a port of the box.  It lives behind a wall (main.c): no file system, no programs, no other kinds of sockets.
  */
 #pragma once
 

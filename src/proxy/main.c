@@ -48,25 +48,40 @@ static const char *const calls[] = {
 static const char *const calls_socket[] = {"socket", NULL};
 static const char *const calls_guard[] = {"pidfd_send_signal", NULL};
 
-static int shut_in(bool guard, struct nook_error *e)
+static int limit_memory(struct nook_error *e)
+{
+#ifdef UNDER_SANITIZER
+	return 0;
+#else
+	return confine_limit(RLIMIT_DATA, MEMORY_MAX, e);
+#endif
+}
+
+/* Who speaks to the box: no files, and sockets of the internet alone. */
+static int shut_in(struct nook_error *e)
 {
 	struct seccomp_arg four = {0, SECCOMP_OP_EQ, AF_INET, 0}, six = {0, SECCOMP_OP_EQ, AF_INET6, 0};
 	struct seccomp_rule rules[] = {
 		{.names = calls, .action = SECCOMP_RET_ALLOW},
-		{.names = calls_guard, .action = SECCOMP_RET_ALLOW},
 		{.names = calls_socket, .action = SECCOMP_RET_ALLOW, .args = &four, .n_args = 1},
 		{.names = calls_socket, .action = SECCOMP_RET_ALLOW, .args = &six, .n_args = 1},
 	};
 
-#ifndef UNDER_SANITIZER
-	TRY(confine_limit(RLIMIT_DATA, MEMORY_MAX, e));
-#endif
-	/* The guard's one task is to signal a process outside. */
-	if (guard)
-		return confine_calls(rules, 2, e);
-	rules[1] = rules[3];
+	TRY(limit_memory(e));
 	TRY(confine_files(e));
-	return confine_calls(rules, 3, e);
+	return confine_calls(rules, sizeof(rules) / sizeof(rules[0]), e);
+}
+
+/* The guard's one task is to signal a process outside. */
+static int shut_in_guard(struct nook_error *e)
+{
+	struct seccomp_rule rules[] = {
+		{.names = calls, .action = SECCOMP_RET_ALLOW},
+		{.names = calls_guard, .action = SECCOMP_RET_ALLOW},
+	};
+
+	TRY(limit_memory(e));
+	return confine_calls(rules, sizeof(rules) / sizeof(rules[0]), e);
 }
 
 static int report(enum proxy_report_kind kind, int code, const struct nook_error *error)
@@ -134,7 +149,7 @@ static int run_proxy(const struct order *o, struct nook_error *e)
 	TRY(resolver_start(&options.resolver, e));
 	options.rules = rules;
 	options.timeout_ms = o->order.timeout_ms ? o->order.timeout_ms : ENGINE_TIMEOUT_MS;
-	TRY(shut_in(false, e));
+	TRY(shut_in(e));
 	(void)report(PROXY_READY, 0, NULL);
 	r = engine_run(&options, e);
 	resolver_wait();
@@ -160,7 +175,7 @@ static int run_publisher(const struct order *o, struct nook_error *e)
 	options.ports = o->order.ports;
 	options.n_listeners = o->order.n_ports;
 	TRY(confine_start(0, e));
-	TRY(shut_in(false, e));
+	TRY(shut_in(e));
 	(void)report(PROXY_READY, 0, NULL);
 	return engine_run(&options, e);
 }
@@ -173,7 +188,7 @@ static int run_guard(const struct order *o, struct nook_error *e)
 
 	if (o->n_fds != 1)
 		return err_num(e, STEP_NET, "order", EPROTO);
-	TRY(shut_in(true, e));
+	TRY(shut_in_guard(e));
 	(void)report(PROXY_READY, 0, NULL);
 	while (poll(p, 2, -1) < 0 && errno == EINTR)
 		;
