@@ -74,7 +74,7 @@ NOOK_API int nook_host_probe(struct nook_host *ret, struct nook_error *e);
  * /run and home, no network, no descriptors but 0, 1 and 2, an environment of a few harmless variables, a new session and
  * keyring, a user namespace, no capabilities, a filter of system calls, a Landlock fence and a limit of processes.
  *
- * Rules widen or narrow that; they are the words of `nook box` and nook-box(7).  A box copies what it is given.  It may be
+ * Rules widen or narrow that; they are the words of `nook box` and nook-box(1).  A box copies what it is given.  It may be
  * shared by threads once it is complete: nook_box_spawn() does not change it.
  */
 struct nook_box;

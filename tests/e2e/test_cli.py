@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 import runner
-from conftest import BUILD
+from conftest import BUILD, SOURCE
 
 
 def commands(nook):
@@ -37,6 +37,25 @@ def test_each_command_has_help_with_usage_and_example(nook):
             assert f"\nUsage: nook {' '.join(path)} " in text
             assert "\nExamples:\n  " in text
             assert max(map(len, text.splitlines())) <= 130
+
+
+PAGES = [SOURCE / "README.md", *(SOURCE / "docs").rglob("*.md"), *(SOURCE / "man").glob("nook*.scd")]
+
+
+def test_what_is_written_names_only_options_that_there_are(nook):
+    """In the examples of the help texts and in the pages: an option that was renamed is still asked for nowhere."""
+    helps = {}
+    for name in commands(nook):
+        for path in [(name,), *((name, sub) for sub in sub_commands(nook, name))]:
+            helps[path] = nook("help", *path)
+    text = "\n".join([*(text.partition("\nExamples:\n")[2] for text in helps.values()), *(page.read_text() for page in PAGES)])
+    used = 0
+    for match in re.finditer(r"\bnook ([a-z]+)(?: ([a-z]+))?([^\n|;&`]*)", text):
+        path = match.group(1, 2) if match.group(1, 2) in helps else (match[1],)
+        for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", match[3].partition(" -- ")[0]) if path in helps else ():
+            used += 1
+            assert f" {option}" in helps[path] or option in ("--help", "--memroy"), match[0]
+    assert used > 50
 
 
 def test_help_of_the_program(nook):
@@ -251,6 +270,17 @@ def test_each_command_has_a_manual_page(nook):
         assert (BUILD / "man" / f"nook-{name}.1").exists(), f"man/meson.build did not find {name}"
     main = nook("__man", "nook")
     assert all(f"nook-{name}" in main for name in commands(nook))
+
+
+def test_the_manual_of_the_runtime_has_each_command_and_option(nook):
+    page = (BUILD / "man/nook-oci.1.scd").read_text()
+    assert (BUILD / "man/nook-oci.1").exists()
+    names = re.findall(r"^  ([a-z]+)  ", nook("--help", program="nook-oci"), re.M)
+    assert {"create", "start", "kill", "delete", "state"} <= set(names)
+    for name in names:
+        section = page.partition(f"\n## nook-oci {name}\n")[2].partition("\n## ")[0].partition("\n# ")[0]
+        options = re.findall(r"(--[a-z0-9-]+)(?= |$)", "\n".join(nook(name, "--help", program="nook-oci").splitlines()[2:]), re.M)
+        assert section and all(f"*{option}*" in section for option in options), name
 
 
 def test_the_manual_has_each_option(nook):
