@@ -217,11 +217,13 @@ static int put_other(struct out *o, int dir, const char *name, const struct stat
 		return 0;
 	if ((o->flags & TREE_LAYER) && is_whiteout(st))
 		return put_whiteout(o, as, NULL, e);
-	if (st->st_nlink > 1 && (!S_ISLNK(st->st_mode) || (o->flags & TREE_LAYER))) {
+	if (st->st_nlink > 1) {
 		const char *first = links_find(&o->links, st, as);
+		const bool is_node = S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode);
 
-		if (first && !(o->flags & TREE_LAYER))
-			return 0; /* another name of a device node or FIFO */
+		/* An ordinary copy has no nodes, and so no other names of one. */
+		if (first && is_node && !(o->flags & (TREE_LAYER | TREE_SPARSE | TREE_HOLES)))
+			return 0;
 		if (first)
 			return put_link(o, first, e);
 	}

@@ -7,9 +7,13 @@ import io
 import json
 import os
 import pathlib
+import stat
 import subprocess
 import tarfile
 
+import hostile_tars as tars
+
+ROOT = os.geteuid() == 0
 OCI = "application/vnd.oci.image."
 LAYER_TYPES = {"": "layer.v1.tar", "gzip": "layer.v1.tar+gzip", "zstd": "layer.v1.tar+zstd"}
 
@@ -104,3 +108,39 @@ def store_of(nook):
     top = nook.root / "images"
     return {name: sorted(os.listdir(top / name)) if (top / name).is_dir() else []
             for name in ("layers", "blobs/sha256", "ingest")}
+
+
+def oddities():
+    """A layer with all that a tree may hold."""
+    long = "/".join(["long-" + "n" * 95] * 12)
+    parts = long.split("/")
+    entries = [
+        tars.directory(".", 0o751, mtime=1000), tars.directory("d", 0o1777, mtime=2000, uid=1, gid=2), tars.file("d/f", b"1", mtime=3000.5),
+        tars.hardlink("d/link", "d/f"), tars.symlink("soft", "../../d/f", mtime=4000), tars.symlink("dangling", "/nowhere"),
+        tars.hardlink("soft2", "soft"), tars.fifo("pipe", mode=0o600), tars.file("suid", b"s", mode=0o6755, uid=5, gid=6),
+        *[tars.directory("/".join(parts[:n]), mtime=n) for n in range(1, len(parts))], tars.file(long, b"long"), tars.file("new\nline", b""), tars.file("latin-\udce9", b""), tars.file("empty", b""),
+        tars.file("closed", b"x", mode=0), tars.directory("closed-dir", 0o000, mtime=5000), tars.file("closed-dir/in", b""),
+        tars.file("negative", b"", mtime=-100.25), tars.file("far", b"", mtime=13569465600), tars.file("bigid", b"", uid=100000, gid=4000000),
+        tars.file("attrs", b"", pax_headers={"SCHILY.xattr.user.binary": "a\0b"}),
+        tars.file("attrs-empty", b"", pax_headers={"SCHILY.xattr.user.empty": ""}), tars.file("big", b"0123456789" * 100000),
+    ]
+    if ROOT:
+        entries += [tars.device("null", 1, 3), tars.device("blk", 7, 0, tarfile.BLKTYPE),
+                    tars.file("caps", b"", pax_headers={"SCHILY.xattr.security.capability": tars.CAPABILITY.decode("latin-1")})]
+    return tars.archive(*entries)
+
+
+def look(top):
+    """The tree: type, mode, owner, time, links, content, attributes of each name."""
+    seen = {}
+    inodes = {}
+    for path in sorted(top.rglob("*")) + [top]:
+        st = path.lstat()
+        name = os.fsencode(str(path.relative_to(top)))
+        text = path.read_bytes() if stat.S_ISREG(st.st_mode) and (ROOT or os.access(path, os.R_OK)) else None
+        link = os.readlink(path) if path.is_symlink() else None
+        attrs = {key: os.getxattr(path, key, follow_symlinks=False) for key in os.listxattr(path, follow_symlinks=False)
+                 if not key.startswith(("trusted.overlay", "user.overlay", "user.rootless"))}
+        first = inodes.setdefault(st.st_ino, name) if not stat.S_ISDIR(st.st_mode) else None
+        seen[name] = (st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns, st.st_rdev, st.st_nlink if first else 0, first, text, link, attrs)
+    return seen

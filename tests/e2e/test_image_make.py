@@ -191,42 +191,6 @@ def test_others_read_what_was_saved(nook, base, space):
 
 # ---- every oddity ----------------------------------------------------------------------------------------------------
 
-def oddities():
-    """A layer with all that a tree may hold."""
-    long = "/".join(["long-" + "n" * 95] * 12)
-    parts = long.split("/")
-    entries = [
-        tars.directory(".", 0o751, mtime=1000), tars.directory("d", 0o1777, mtime=2000, uid=1, gid=2), tars.file("d/f", b"1", mtime=3000.5),
-        tars.hardlink("d/link", "d/f"), tars.symlink("soft", "../../d/f", mtime=4000), tars.symlink("dangling", "/nowhere"),
-        tars.hardlink("soft2", "soft"), tars.fifo("pipe", mode=0o600), tars.file("suid", b"s", mode=0o6755, uid=5, gid=6),
-        *[tars.directory("/".join(parts[:n]), mtime=n) for n in range(1, len(parts))], tars.file(long, b"long"), tars.file("new\nline", b""), tars.file("latin-\udce9", b""), tars.file("empty", b""),
-        tars.file("closed", b"x", mode=0), tars.directory("closed-dir", 0o000, mtime=5000), tars.file("closed-dir/in", b""),
-        tars.file("negative", b"", mtime=-100.25), tars.file("far", b"", mtime=13569465600), tars.file("bigid", b"", uid=100000, gid=4000000),
-        tars.file("attrs", b"", pax_headers={"SCHILY.xattr.user.binary": "a\0b"}),
-        tars.file("attrs-empty", b"", pax_headers={"SCHILY.xattr.user.empty": ""}), tars.file("big", b"0123456789" * 100000),
-    ]
-    if ROOT:
-        entries += [tars.device("null", 1, 3), tars.device("blk", 7, 0, tarfile.BLKTYPE),
-                    tars.file("caps", b"", pax_headers={"SCHILY.xattr.security.capability": tars.CAPABILITY.decode("latin-1")})]
-    return tars.archive(*entries)
-
-
-def look(top):
-    """The tree: type, mode, owner, time, links, content, attributes of each name."""
-    seen = {}
-    inodes = {}
-    for path in sorted(top.rglob("*")) + [top]:
-        st = path.lstat()
-        name = os.fsencode(str(path.relative_to(top)))
-        text = path.read_bytes() if stat.S_ISREG(st.st_mode) and (ROOT or os.access(path, os.R_OK)) else None
-        link = os.readlink(path) if path.is_symlink() else None
-        attrs = {key: os.getxattr(path, key, follow_symlinks=False) for key in os.listxattr(path, follow_symlinks=False)
-                 if not key.startswith(("trusted.overlay", "user.overlay", "user.rootless"))}
-        first = inodes.setdefault(st.st_ino, name) if not stat.S_ISDIR(st.st_mode) else None
-        seen[name] = (st.st_mode, st.st_uid, st.st_gid, st.st_mtime_ns, st.st_rdev, st.st_nlink if first else 0, first, text, link, attrs)
-    return seen
-
-
 @pytest.mark.user("root")
 @pytest.mark.skipif(not shutil.which("podman"), reason="podman is not here")
 def test_podman_reads_what_was_saved_and_the_other_way_round(nook, base, space):
@@ -263,10 +227,10 @@ def test_podman_reads_what_was_saved_and_the_other_way_round(nook, base, space):
 @pytest.mark.user("root")
 def test_a_tree_with_every_oddity_comes_back(nook, layout, space):
     """Unpacked, saved, unpacked by umoci, imported from there, and compared with what tar says."""
-    digest = layout.image("odd", [oddities()])
+    digest = layout.image("odd", [images.oddities()])
     nook("load", "--name", "odd:1", layout.source("odd"))
     shown = json.loads(nook("inspect", "odd:1"))[0]
-    ours = look(pathlib.Path(shown["layers"][0]))
+    ours = images.look(pathlib.Path(shown["layers"][0]))
     assert shown["digest"] == digest and len(ours) > 30
     assert ours[b"d"][0] == stat.S_IFDIR | 0o1777 and ours[b"d"][3] == 2000 * 10**9
     assert ours[b"d/f"][3] == 3000500000000 and ours[b"negative"][3] == -100250000000 and ours[b"far"][3] == 13569465600 * 10**9
@@ -277,12 +241,12 @@ def test_a_tree_with_every_oddity_comes_back(nook, layout, space):
     nook("save", "--format", "oci", "-o", space / "saved", "odd:1")
     if shutil.which("umoci"):
         tool("umoci", "unpack", "--image", f"{space}/saved:1", space / "bundle")
-        theirs = look(space / "bundle/rootfs")
+        theirs = images.look(space / "bundle/rootfs")
         # umoci has 32 bits for a time, drops empty attributes, and the top is its own.
         assert {name for name in ours if ours[name] != theirs.get(name)} <= {b".", b"far", b"attrs-empty"}
         assert set(theirs) == set(ours)
     nook("import", shown["layers"][0], "back:1")
-    assert look(pathlib.Path(json.loads(nook("inspect", "back:1"))[0]["layers"][0])) == ours
+    assert images.look(pathlib.Path(json.loads(nook("inspect", "back:1"))[0]["layers"][0])) == ours
 
 
 def test_holes_stay_holes_where_it_matters(nook, layout, space):
