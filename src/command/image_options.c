@@ -24,10 +24,23 @@ const struct command cmd_load = {
 	.examples = "nook load -i debian.tar\nnook load oci:layout:12 --name debian:12\n",
 };
 
+/* docker's second name of it. */
+const struct command image_load = {
+	.name = "load",
+	.usage = "[OPTIONS] [SOURCE]",
+	.summary = "bring in images from an archive or an OCI directory",
+	.options = load_table,
+	.options_size = sizeof(struct load_options),
+	.max_args = 1,
+	.transfer = true,
+	.examples = "nook image load -i debian.tar\n",
+};
+
 #define AT(member) offsetof(struct save_options, member)
 static const struct opt save_table[] = {
 	{'o', "output", "FILE", OPT_STRING, AT(output), "write to this file (a directory for oci) instead of stdout"},
 	{0, "format", "FORMAT", OPT_STRING, AT(format), "docker-archive (the default), oci-archive, or oci: a directory"},
+	{'q', "quiet", NULL, OPT_FLAG, AT(quiet), "say nothing (it never does; for podman's habits)"},
 	{0},
 };
 #undef AT
@@ -44,6 +57,19 @@ const struct command cmd_save = {
 	.details = "A docker-archive is an OCI layout with docker's manifest.json beside it, as docker save writes it since version 25: "
 		   "docker, podman, skopeo and nook read it. Layers are written as they are stored, so digests stay what they are.",
 	.examples = "nook save -o debian.tar debian:12\nnook save --format oci -o layout debian:12\n",
+};
+
+/* docker's second name of it. */
+const struct command image_save = {
+	.name = "save",
+	.usage = "[OPTIONS] IMAGE...",
+	.summary = "write images to an archive",
+	.options = save_table,
+	.options_size = sizeof(struct save_options),
+	.min_args = 1,
+	.max_args = -1,
+	.transfer = true,
+	.examples = "nook image save -o debian.tar debian:12\n",
 };
 
 #define AT(member) offsetof(struct import_options, member)
@@ -68,6 +94,19 @@ const struct command cmd_import = {
 	.examples = "nook import rootfs.tar base:1 --change 'CMD [\"/bin/sh\"]'\nnook import --change 'ENV A=b' rootfs.tar.zst\n",
 };
 
+/* docker's second name of it. */
+const struct command image_import = {
+	.name = "import",
+	.usage = "[OPTIONS] FILE|DIR|- [NAME]",
+	.summary = "make an image of a root file system",
+	.options = import_table,
+	.options_size = sizeof(struct import_options),
+	.min_args = 1,
+	.max_args = 2,
+	.transfer = true,
+	.examples = "nook image import rootfs.tar base:1\n",
+};
+
 #define AT(member) offsetof(struct commit_options, member)
 static const struct opt commit_table[] = {
 	{'a', "author", "TEXT", OPT_STRING, AT(author), "who made it"},
@@ -75,6 +114,7 @@ static const struct opt commit_table[] = {
 	{0, "compression", "gzip|zstd|none", OPT_STRING, AT(compression), "of the layer as it is stored (gzip)"},
 	{'m', "message", "TEXT", OPT_STRING, AT(message), "a comment in the history"},
 	{0, "no-pause", NULL, OPT_FLAG, AT(no_pause), "let it run on while its files are read"},
+	{'p', "pause", NULL, OPT_FLAG, AT(pause), "pause it meanwhile (the default; for docker's habits)"},
 	{0},
 };
 #undef AT

@@ -13,6 +13,7 @@ extern const struct command cmd_load;
 
 struct save_options {
 	const char *output, *format;
+	bool quiet;
 };
 struct import_options {
 	const char *message, *compression;
@@ -21,7 +22,7 @@ struct import_options {
 struct commit_options {
 	const char *message, *author, *compression;
 	struct opt_list changes;
-	bool no_pause;
+	bool pause, no_pause;
 };
 
 extern const struct command cmd_save, cmd_import, cmd_commit;
@@ -48,3 +49,5 @@ struct export_options {
 extern const struct command cmd_bootstrap;
 extern const struct command cmd_export_oci; /* nook export --format oci becomes it */
 extern const struct command image_slim; /* nook image slim */
+/* nook image load, save, import */
+extern const struct command image_load, image_save, image_import;

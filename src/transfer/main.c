@@ -50,6 +50,11 @@ static int parse_globals(struct cli *c, int *argc, char ***argv, struct nook_err
 /* "image prune" is one command of two words. */
 static const struct transfer_command *find(int *argc, char ***argv, struct arena *a)
 {
+	/* "image load" is "load". */
+	const bool is_second = *argc > 1 && text_is((*argv)[0], "image") && !text_is((*argv)[1], "slim");
+
+	*argc -= is_second;
+	*argv += is_second;
 	for (int words = 2; words >= 1; words--) {
 		const char *name = words == 2 && *argc > 1 ? arena_printf(a, "%s %s", (*argv)[0], (*argv)[1]) : (*argv)[0];
 

@@ -81,6 +81,10 @@ def test_dockers_templates(two):
     name = next(iter(ids))
     assert two("inspect", "-f", "{{.Id}} {{json .ID}} {{.Config.Env}}", name).startswith(f'{ids[name]} "{ids[name]}" ')
     assert two("history", "-q", name).split() == json.loads(two("inspect", name))[0]["rootfs"]["diff_ids"][::-1]
+    assert two("image", "history", "-q", name) == two("history", "-q", name)
+    two("image", "save", "-q", "-o", two.space / "saved.tar", name)
+    assert two("image", "load", "-i", two.space / "saved.tar") == f"Loaded image: {name}\n"
+    assert json.loads(two("image", "inspect", name)) == json.loads(two("inspect", name))
     two("volume", "create", "v1")
     assert two("volume", "ls", "--format", "{{.Name}}={{.Driver}}") == "v1=dir\n"
     two("volume", "rm", "v1")
