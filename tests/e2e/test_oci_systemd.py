@@ -207,11 +207,19 @@ def manager():
         subprocess.run(["userdel", "nooktest"], check=True)
 
 
+class UsersOci(bundles.Oci):
+    """What systemd mounts for the user while the tests run is seen where systemd is."""
+
+    def argv(self, *args, program="nook-oci"):
+        return ["nsenter", "-t", "1", "-m", "--", *super().argv(*args, program=program)]
+
+
+@pytest.mark.view("v2")
 def test_a_users_container_is_a_scope_of_his_systemd(manager, space, busybox_root):
     home = space / "home"
     home.mkdir()
     os.chown(home, ORDINARY_UID, ORDINARY_UID)
-    oci = bundles.Oci(BUILD, home, uid=ORDINARY_UID)
+    oci = UsersOci(BUILD, home, uid=ORDINARY_UID)
     oci.environment["XDG_RUNTIME_DIR"] = manager
     bundle = bundles.Bundle(oci, home / "bundle", busybox_root, rootless=True, owner=ORDINARY_UID)
     bundle.drop_namespace("network")
