@@ -253,6 +253,20 @@ int systemd_start(struct dbus *d, const struct systemd_unit *u, pid_t pid, const
 	return r ? refused(e, u->name, &answer) : await_job(d, &jobs, &answer, u->name, e);
 }
 
+int systemd_attach(struct dbus *d, const char *unit, const char *below, pid_t pid, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf body = {0};
+	struct dbus_array array;
+	struct dbus_message answer;
+
+	dbus_put_string(&body, unit);
+	dbus_put_string(&body, below);
+	array = dbus_array_begin(&body, 4);
+	dbus_put_u32(&body, (uint32_t)pid);
+	dbus_array_end(&body, array);
+	return TRY(call(d, "AttachProcessesToUnit", "ssau", &body, &answer, e)) ? refused(e, unit, &answer) : 0;
+}
+
 int systemd_set(struct dbus *d, const char *unit, const struct spec_resources *r, struct nook_error *e)
 {
 	AUTO_VALUE(buf_done) struct buf body = {0}, properties = {0};

@@ -28,6 +28,9 @@ int systemd_put_property(struct buf *b, const char *name, const char *value, str
  * -EEXIST: a unit of this name is running. */
 int systemd_start(struct dbus *d, const struct systemd_unit *u, pid_t pid, const char *description, const struct buf *properties,
 	struct nook_error *e);
+/* Moves PID into the unit, or into the group BELOW ("/name") of it.  Whoever owns process and unit may ask for that, wherever
+ * the process is. */
+int systemd_attach(struct dbus *d, const char *unit, const char *below, pid_t pid, struct nook_error *e);
 /* Changes the limits of a unit that runs. */
 int systemd_set(struct dbus *d, const char *unit, const struct spec_resources *r, struct nook_error *e);
 /* Ends the unit, and returns when systemd has forgotten it; fine when it has already. */

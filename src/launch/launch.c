@@ -222,8 +222,10 @@ static _Noreturn void join_and_run(struct walk *w)
 	child_run(w);
 }
 
-/* Starts the first process. */
-static int clone_first(struct walk *w, int wire, struct launched *l, struct nook_error *e)
+/* Starts the first process.  To be born in a group takes rights over the groups between it and the caller's; when they are
+ * missing and hooks->attach is there, *ret_outside says that it was not. */
+static int clone_first(struct walk *w, int wire, const struct launch_hooks *hooks, struct launched *l, bool *ret_outside,
+	struct nook_error *e)
 {
 	const struct plan *p = w->plan;
 	int cgroup = walk_slot(w, p->cgroup_slot);
@@ -232,6 +234,9 @@ static int clone_first(struct walk *w, int wire, struct launched *l, struct nook
 	pid_t pid;
 
 	pid = clone_with(joins ? 0 : p->clone_flags, cgroup, joins ? NULL : &l->pidfd);
+	*ret_outside = pid == -EACCES && cgroup >= 0 && hooks && hooks->attach;
+	if (*ret_outside)
+		pid = clone_with(joins ? 0 : p->clone_flags, -EBADF, joins ? NULL : &l->pidfd);
 	if (pid < 0)
 		return err_num(e, STEP_CLONE, NULL, pid);
 	if (pid == 0) {
@@ -323,10 +328,25 @@ static int serve(struct walk *w, int wire, const struct launch_hooks *hooks, str
 	}
 }
 
-static int launch_cloned(struct walk *w, int wire, const struct launch_hooks *hooks, struct launched *l, struct nook_error *e)
+/* The directory of the group in which the first process was to be born. */
+static const char *birth_group(const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++) {
+		const struct step *s = &p->steps[i];
+
+		if ((s->kind == DO_CGROUP_DIR || s->kind == DO_CGROUP_OPEN) && s->slot == p->cgroup_slot)
+			return plan_str(p, s->cgroup.dir);
+	}
+	return "";
+}
+
+static int launch_cloned(struct walk *w, int wire, const struct launch_hooks *hooks, bool outside, struct launched *l,
+	struct nook_error *e)
 {
 	int r;
 
+	if (outside)
+		TRY(hooks->attach(hooks->data, l->pid, birth_group(w->plan), e));
 	if (!w->waits)
 		return serve(w, wire, hooks, l, e);
 	if (hooks && hooks->born)
@@ -366,6 +386,7 @@ int launch(const struct plan *p, const struct launch_hooks *hooks, struct launch
 {
 	struct launched l = LAUNCHED_INIT;
 	struct walk w;
+	bool outside = false;
 	int pair[2], r;
 
 	walk_init(&w, p);
@@ -387,13 +408,13 @@ int launch(const struct plan *p, const struct launch_hooks *hooks, struct launch
 	if (hooks && hooks->alone)
 		enter_pidns(&w);
 	w.waits = has_stage(p, STAGE_ADOPT) || has_stage(p, STAGE_HOOKS) || p->gate != GATE_NONE ||
-		(has_stage(p, STAGE_JOIN) && !w.in_pidns) || (hooks && (hooks->born || hooks->adopted));
+		(has_stage(p, STAGE_JOIN) && !w.in_pidns) || (hooks && (hooks->born || hooks->adopted || hooks->attach));
 	r = status_share(&w, &l, e);
 	if (r == 0)
-		r = clone_first(&w, pair[0], &l, e);
+		r = clone_first(&w, pair[0], hooks, &l, &outside, e);
 	close_fd(&w.wire);
 	if (r == 0)
-		r = launch_cloned(&w, pair[0], hooks, &l, e);
+		r = launch_cloned(&w, pair[0], hooks, outside, &l, e);
 	walk_done(&w, &pair[0]);
 	if (r < 0) {
 		kill_and_reap(&l);

@@ -34,6 +34,9 @@ struct launch_hooks {
 	int (*adopted)(void *data, pid_t pid, int pidfd, int proc, struct nook_error *e);
 	/* Its filter has a listener: LISTENER, which stays the caller's, is to be handed to an agent before the command runs. */
 	int (*notify)(void *data, pid_t pid, int listener, struct nook_error *e);
+	/* The kernel does not let the caller start a process in its v2 group GROUP: somebody who may is asked to move it there
+	 * before it goes on.  NULL: then that is the end. */
+	int (*attach)(void *data, pid_t pid, const char *group, struct nook_error *e);
 	void *data;
 	const struct pid_stat *self; /* of the caller, from who has read it already, or NULL */
 	/* The caller is a program of nook's with one thread that starts no other process: what it joins needs no process in

@@ -6,6 +6,7 @@
 #include "launch/launch.h"
 #include "oci/commands.h"
 #include "oci/notify.h"
+#include "oci/scope.h"
 #include "oci/sockets.h"
 #include "plan/build.h"
 #include "runtime/plan_file.h"
@@ -276,11 +277,20 @@ static bool plan_has_userns(const struct plan *p)
 
 /* ---- the start ----------------------------------------------------------------------------------------------------------- */
 
+/* What notify_send() gets as its data tells the container, too. */
+static int attach(void *data, pid_t pid, const char *group, struct nook_error *e)
+{
+	const struct notify *agent = data;
+
+	return scope_attach(agent->container, pid, group, e);
+}
+
 static int start_at(struct oci *o, const struct options *opts, const struct container *c, struct plan_join *join, int *pidfd,
 	enum v2_place place, struct launched *ret, struct nook_error *e)
 {
 	struct notify agent = {.oci = o, .container = c, .status = CONTAINER_RUNNING, .pidfd = -EBADF};
-	const struct launch_hooks hooks = {.notify = notify_send, .data = &agent, .alone = true, .joined = take_fd(pidfd)};
+	const struct launch_hooks hooks = {.notify = notify_send, .data = &agent, .alone = true, .joined = take_fd(pidfd),
+		.attach = c->user_unit ? attach : NULL};
 	AUTO(plan_free) struct plan *plan = NULL;
 
 	TRY(find_groups(o->arena, c, join->of, &opts->cgroups, place, &join->cgroups, e));

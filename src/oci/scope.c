@@ -101,6 +101,15 @@ int scope_start(struct oci *o, const struct spec *s, const char *id, const struc
 	return r;
 }
 
+int scope_attach(const struct container *c, pid_t pid, const char *group, struct nook_error *e)
+{
+	AUTO_VALUE(dbus_close) struct dbus bus = DBUS_INIT;
+	const char *below = strstr(group, c->unit);
+
+	TRY(dbus_open(&bus, c->user_unit ? DBUS_USER : DBUS_SYSTEM, e));
+	return systemd_attach(&bus, c->unit, below ? below + strlen(c->unit) : "", pid, e);
+}
+
 int scope_update(const struct container *c, const struct spec_resources *r, struct nook_error *e)
 {
 	AUTO_VALUE(dbus_close) struct dbus bus = DBUS_INIT;

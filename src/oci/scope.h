@@ -21,5 +21,7 @@ int scope_start(struct oci *o, const struct spec *s, const char *id, const struc
 	struct nook_error *e);
 /* Ends the holder; may be called twice. */
 void scope_release(struct scope *s);
+/* Moves PID into GROUP, which is that of the container's scope or one below it. */
+int scope_attach(const struct container *c, pid_t pid, const char *group, struct nook_error *e);
 /* New limits for the scope of a container that runs; nothing when it has none. */
 int scope_update(const struct container *c, const struct spec_resources *r, struct nook_error *e);

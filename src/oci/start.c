@@ -290,6 +290,13 @@ static int notify(void *data, pid_t pid, int listener, struct nook_error *e)
 	return notify_send(&n, pid, listener, e);
 }
 
+static int attach(void *data, pid_t pid, const char *group, struct nook_error *e)
+{
+	struct making *m = data;
+
+	return scope_attach(&m->container, pid, group, e);
+}
+
 /* Without rights over ids a caller maps its own one, for which setgroups(2) has to be denied; more takes newuidmap(1). */
 static bool maps_only(const struct spec_idmap *maps, size_t n, uint32_t own)
 {
@@ -330,6 +337,7 @@ static int launch_plan(struct making *m, struct launched *ret, struct nook_error
 	/* A program that runs at once may be seen, and killed, before launch() returns. */
 	const struct launch_hooks hooks = {
 		.born = m->gate == START_AT_ONCE || !m->has_groups ? born : NULL, .notify = notify, .data = m,
+		.attach = m->container.user_unit ? attach : NULL,
 		.self = m->self.start ? &m->self : NULL, .alone = true};
 	struct plan_result built = {0};
 	struct plan_request q = {
