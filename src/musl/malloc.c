@@ -9,6 +9,7 @@
  * locking: the programs that are linked with it have no threads.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -129,11 +130,26 @@ void *calloc(size_t n, size_t size)
 	return block ? memset(block + 1, 0, whole) : NULL;
 }
 
+/* The last block that was taken has room behind it. */
+static bool grow(struct header *block, size_t wanted)
+{
+	size_t size;
+
+	if ((char *)(block + 1) + block->size != at || wanted > PTRDIFF_MAX / 2)
+		return false;
+	(void)class_of(wanted, &size);
+	if (size >= LARGE || (size_t)(end - at) < size - block->size)
+		return false;
+	at += size - block->size;
+	block->size = size;
+	return true;
+}
+
 void *realloc(void *p, size_t size)
 {
 	struct header *block = (struct header *)p - 1, *moved;
 
-	if (p && size && size <= block->size)
+	if (p && size && (size <= block->size || grow(block, size)))
 		return p;
 	moved = get(size);
 	if (!moved)
