@@ -25,9 +25,13 @@ static int run_program(const struct bpf_list *p, char type, unsigned access, uin
 		case BPF_ALU | BPF_MOV | BPF_K: r[i->dst_reg] = (uint32_t)i->imm; break;
 		case BPF_ALU | BPF_AND | BPF_K: r[i->dst_reg] &= (uint32_t)i->imm; break;
 		case BPF_ALU | BPF_RSH | BPF_K: r[i->dst_reg] >>= i->imm; break;
-		case BPF_JMP32 | BPF_JNE | BPF_K: at += r[i->dst_reg] != (uint32_t)i->imm ? (size_t)i->off : 0; break;
-		case BPF_JMP32 | BPF_JSET | BPF_K: at += r[i->dst_reg] & (uint32_t)i->imm ? (size_t)i->off : 0; break;
-		case BPF_JMP | BPF_JA: at += (size_t)i->off; break;
+		case BPF_ALU | BPF_AND | BPF_X: r[i->dst_reg] &= r[i->src_reg]; break;
+		case BPF_ALU | BPF_OR | BPF_X: r[i->dst_reg] |= r[i->src_reg]; break;
+		case BPF_ALU | BPF_XOR | BPF_K: r[i->dst_reg] ^= (uint32_t)i->imm; break;
+		case BPF_ALU | BPF_MUL | BPF_K: r[i->dst_reg] *= (uint32_t)i->imm; break;
+		case BPF_ALU | BPF_NEG: r[i->dst_reg] = -r[i->dst_reg]; break;
+		/* More than 31 would be undefined. */
+		case BPF_ALU | BPF_RSH | BPF_X: assert_true(r[i->src_reg] < 32); r[i->dst_reg] >>= r[i->src_reg]; break;
 		case BPF_JMP | BPF_EXIT: return (int)r[0];
 		default: fail_msg("instruction %#x is not one of ours", i->code);
 		}
@@ -54,6 +58,7 @@ static int judge(const struct spec_device_rule *rules, size_t n, char type, unsi
 static void test_the_program_agrees_with_the_rules(void **state)
 {
 	static const char types[] = "abc";
+	static const int minors[] = {-1, 0, 1, 2, 31, 32, 33, 64};
 	unsigned seed = 1;
 
 	(void)state;
@@ -65,14 +70,14 @@ static void test_the_program_agrees_with_the_rules(void **state)
 
 		for (size_t i = 0; i < n; i++)
 			rules[i] = (struct spec_device_rule){rand_r(&seed) % 2, types[rand_r(&seed) % 3], rand_r(&seed) % 4 - 1,
-			                                     rand_r(&seed) % 4 - 1, (unsigned)rand_r(&seed) % 8};
+			                                     minors[rand_r(&seed) % 8], rand_r(&seed) % 2 ? ALL : (unsigned)rand_r(&seed) % 8};
 		assert_int_equal(devices_program(a, rules, n, &p, NULL), 0);
 		for (unsigned access = 1; access <= ALL; access++)
 			for (uint32_t major = 0; major < 4; major++)
-				for (uint32_t minor = 0; minor < 4; minor++)
+				for (size_t m = 1; m < sizeof(minors) / sizeof(minors[0]); m++)
 					for (int t = 1; t < 3; t++)
-						assert_int_equal(run_program(&p, types[t], access, major, minor),
-						                 judge(rules, n, types[t], access, major, minor));
+						assert_int_equal(run_program(&p, types[t], access, major, (uint32_t)minors[m]),
+						                 judge(rules, n, types[t], access, major, (uint32_t)minors[m]));
 	}
 }
 
