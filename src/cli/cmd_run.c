@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/run_config.h"
 #include "cli/run_container.h"
+#include "cli/run_extract.h"
 #include "cli/run_file.h"
 #include "cli/run_image.h"
 
@@ -247,6 +248,8 @@ static int run_unpack(struct run *r, struct nook_error *e)
 	if (r->source.kind != SOURCE_TAR)
 		return 0;
 	r->data[DATA_UNPACKED] = TRY(data_make(r->source.unpacked, e));
+	if (r->source.extracted >= 0)
+		return run_extract(r->cli, r->source.path, (enum fsimage_type)r->source.extracted, r->source.unpacked, e);
 	return tar_unpack(r->source.path, r->data[DATA_UNPACKED], e);
 }
 

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "cli/exported.h"
+#include "cli/run_extract.h"
 #include "disk/note.h"
 #include "stream/header.h"
 #include "sys/fsimage.h"
@@ -92,6 +93,12 @@ int run_file_look(struct cli *c, struct run_source *source, const char **ret_con
 		return err_sys(e, STEP_SOURCE, source->path);
 	if (source->kind == SOURCE_IMG && fsimage_probe(file, source->path, &image, NULL) == 0) {
 		TRY(note_find(file, c->arena, ret_config, NULL, source->path, e));
+		/* What is never written can be taken apart instead of mounted. */
+		if (geteuid() != 0 && run_extract_knows(image.type)) {
+			cli_note(c, "only root can mount %s: it is unpacked for this container", source->path);
+			source->kind = SOURCE_TAR;
+			source->extracted = image.type;
+		}
 		return 0;
 	}
 	*ret_config = exported_comment(file, c->arena);

@@ -55,6 +55,7 @@ struct run_source {
 	enum { SOURCE_IMAGE, SOURCE_HOST, SOURCE_DIR, SOURCE_TAR, SOURCE_IMG, SOURCE_CONTAINER } kind;
 	const char *text, *path;
 	const char *unpacked; /* SOURCE_TAR: the throw-away root, ROOT/unpacked/ID */
+	int extracted;        /* SOURCE_TAR: an enum fsimage_type, when it is no archive but a file system; else -1 */
 	const char *image;    /* SOURCE_IMAGE: where it is found, "oci-archive:FILE" */
 };
 int run_source_parse(const char *text, struct run_source *ret, struct nook_error *e);

@@ -38,7 +38,7 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 
 		if (!path)
 			continue;
-		*ret = (struct run_source){.kind = kinds[i].kind, .text = text, .path = path};
+		*ret = (struct run_source){.kind = kinds[i].kind, .text = text, .path = path, .extracted = -1};
 		if (ret->kind == SOURCE_HOST ? *path : !*path)
 			return err_fmt(e, STEP_OPTION, text, EINVAL, ret->kind == SOURCE_HOST ? "host: takes no path" : "it names no path");
 		return 0;
@@ -49,7 +49,7 @@ int run_source_parse(const char *text, struct run_source *ret, struct nook_error
 		return err_why(e, STEP_OPTION, text, EINVAL,
 			"the source is not host:, dir:PATH, tar:FILE, img:FILE, container:NAME, oci:DIR, oci-archive:FILE, docker-archive:FILE "
 			"or an image");
-	*ret = (struct run_source){.kind = SOURCE_IMAGE, .text = text, .image = text};
+	*ret = (struct run_source){.kind = SOURCE_IMAGE, .text = text, .image = text, .extracted = -1};
 	return 0;
 }
 

@@ -193,6 +193,24 @@ def test_a_disk_that_grows_keeps_what_goes_with_it(nook, started):
 
 
 @pytest.mark.anywhere
+@pytest.mark.user("rootless")
+@pytest.mark.parametrize("fs", ["squashfs", "erofs"])
+def test_an_ordinary_user_starts_from_what_is_never_written(nook, started, space, fs):
+    """He cannot mount it: it is unpacked for the container, by a program in a container of its own."""
+    nook("export", "--format", fs, started, "web.img")
+    result = nook.result("run", "--rm", "img:web.img")
+    assert result.out == f"image option /new/place {USER}\n" and "unpacked for this container" in result.err
+    assert nook("--quiet", "run", "--rm", "img:web.img", "echo x >/etc/new; cat /etc/new") == "x\n"
+    assert not (nook.root / "unpacked").exists() or not list((nook.root / "unpacked").iterdir())
+    whole = (space / "web.img").read_bytes()
+    (space / "cut.img").write_bytes(whole[:len(whole) // 2])
+    assert nook.result("run", "--rm", "img:cut.img").code == 125
+    (space / "a:b.img").write_bytes(whole)
+    assert "colon" in nook.fails(125, "run", "--rm", "img:a:b.img")
+    assert nook("ps", "-aq").split() == [json.loads(nook("inspect", "web"))[0]["id"]]
+
+
+@pytest.mark.anywhere
 def test_what_img_cannot_be(nook, space):
     (space / "text").write_text("neither an archive nor a file system " * 100)
     assert "there is no ext4" in nook.fails(125, "run", "img:text")
