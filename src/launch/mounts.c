@@ -6,18 +6,49 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+
+static bool may_mount(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}, {0}};
+
+	return syscall(SYS_capget, &header, data) == 0 && data[0].effective & 1U << CAP_SYS_ADMIN;
+}
+
+/* An ordinary user has the right to mount in the container's user namespace alone, where a copy of what he sees outside
+ * becomes a namespace of that one. */
+static int become_able(int pidfd, struct nook_error *e)
+{
+	/* What lives there must not look into this process. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (may_mount())
+		return 0;
+	if (setns(pidfd, CLONE_NEWUSER) < 0)
+		return err_sys(e, STEP_NAMESPACE, "user");
+	return 0;
+}
+
+static int open_sources(struct walk *w, int pidfd, struct nook_error *e)
+{
+	bool able = may_mount();
+
+	TRY(become_able(pidfd, e));
+	if (!able && unshare(CLONE_NEWNS) < 0)
+		return err_sys(e, STEP_NAMESPACE, "mnt");
+	return walk_stage(w, STAGE_PREPARE, e);
+}
 
 /* Returns the container's root. */
 static int enter(int pidfd, struct nook_error *e)
 {
 	int root;
 
-	/* What lives there must not look into this process. */
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (setns(pidfd, CLONE_NEWNS) < 0)
 		return err_sys(e, STEP_NAMESPACE, "mnt");
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -30,7 +61,7 @@ int mounts_add(const struct plan *p, int pidfd, struct nook_error *e)
 	int r;
 
 	walk_init(&w, p);
-	r = walk_stage(&w, STAGE_PREPARE, e);
+	r = open_sources(&w, pidfd, e);
 	if (r == 0)
 		r = w.root = enter(pidfd, e);
 	if (r >= 0)
@@ -72,6 +103,7 @@ static int remove_one(int root, const char *target, struct nook_error *e)
 
 int mounts_remove(const char *const *targets, size_t n, int pidfd, struct nook_error *e)
 {
+	TRY(become_able(pidfd, e));
 	auto_close int root = TRY(enter(pidfd, e));
 
 	for (size_t i = n; i-- > 0;)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nook-oci for an ordinary user, who maps no id but his own."""
 
+import json
 import os
 
 import pytest
@@ -34,6 +35,22 @@ def test_a_life(own, oci):
     oci("kill", "c", "KILL")
     oci.wait("c", "stopped")
     oci("delete", "c")
+
+
+def test_mounts_come_and_go(own, oci, space):
+    own.args("sleep", "1000").run("--detach")
+    (space / "data").mkdir()
+    (space / "data/file").write_text("shown\n")
+    mounts = [{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["size=64k", "nosuid"]},
+              {"destination": "/tmp/in", "type": "bind", "source": str(space / "data"), "options": ["bind", "ro"]}]
+    (space / "mounts.json").write_text(json.dumps(mounts))
+    oci("mounts", "add", "c", space / "mounts.json")
+    assert oci("exec", "c", "sh", "-c", "cat /tmp/in/file; touch /tmp/in/x || cut -d' ' -f5 /proc/1/mountinfo | grep -c ^/tmp") == "shown\n2\n"
+    oci("mounts", "remove", "c", space / "mounts.json")
+    assert oci("exec", "c", "sh", "-c", "cut -d' ' -f5 /proc/1/mountinfo | grep -c ^/tmp; true") == "0\n"
+    mounts[1]["source"] = "/no/such"
+    (space / "mounts.json").write_text(json.dumps(mounts[1:]))
+    assert "/no/such" in oci.fails(1, "mounts", "add", "c", space / "mounts.json")
 
 
 def test_other_ids_take_the_helper(own):
