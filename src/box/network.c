@@ -4,9 +4,9 @@
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "box/box.h"
-#include "box/shim.h"
 #include "box/user_net.h"
 #include "runtime/tar.h"
+#include "sys/record.h"
 
 #include <limits.h>
 #include <netinet/in.h>
@@ -42,7 +42,7 @@ static int proxy_tell(const struct box_helper *h, struct proxy_order *order, con
 	int r;
 
 	order->size = sizeof(*order);
-	r = shim_send(h->control, order, sizeof(*order), fds, n_fds);
+	r = record_send(h->control, order, sizeof(*order), fds, n_fds);
 	return r < 0 ? err_num(e, STEP_SPAWN, "nook-proxy", r) : 0;
 }
 
@@ -50,7 +50,7 @@ static int proxy_wait_ready(const struct box_helper *h, struct nook_error *e)
 {
 	struct proxy_report r;
 	size_t n_fds = 0;
-	ssize_t n = shim_receive(h->control, &r, sizeof(r), NULL, &n_fds, 0);
+	ssize_t n = record_receive(h->control, &r, sizeof(r), NULL, &n_fds, 0);
 
 	if (n != sizeof(r))
 		return err_why(e, STEP_SPAWN, "nook-proxy", EPIPE, "it has ended before it was ready");
@@ -243,7 +243,7 @@ void box_links_event(struct box_links *l)
 
 	for (;;) {
 		size_t n_fds = 0;
-		ssize_t n = shim_receive(l->proxy.control, &r, sizeof(r), NULL, &n_fds, MSG_DONTWAIT);
+		ssize_t n = record_receive(l->proxy.control, &r, sizeof(r), NULL, &n_fds, MSG_DONTWAIT);
 
 		if (n == -EAGAIN)
 			return;

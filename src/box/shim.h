@@ -42,9 +42,6 @@ struct shim_reply {
 
 /* Size of a reply of this kind. */
 size_t shim_reply_size(enum shim_kind kind);
-int shim_send(int fd, const void *data, size_t size, const int *fds, size_t n_fds);
-/* The number of bytes (0: end of file), or -errno; fds beyond *n_fds are an error.  *n_fds is what came. */
-ssize_t shim_receive(int fd, void *data, size_t size, int *fds, size_t *n_fds, int flags);
 
 /* ---- the caller's side ---------------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "box/watch.h"
+#include "sys/record.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -165,7 +166,7 @@ static int send_request(int control, const struct nook_box *b, const struct box_
 		fds[1 + q.n_fds] = hosts;
 		q.has_hosts = 1;
 	}
-	r = shim_send(control, &q, sizeof(q), fds, 1 + q.n_fds + q.has_hosts);
+	r = record_send(control, &q, sizeof(q), fds, 1 + q.n_fds + q.has_hosts);
 	return r < 0 ? err_num(e, STEP_SPAWN, "nook-shim", r) : 0;
 }
 
@@ -188,7 +189,7 @@ static int ended(struct nook_proc *p, const struct nook_result *r)
 static int receive(struct nook_proc *p, struct shim_reply *ret, int *ret_fd, struct nook_error *e)
 {
 	size_t n_fds = ret_fd ? 1 : 0;
-	ssize_t n = shim_receive(p->control, ret, sizeof(*ret), ret_fd, &n_fds, 0);
+	ssize_t n = record_receive(p->control, ret, sizeof(*ret), ret_fd, &n_fds, 0);
 
 	if (n < 0)
 		return err_num(e, STEP_SPAWN, "nook-shim", (int)n);
@@ -270,9 +271,9 @@ static int ask_namespaces(struct nook_proc *p, struct joined *ret, struct nook_e
 	size_t n_fds = NS_COUNT;
 	ssize_t n;
 
-	if (shim_send(p->control, &ask, sizeof(ask), NULL, 0) < 0)
+	if (record_send(p->control, &ask, sizeof(ask), NULL, 0) < 0)
 		return err_why(e, STEP_CONTAINER, "box", ESRCH, "it has ended");
-	n = shim_receive(p->control, &reply, sizeof(reply), fds, &n_fds, 0);
+	n = record_receive(p->control, &reply, sizeof(reply), fds, &n_fds, 0);
 	if (n >= (ssize_t)offsetof(struct shim_reply, error) && reply.kind == SHIM_ENDED && (size_t)n == shim_reply_size(SHIM_ENDED)) {
 		(void)ended(p, &reply.result);
 		return err_why(e, STEP_CONTAINER, "box", ESRCH, "it has ended");
@@ -373,7 +374,7 @@ int box_proc_stats(struct nook_proc *p, struct nook_result *ret, struct nook_err
 	const uint32_t ask = SHIM_STATS;
 	struct shim_reply reply = {.kind = SHIM_ENDED, .result = p->result};
 
-	if (!p->ended && shim_send(p->control, &ask, sizeof(ask), NULL, 0) == 0)
+	if (!p->ended && record_send(p->control, &ask, sizeof(ask), NULL, 0) == 0)
 		TRY(receive(p, &reply, NULL, e));
 	else if (!p->ended)
 		return box_proc_wait(p, -1, ret, e); /* it is just ending */

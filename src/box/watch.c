@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "box/shim.h"
 #include "runtime/supervise.h"
+#include "sys/record.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -101,7 +102,7 @@ static void answer_stats(struct box_watch *w)
 	}
 	box_groups_stats(w->plan, &reply.result);
 	reply.result.limit = NOOK_LIMIT_NONE;
-	(void)shim_send(w->control, &reply, shim_reply_size(SHIM_STATS), NULL, 0);
+	(void)record_send(w->control, &reply, shim_reply_size(SHIM_STATS), NULL, 0);
 }
 
 static void answer_join(struct box_watch *w)
@@ -116,14 +117,14 @@ static void answer_join(struct box_watch *w)
 		reply.number |= 1 << kind;
 		fds[n++] = w->namespaces[kind];
 	}
-	(void)shim_send(w->control, &reply, shim_reply_size(SHIM_JOIN), fds, n);
+	(void)record_send(w->control, &reply, shim_reply_size(SHIM_JOIN), fds, n);
 }
 
 static void serve_control(struct box_watch *w)
 {
 	uint32_t kind;
 	size_t n_fds = 0;
-	ssize_t n = shim_receive(w->control, &kind, sizeof(kind), NULL, &n_fds, MSG_DONTWAIT);
+	ssize_t n = record_receive(w->control, &kind, sizeof(kind), NULL, &n_fds, MSG_DONTWAIT);
 
 	if (n == sizeof(kind) && kind == SHIM_STATS) {
 		answer_stats(w);

@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "box/shim.h"
 #include "proxy/connection.h"
+#include "sys/record.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -76,7 +76,7 @@ static int take_order(struct engine *g, struct nook_error *e)
 	struct proxy_order order;
 	int fd = -EBADF;
 	size_t n_fds = 1;
-	ssize_t n = shim_receive(g->options.control, &order, sizeof(order), &fd, &n_fds, MSG_DONTWAIT);
+	ssize_t n = record_receive(g->options.control, &order, sizeof(order), &fd, &n_fds, MSG_DONTWAIT);
 
 	if (n == -EAGAIN)
 		return 0;

@@ -6,11 +6,11 @@
  */
 #include "base/fd.h"
 #include "base/text.h"
-#include "box/shim.h"
 #include "proxy/engine.h"
 #include "proxy/resolver.h"
 #include "security/confine.h"
 #include "security/seccomp.h"
+#include "sys/record.h"
 
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -90,7 +90,7 @@ static int report(enum proxy_report_kind kind, int code, const struct nook_error
 
 	if (error)
 		r.error = *error;
-	return shim_send(CONTROL, &r, sizeof(r), NULL, 0);
+	return record_send(CONTROL, &r, sizeof(r), NULL, 0);
 }
 
 static int receive(struct order *o, struct nook_error *e)
@@ -98,7 +98,7 @@ static int receive(struct order *o, struct nook_error *e)
 	ssize_t n;
 
 	o->n_fds = FDS_MAX;
-	n = shim_receive(CONTROL, &o->order, sizeof(o->order), o->fds, &o->n_fds, 0);
+	n = record_receive(CONTROL, &o->order, sizeof(o->order), o->fds, &o->n_fds, 0);
 	if (n < 0)
 		return err_num(e, STEP_NET, "order", (int)n);
 	if (n != sizeof(o->order) || o->order.size != sizeof(o->order))

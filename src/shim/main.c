@@ -5,6 +5,7 @@
 #include "box/shim.h"
 #include "box/watch.h"
 #include "launch/launch.h"
+#include "sys/record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -99,7 +100,7 @@ static int receive(struct shim *s, struct nook_error *e)
 	ssize_t n;
 
 	s->n_fds = sizeof(s->fds) / sizeof(s->fds[0]);
-	n = shim_receive(s->control, &s->request, sizeof(s->request), s->fds, &s->n_fds, 0);
+	n = record_receive(s->control, &s->request, sizeof(s->request), s->fds, &s->n_fds, 0);
 	if (n < 0)
 		return err_num(e, STEP_SPAWN, "request", (int)n);
 	if (n != sizeof(s->request) || s->request.size != sizeof(s->request) || s->request.has_hosts > 1 ||
@@ -162,12 +163,12 @@ static int watch(struct shim *s, struct launched *l, struct box_output *output, 
 	w.caller = caller_open();
 	w.control = s->control;
 	/* A caller that is gone is seen by box_watch(). */
-	(void)shim_send(s->control, &reply, shim_reply_size(SHIM_STARTED), &l->pidfd, 1);
+	(void)record_send(s->control, &reply, shim_reply_size(SHIM_STARTED), &l->pidfd, 1);
 	TRY(box_watch(&w, &reply.result, e));
 	box_links_end(&s->links);
 	reply.result.refused = s->links.refused;
 	reply.kind = SHIM_ENDED;
-	(void)shim_send(s->control, &reply, shim_reply_size(SHIM_ENDED), NULL, 0);
+	(void)record_send(s->control, &reply, shim_reply_size(SHIM_ENDED), NULL, 0);
 	return 0;
 }
 
@@ -217,7 +218,7 @@ int main(void)
 	if (r < 0) {
 		struct shim_reply reply = {.kind = SHIM_FAILED, .number = r, .error = e};
 
-		(void)shim_send(s.control, &reply, shim_reply_size(SHIM_FAILED), NULL, 0);
+		(void)record_send(s.control, &reply, shim_reply_size(SHIM_FAILED), NULL, 0);
 	}
 	return r < 0 ? 125 : 0;
 }

@@ -12,9 +12,9 @@
 
 #include "base/fd.h"
 #include "base/text.h"
-#include "box/shim.h"
 #include "image/digest.h"
 #include "registry/credhelper.h"
+#include "sys/record.h"
 
 #include <limits.h>
 #include <poll.h>
@@ -129,7 +129,7 @@ static void serve(struct order *o, const char *images)
 		answer.result = serve_credentials(o, &answer.error);
 	else
 		answer.result = refused(o->words[0], &answer.error);
-	(void)shim_send(o->fds[0], &answer, sizeof(answer), NULL, 0);
+	(void)record_send(o->fds[0], &answer, sizeof(answer), NULL, 0);
 }
 
 /* False: there are no more. */
@@ -139,7 +139,7 @@ static bool receive(struct order *o)
 
 	o->n_fds = FDS_MAX;
 	o->n_words = 0;
-	n = shim_receive(CONTROL, o->text, sizeof(o->text), o->fds, &o->n_fds, 0);
+	n = record_receive(CONTROL, o->text, sizeof(o->text), o->fds, &o->n_fds, 0);
 	if (n <= 0)
 		return false;
 	if (o->text[n - 1])
@@ -198,7 +198,7 @@ static int order(const struct starter *s, const struct buf *words, int *fds, siz
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, STEP_SPAWN, words->data);
 	fds[0] = pair[1];
-	r = shim_send(s->control, words->data, words->len, fds, n_fds);
+	r = record_send(s->control, words->data, words->len, fds, n_fds);
 	(void)close(pair[1]);
 	if (r < 0) {
 		(void)close(pair[0]);
@@ -212,7 +212,7 @@ static int read_answer(int fd, struct nook_error *e)
 {
 	struct answer answer;
 	size_t n_fds = 0;
-	ssize_t n = shim_receive(fd, &answer, sizeof(answer), NULL, &n_fds, 0);
+	ssize_t n = record_receive(fd, &answer, sizeof(answer), NULL, &n_fds, 0);
 
 	if (n != sizeof(answer))
 		return err_why(e, STEP_SPAWN, "nook-transfer", EIO, "its helper process is gone");
