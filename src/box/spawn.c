@@ -96,12 +96,12 @@ static int helper_clone(struct start *s, struct nook_error *e)
 	return s->error ? err_num(e, STEP_SPAWN, s->places[0], s->error) : pidfd;
 }
 
+/* ---- the request ---------------------------------------------------------------------------------------------------- */
+
 /* The namespaces of a box that a command joins, by ns_kind; -EBADF where it is the host's. */
 struct joined {
 	int fds[NS_COUNT];
 };
-
-/* ---- the request ---------------------------------------------------------------------------------------------------- */
 
 static int plan_memfd(const struct plan *p, struct nook_error *e)
 {

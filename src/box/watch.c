@@ -202,7 +202,9 @@ static void step_relays(struct box_watch *w, const struct pollfd *p, bool ended,
 	}
 }
 
-enum { FIXED = 5, RELAYS_MAX = 4 };
+/* What is waited for, before the relays. */
+enum { WAIT_END, WAIT_CONTROL, WAIT_CALLER, WAIT_SIGNALS, WAIT_LINKS, FIXED };
+enum { RELAYS_MAX = 4 };
 
 static int poll_once(struct box_watch *w, struct pollfd *p, bool ended, int64_t next)
 {
@@ -210,11 +212,11 @@ static int poll_once(struct box_watch *w, struct pollfd *p, bool ended, int64_t 
 	struct timespec t = {left > 0 ? left / 1000000 : 0, left > 0 ? left % 1000000 * 1000 : 0};
 	bool full = false;
 
-	p[0] = (struct pollfd){ended ? -1 : w->launched->pidfd, POLLIN, 0};
-	p[1] = (struct pollfd){w->control, POLLIN, 0};
-	p[2] = (struct pollfd){w->caller, POLLIN, 0};
-	p[3] = (struct pollfd){w->signals, POLLIN, 0};
-	p[4] = (struct pollfd){w->links ? box_links_fd(w->links) : -EBADF, POLLIN, 0};
+	p[WAIT_END] = (struct pollfd){ended ? -1 : w->launched->pidfd, POLLIN, 0};
+	p[WAIT_CONTROL] = (struct pollfd){w->control, POLLIN, 0};
+	p[WAIT_CALLER] = (struct pollfd){w->caller, POLLIN, 0};
+	p[WAIT_SIGNALS] = (struct pollfd){w->signals, POLLIN, 0};
+	p[WAIT_LINKS] = (struct pollfd){w->links ? box_links_fd(w->links) : -EBADF, POLLIN, 0};
 	for (size_t i = 0; i < w->n_relays; i++) {
 		relay_poll(&w->relays[i], p + FIXED + 2 * i);
 		full = full || (i < w->n_output && relay_is_full(&w->relays[i]));
@@ -243,18 +245,18 @@ static int serve(struct box_watch *w, struct nook_result *r, struct nook_error *
 
 		if (code < 0)
 			return err_num(e, STEP_WAIT, NULL, code);
-		if (p[1].revents)
+		if (p[WAIT_CONTROL].revents)
 			serve_control(w);
-		if (p[2].revents) {
+		if (p[WAIT_CALLER].revents) {
 			w->caller = -EBADF;
 			end_box(w);
 		}
-		if (p[3].revents)
+		if (p[WAIT_SIGNALS].revents)
 			supervise_forward(w->signals, w->launched, w->terminal);
-		if (p[4].revents)
+		if (p[WAIT_LINKS].revents)
 			box_links_event(w->links);
 		step_relays(w, p + FIXED, ended, r);
-		ended = ended || p[0].revents;
+		ended = ended || p[WAIT_END].revents;
 	}
 	return 0;
 }
