@@ -90,9 +90,17 @@ int oci_write_pid(const char *path, pid_t pid, struct nook_error *e)
 	auto_close int dir = open_parent(path, &name);
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d", (int)pid), r;
+	struct stat st;
 
 	if (dir < 0)
 		return err_num(e, STEP_FILE, path, dir);
-	r = file_replace(dir, name, text, (size_t)len, 0644, FILE_NO_SYNC, NULL);
+	/* A pipe or a device is written: as root, a rename would put a file in place of /dev/null. */
+	if (fstatat(dir, name, &st, 0) == 0 && !S_ISREG(st.st_mode)) {
+		auto_close int fd = openat(dir, name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+		r = fd < 0 ? -errno : fd_write(fd, text, (size_t)len);
+	} else {
+		r = file_replace(dir, name, text, (size_t)len, 0644, FILE_NO_SYNC, NULL);
+	}
 	return r < 0 ? err_num(e, STEP_FILE, path, r) : 0;
 }

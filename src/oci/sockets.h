@@ -14,5 +14,5 @@ int oci_send_fd(const char *path, int fd, const char *name, struct nook_error *e
 int oci_send_listener(const char *path, int listener, const char *text, struct nook_error *e);
 /* Is there a socket at PATH?  Nothing is said there. */
 int oci_check_socket(const char *path, const char *member, struct nook_error *e);
-/* The pid as decimal digits; the file appears whole or not at all. */
+/* The pid as decimal digits; a file appears whole or not at all, what is no file is written. */
 int oci_write_pid(const char *path, pid_t pid, struct nook_error *e);

@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import socket
+import stat
 import subprocess
 import time
 
@@ -51,6 +52,19 @@ def test_the_whole_life(oci, ro_bundle, space):
     assert "does not exist" in oci.fails(1, "delete", "c")
     oci("delete", "--force", "c")
     assert oci("list", "-q") == ""
+
+
+def test_a_pid_file_that_is_no_file_is_written_and_stays_what_it_is(ro_bundle, space):
+    os.mkfifo(space / "pipe")
+    reader = os.open(space / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    os.mknod(space / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    try:
+        ro_bundle.args("true").run("--pid-file", space / "pipe")
+        assert os.read(reader, 100).isdigit()
+        ro_bundle.args("true").run("--pid-file", space / "null")
+        assert stat.S_ISCHR(os.stat(space / "null").st_mode) and stat.S_ISFIFO(os.stat(space / "pipe").st_mode)
+    finally:
+        os.close(reader)
 
 
 @pytest.mark.parametrize("status", [0, 3, 255])
