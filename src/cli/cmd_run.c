@@ -67,14 +67,6 @@ static const char *joined(struct arena *a, const char *const *argv)
 	return copy;
 }
 
-static bool is_mounted(const struct spec *s, const char *target)
-{
-	for (size_t i = 0; i < s->n_mounts; i++)
-		if (text_is(s->mounts[i].target, target))
-			return true;
-	return false;
-}
-
 /* An image is anybody's: it does not lay something over the kernel's file systems, by whatever spelling. */
 static bool is_for_data(const char *path)
 {
@@ -94,7 +86,7 @@ static int run_image_volumes(struct run *r, struct nook_error *e)
 	for (const char *const *v = r->config->run.volumes; v && *v; v++) {
 		if (!is_for_data(*v))
 			return err_fmt(e, STEP_IMAGE, r->source.text, EINVAL, "its volume \"%s\" is no place for data", *v);
-		if (!is_mounted(r->spec, *v))
+		if (!spec_mount_find(r->spec, *v))
 			TRY(run_volume_add(r->cli, r->options, &r->volumes, r->spec, NULL, *v, "", e));
 	}
 	return 0;
@@ -138,7 +130,9 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 		TRY(run_container_root(r->cli, r->options, &r->from, s, e));
 	TRY(run_mounts(r->cli, r->options, &r->volumes, s, e));
 	TRY(run_disks(r->cli, r->options, s, e));
-	/* One that is run again has what it had: asked for, or nothing. */
+	if (r->source.kind == SOURCE_CONTAINER)
+		TRY(run_mounts_again(r->cli, r->options, &r->from.container, &r->volumes, s, e));
+	/* One that is run again has what it had. */
 	if (r->config && r->source.kind != SOURCE_CONTAINER)
 		TRY(run_image_volumes(r, e));
 	TRY(run_limits(r->cli, r->options, s, e));

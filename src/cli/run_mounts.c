@@ -279,3 +279,16 @@ int run_mounts(struct cli *c, const struct run_options *o, struct run_volumes *v
 		TRY(device(c, s, o->devices.items[i], e));
 	return 0;
 }
+
+int run_mounts_again(struct cli *c, const struct run_options *o, const struct container *from, struct run_volumes *v, struct spec *s,
+	struct nook_error *e)
+{
+	for (size_t i = 0; i < from->n_volumes; i++) {
+		const char *colon = strchr(from->volumes[i], ':');
+		const char *target = colon ? arena_strndup(c->arena, colon + 1, strcspn(colon + 1, ":")) : "";
+
+		if (!spec_mount_find(s, target))
+			TRY(volume(c, o, v, s, from->volumes[i], "", e));
+	}
+	return 0;
+}

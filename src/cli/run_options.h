@@ -70,6 +70,10 @@ int run_process(struct cli *c, const struct run_options *o, const struct image_r
 int run_root(struct cli *c, const struct run_options *o, const struct run_source *source, struct spec *s, struct nook_error *e);
 struct run_volumes;
 int run_mounts(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, struct nook_error *e);
+/* What the container FROM showed, where the options say nothing else. */
+struct container;
+int run_mounts_again(struct cli *c, const struct run_options *o, const struct container *from, struct run_volumes *v, struct spec *s,
+	struct nook_error *e);
 int run_disks(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 int run_limits(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
 int run_security(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);

@@ -127,6 +127,14 @@ int spec_mount_add(struct spec *s, const char *target, const char *type, const c
 	return 0;
 }
 
+bool spec_mount_find(const struct spec *s, const char *target)
+{
+	for (size_t i = 0; i < s->n_mounts; i++)
+		if (text_is(s->mounts[i].target, target))
+			return true;
+	return false;
+}
+
 bool spec_has_own_ids(const struct spec *s, uint32_t uid)
 {
 	if (s->ns[NS_USER].mode != NS_PRIVATE)

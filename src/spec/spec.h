@@ -440,6 +440,8 @@ bool spec_has_own_ids(const struct spec *s, uint32_t uid);
  * is valid until the next mount is added. */
 int spec_mount_add(struct spec *s, const char *target, const char *type, const char *source, const char *options,
                    struct spec_mount **ret, struct nook_error *e);
+/* Is something mounted at TARGET, spelled like that? */
+bool spec_mount_find(const struct spec *s, const char *target);
 
 /* "pid", "mnt" ...: the names of /proc/PID/ns, and CLONE_NEW* bits, by ns_kind. */
 extern const char *const ns_names[NS_COUNT];

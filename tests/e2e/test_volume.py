@@ -221,6 +221,20 @@ def test_volumes_from_shows_all_that_another_container_shows(nook, busybox_root,
     nook("rm", "web")
 
 
+def test_a_container_that_is_run_again_has_its_volumes(nook, busybox_root, space):
+    """Named, anonymous and of the host; what the options put there comes first; and they go with the first container alone."""
+    (space / "host").mkdir()
+    (space / "host/file").write_text("host")
+    nook("run", "--name", "web", "--storage", "dir", "-v", "named:/a", "-v", "/b", "-v", f"{space}/host:/c:ro", f"dir:{busybox_root}", "sh", "-c",
+         "echo 1 >>/a/x; echo 2 >>/b/x; cat /a/x /b/x /c/file; echo x 2>/dev/null >/c/new || echo read-only")
+    assert nook("run", "--rm", "container:web") == "1\n1\n2\n2\nhostread-only\n"
+    assert nook("run", "--rm", "-v", "other:/a", "container:web", "sh", "-c", "ls /a; cat /b/x") == "2\n2\n"
+    assert len(names(nook)) == 3
+    nook("rm", "-v", "web")
+    assert sorted(names(nook)) == ["named", "other"]
+    nook("volume", "rm", "named", "other")
+
+
 def test_nothing_is_made_for_a_plan(nook, busybox_root):
     assert "bind" in nook("run", "--explain", "-v", "web:/data", "-v", "/more", f"dir:{busybox_root}", "true")
     assert names(nook) == []
