@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/run_config.h"
 #include "cli/run_container.h"
+#include "cli/run_copy.h"
 #include "cli/run_extract.h"
 #include "cli/run_file.h"
 #include "cli/run_image.h"
@@ -48,6 +49,7 @@ struct run {
 	struct run_storage storage;
 	struct run_volumes volumes;
 	struct run_container from; /* SOURCE_CONTAINER */
+	const char *copied;        /* where the image's files are copied to, or NULL */
 	const char *file_config;   /* what goes with a file, as text, or NULL */
 	bool gone;            /* the container is not there any more, or never was */
 	const char *layer;    /* the directory of its layer, or NULL: it is in memory */
@@ -104,6 +106,26 @@ static void run_again(struct run *r, int *argc, char ***argv)
 		++*argc;
 }
 
+/* The image's files are this container's own, then, and what it changes is changed in them. */
+static void run_use_copy(struct run *r)
+{
+	const bool is_kept = r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
+	struct arena *a = r->cli->arena;
+	struct spec *s = r->spec;
+
+	r->copied = data_path(r->store, r->cli->root, DATA_UNPACKED, r->state.id, a);
+	if (is_kept)
+		*arena_push(a, &r->state.kept, &r->state.n_kept) = r->copied;
+	else
+		*arena_push(a, &r->state.paths, &r->state.n_paths) = r->copied;
+	s->root.path = r->copied;
+	s->root.lowers = NULL;
+	s->root.copied = true;
+	if (!r->options->overlay && r->storage.kind != STORAGE_DISK && r->storage.kind != STORAGE_MEMORY)
+		s->root.kind = ROOT_DIR;
+	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_COPY, "1");
+}
+
 static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 {
 	const bool is_image = r->source.kind == SOURCE_IMAGE;
@@ -126,6 +148,8 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 	TRY(run_process(r->cli, r->options, r->config ? &r->config->run : NULL, argv, argc, s, e));
 	TRY(run_config_text(r->cli, r->options, r->config, argv, argc, &r->state.config, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
+	if (is_image && s->root.kind == ROOT_OVERLAY && run_copy_is_needed(r->image, s, &r->host, r->storage.kind == STORAGE_DIR))
+		run_use_copy(r);
 	if (r->source.kind == SOURCE_CONTAINER)
 		TRY(run_container_root(r->cli, r->options, &r->from, s, e));
 	TRY(run_mounts(r->cli, r->options, &r->volumes, s, e));
@@ -247,6 +271,18 @@ static int run_unpack(struct run *r, struct nook_error *e)
 	return tar_unpack(r->source.path, r->data[DATA_UNPACKED], e);
 }
 
+static int run_copied(struct run *r, struct nook_error *e)
+{
+	const struct spec *s = r->spec;
+	const struct idrange range = {.uid_maps = s->uid_maps, .n_uid_maps = s->n_uid_maps, .gid_maps = s->gid_maps, .n_gid_maps = s->n_gid_maps};
+	const bool is_shifted = s->ns[NS_USER].mode == NS_PRIVATE && r->host.privileged;
+
+	if (!r->copied)
+		return 0;
+	r->data[DATA_UNPACKED] = TRY(data_make(r->copied, e));
+	return run_copy(r->image, r->data[DATA_UNPACKED], is_shifted ? &range : NULL, e);
+}
+
 /* The layer is a directory or a disk that stays until the container is removed; or in memory, and gone when it has ended.
  * A kernel whose tmpfs has no user.* attributes cannot keep an overlay's marks in memory: a directory then. */
 static void run_layer(struct run *r)
@@ -299,6 +335,8 @@ static int run_created(struct run *r, struct nook_error *e)
 		status = run_layer_make(r, e);
 	if (status >= 0)
 		status = run_range(r, e);
+	if (status >= 0)
+		status = run_copied(r, e);
 	if (status >= 0)
 		status = run_plan(r, e);
 	if (status >= 0)

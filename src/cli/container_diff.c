@@ -5,26 +5,6 @@
 #include "runtime/upper.h"
 #include "storage/merge.h"
 
-#include <sched.h>
-#include <stdio.h>
-
-/* An ordinary user is root of a namespace of his own for as long as this process lives: only so can he mount. */
-static int become_mounter(struct nook_error *e)
-{
-	const unsigned uid = geteuid(), gid = getegid();
-	char line[48];
-
-	if (uid == 0)
-		return 0;
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-		return err_sys(e, STEP_NAMESPACE, "user");
-	(void)snprintf(line, sizeof(line), "0 %u 1", uid);
-	TRY(file_write(AT_FDCWD, "/proc/self/setgroups", "deny", STEP_IDMAP, e));
-	TRY(file_write(AT_FDCWD, "/proc/self/uid_map", line, STEP_IDMAP, e));
-	(void)snprintf(line, sizeof(line), "0 %u 1", gid);
-	return file_write(AT_FDCWD, "/proc/self/gid_map", line, STEP_IDMAP, e);
-}
-
 int container_diff_open(struct cli *c, const struct container *container, int *ret_upper, int *ret_original, struct nook_error *e)
 {
 	const char *digest = container_annotation(container, ANNOTATION_IMAGE);
@@ -40,7 +20,7 @@ int container_diff_open(struct cli *c, const struct container *container, int *r
 	TRY(image_find(d, digest, c->arena, &image, NULL, e));
 	depot_db_close(d);
 	if (image.n_layers > 1)
-		TRY(become_mounter(e));
+		TRY(merge_become_mounter(e));
 	*ret_original = TRY(image_merge(&image, e));
 	*ret_upper = take_fd(&upper.dir);
 	return 0;

@@ -3,6 +3,7 @@
 #include "cli/run_container.h"
 
 #include "base/text.h"
+#include "cli/run_copy.h"
 #include "cli/run_options.h"
 #include "runtime/data.h"
 #include "runtime/plan_file.h"
@@ -40,6 +41,8 @@ int run_container_root(struct cli *c, const struct run_options *o, const struct 
 
 	if (o->overlay || o->storage)
 		return err_why(e, STEP_OPTION, o->storage ? "--storage" : "--overlay", EINVAL, "the container has its layer");
+	if (container_annotation(&from->container, ANNOTATION_COPY))
+		return err_why(e, STEP_CONTAINER, from->container.id, EOPNOTSUPP, "its files are a copy that belongs to the ids it had");
 	TRY(rootfs_of_plan(from->plan, c->arena, &root, e));
 	if (root.kind == ROOT_OVERLAY && !root.upper && !root.upper_disk)
 		return err_why(e, STEP_CONTAINER, from->container.id, ENODATA, "it has ended, and its changes with it: they were in memory");

@@ -11,15 +11,15 @@ static int build_overlay(struct build *b, struct nook_error *e)
 	const struct spec_root *root = &b->spec->root;
 	int16_t lowers[LAYERS_MAX];
 	size_t n = 0;
-	const struct source_ids ids = {.map = build_maps_sources(b)};
+	const struct source_ids ids = {.map = build_maps_sources(b)}, below = {.map = ids.map && !root->copied};
 	struct step *s;
 	int upper = SLOT_NONE;
 
-	lowers[n++] = (int16_t)TRY(build_open_layer(b, root->path, root->disk, &ids, e));
+	lowers[n++] = (int16_t)TRY(build_open_layer(b, root->path, root->disk, &below, e));
 	for (const char *const *l = root->lowers; l && *l; l++) {
 		if (n == sizeof(lowers) / sizeof(lowers[0]))
 			return err_num(e, STEP_ROOT, *l, E2BIG);
-		lowers[n++] = (int16_t)build_open_source(b, *l, PATH_ROOT, &ids);
+		lowers[n++] = (int16_t)build_open_source(b, *l, PATH_ROOT, &below);
 	}
 	if (root->upper || root->upper_disk)
 		upper = TRY(build_open_layer(b, root->upper, root->upper_disk, &ids, e));
@@ -46,7 +46,7 @@ static bool has_early_hooks(const struct spec *s)
 int build_root(struct build *b, struct nook_error *e)
 {
 	const struct spec_root *root = &b->spec->root;
-	const struct source_ids ids = {.map = build_maps_sources(b), .recursive = !root->disk};
+	const struct source_ids ids = {.map = build_maps_sources(b) && !root->copied, .recursive = !root->disk};
 	struct step *s;
 	int slot;
 

@@ -65,6 +65,7 @@ struct spec_root {
 	const struct spec_disk *disk;       /* what is at path: the root of this disk; NULL: a directory */
 	const struct spec_disk *upper_disk; /* the same for upper */
 	bool readonly;
+	bool copied;               /* the files at path belong to the container's ids as they are: nothing is mapped */
 	bool host;                 /* path is the host's own "/": submounts come along read-only */
 	unsigned long propagation; /* MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE | MS_REC; 0: private */
 };

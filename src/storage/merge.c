@@ -7,6 +7,7 @@
 #include "sys/mountapi.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { ATTRIBUTES = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID, VALUE_MAX = 255, OPTIONS_MAX = 4095 };
@@ -101,4 +102,20 @@ int image_merge(const struct image *i, struct nook_error *e)
 		return errno == EINVAL ? merge_by_numbers(i, e) : err_fs(e, STEP_MOUNT, "overlay", fs);
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, ATTRIBUTES);
 	return mnt < 0 ? err_fs(e, STEP_MOUNT, "overlay", fs) : mnt;
+}
+
+int merge_become_mounter(struct nook_error *e)
+{
+	const unsigned uid = geteuid(), gid = getegid();
+	char line[48];
+
+	if (uid == 0)
+		return 0;
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+		return err_sys(e, STEP_NAMESPACE, "user");
+	(void)snprintf(line, sizeof(line), "0 %u 1", uid);
+	TRY(file_write(AT_FDCWD, "/proc/self/setgroups", "deny", STEP_IDMAP, e));
+	TRY(file_write(AT_FDCWD, "/proc/self/uid_map", line, STEP_IDMAP, e));
+	(void)snprintf(line, sizeof(line), "0 %u 1", gid);
+	return file_write(AT_FDCWD, "/proc/self/gid_map", line, STEP_IDMAP, e);
 }
