@@ -30,12 +30,9 @@ static const struct opt save_options[] = {
 static bool is_setting(const char *file)
 {
 	static const char *const others[] = {
-		"memory.force_empty",   "memory.failcnt",           "memory.memsw.failcnt",          "memory.kmem.failcnt",
-		"memory.kmem.tcp.failcnt", "memory.max_usage_in_bytes", "memory.memsw.max_usage_in_bytes", "memory.kmem.max_usage_in_bytes",
-		"memory.kmem.tcp.max_usage_in_bytes", "memory.pressure_level", "memory.kmem.limit_in_bytes", "memory.peak",
-		"memory.swap.peak",     "memory.reclaim",           "memory.oom_control",            "blkio.reset_stats",
-		"cpuacct.usage",        "cpuset.memory_pressure",   "cpu.pressure",                  "io.pressure",
-		"memory.pressure",      "irq.pressure",             "freezer.state",                 "memory.move_charge_at_immigrate",
+		"memory.force_empty", "memory.pressure_level", "memory.kmem.limit_in_bytes", "memory.peak", "memory.swap.peak",
+		"memory.reclaim", "memory.oom_control", "blkio.reset_stats", "cpuacct.usage", "cpuset.memory_pressure", "cpu.pressure",
+		"io.pressure", "memory.pressure", "irq.pressure", "freezer.state", "memory.move_charge_at_immigrate",
 		/* cpu.weight once more, less exactly */
 		"cpu.weight.nice",
 	};
@@ -43,6 +40,7 @@ static bool is_setting(const char *file)
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		if (text_is(file, others[i]))
 			return false;
+	/* Of memory, and of it with swap, kernel memory and its TCP buffers. */
 	return !strstr(file, "failcnt") && !strstr(file, "max_usage_in_bytes");
 }
 
