@@ -48,6 +48,14 @@ static bool is_name(const char *name)
 	return !is_number(label);
 }
 
+const char *host_text(const struct host *h, char buf[HOST_TEXT_MAX])
+{
+	bool six = h->kind == HOST_ADDRESS && h->address.family == 6;
+
+	(void)snprintf(buf, HOST_TEXT_MAX, "%s%s%s%s", h->kind == HOST_BELOW ? "*." : "", six ? "[" : "", h->name, six ? "]" : "");
+	return buf;
+}
+
 int host_parse_name(const char *text, struct host *ret, const char **why)
 {
 	struct host h = {.kind = HOST_NAME};

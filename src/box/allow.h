@@ -24,6 +24,10 @@ struct host {
 	uint16_t port; /* 0: none was given; rules: every port */
 };
 
+enum { HOST_TEXT_MAX = HOST_NAME_MAX_LEN + 8 };
+/* As it is spelt before a port: an IPv6 address in brackets, "*." before what is below a name.  Returns BUF. */
+const char *host_text(const struct host *h, char buf[HOST_TEXT_MAX]);
+
 /* A name or an address, without a port: 0, or -EINVAL and in *WHY a clause.  Text that inet_aton(3) would take for an address
  * but is not spelt as one ("2130706433", "0x7f.1", "127.1") is neither. */
 int host_parse_name(const char *text, struct host *ret, const char **why);

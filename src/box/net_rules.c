@@ -151,9 +151,9 @@ void box_network_env(const struct nook_box *b, struct arena *a, const char ***li
 
 static void add_host(struct buf *text, const struct host *h)
 {
-	bool six = h->kind == HOST_ADDRESS && h->address.family == 6;
+	char name[HOST_TEXT_MAX];
 
-	buf_addf(text, "%s%s%s%s", h->kind == HOST_BELOW ? "*." : "", six ? "[" : "", h->name, six ? "]" : "");
+	buf_adds(text, host_text(h, name));
 	if (h->port)
 		buf_addf(text, ":%u", h->port);
 	buf_addc(text, '\n');

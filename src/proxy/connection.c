@@ -166,19 +166,22 @@ static void fail_host(struct engine *g, struct connection *c, enum outcome outco
 
 static void refuse(struct engine *g, struct connection *c, const struct address *address)
 {
-	bool six = c->request.host.kind == HOST_ADDRESS && c->request.host.address.family == 6;
-	char text[NOOK_OBJECT_MAX * 3], where[ADDRESS_TEXT_MAX] = "";
+	const struct host *asked = &c->request.host;
+	struct host wanted = *asked; /* by a rule that would let it through */
+	char text[NOOK_OBJECT_MAX * 4], rule[HOST_TEXT_MAX];
 
 	report(g, c, PROXY_REFUSED, address);
+	if (address) {
+		wanted = (struct host){.kind = HOST_ADDRESS, .address = *address};
+		address_text(address, wanted.name);
+	}
+	(void)host_text(&wanted, rule);
 	if (address)
-		address_text(address, where);
-	if (address)
-		(void)snprintf(text, sizeof(text), "%s has the address %s, which is not public; allow it with --allow %s%s%s:%u",
-			c->request.host.name, where, address->family == 6 ? "[" : "", where, address->family == 6 ? "]" : "",
-			c->request.host.port);
+		(void)snprintf(text, sizeof(text), "%s has the address %s, which is not public; allow it with --allow %s:%u", asked->name,
+			wanted.name, rule, asked->port);
 	else
-		(void)snprintf(text, sizeof(text), "%s:%u is not allowed; allow it with --allow %s%s%s:%u", c->request.host.name,
-			c->request.host.port, six ? "[" : "", c->request.host.name, six ? "]" : "", c->request.host.port);
+		(void)snprintf(text, sizeof(text), "%s:%u is not allowed; allow it with --allow %s:%u", asked->name, asked->port, rule,
+			asked->port);
 	fail(g, c, OUTCOME_REFUSED, text);
 }
 

@@ -282,13 +282,12 @@ static bool take_authority(struct request *r, const char *at, size_t len)
 /* What the server gets: the path alone, its own name as Host, and the news that one request is all. */
 static void write_head(struct request *r, const struct request_line *q, struct line path, const char *headers, const char *end)
 {
-	const char *host = r->host.name;
-	bool six = r->host.kind == HOST_ADDRESS && r->host.address.family == 6;
+	char host[HOST_TEXT_MAX];
 
 	buf_add(&r->head, q->method.at, q->method.len);
 	buf_adds(&r->head, !path.len || path.at[0] == '?' ? " /" : " ");
 	buf_add(&r->head, path.at, path.len);
-	buf_addf(&r->head, " HTTP/1.%d\r\nHost: %s%s%s", q->newer, six ? "[" : "", host, six ? "]" : "");
+	buf_addf(&r->head, " HTTP/1.%d\r\nHost: %s", q->newer, host_text(&r->host, host));
 	if (r->host.port != HTTP_PORT)
 		buf_addf(&r->head, ":%u", r->host.port);
 	buf_adds(&r->head, "\r\n");

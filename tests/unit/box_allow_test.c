@@ -65,6 +65,21 @@ static struct host rule(const char *text)
 	return h;
 }
 
+static void test_a_rule_is_spelt_as_it_was_read(void **state)
+{
+	static const char *const rules[] = {"example.org", "*.example.org", "*", "192.0.2.1", "[2001:db8::1]"};
+	char text[HOST_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		const char *why = NULL;
+		struct host h;
+
+		assert_int_equal(host_parse_rule(rules[i], &h, &why), 0);
+		assert_string_equal(host_text(&h, text), rules[i]);
+	}
+}
+
 static void test_rules_cover_exactly_what_they_say(void **state)
 {
 	static const struct {
@@ -151,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_are_read_in_one_way),
 		cmocka_unit_test(test_other_spellings_are_no_hosts),
+		cmocka_unit_test(test_a_rule_is_spelt_as_it_was_read),
 		cmocka_unit_test(test_rules_cover_exactly_what_they_say),
 		cmocka_unit_test(test_only_public_addresses_are_public),
 		cmocka_unit_test(test_an_address_that_is_not_public_is_opened_by_its_own_rule),
