@@ -167,7 +167,7 @@ static int join_groups(void *data, pid_t pid, struct nook_error *e)
 	return cgroup_attach(&g, pid, e);
 }
 
-/* Pipes that were stdin, stdout and stderr are the caller's now. */
+/* Pipes and files of the host that were stdin, stdout and stderr are the caller's now. */
 static int put_stdio(struct buf *b, const struct image_dirs *d, struct nook_error *e)
 {
 	AUTO(json_free) struct json *list = NULL;
@@ -180,7 +180,7 @@ static int put_stdio(struct buf *b, const struct image_dirs *d, struct nook_erro
 	for (int fd = 0; fd < 3 && fd < (int)json_length(list); fd++) {
 		const char *was = json_string(json_at(list, (size_t)fd));
 
-		if (was && text_after(was, "pipe:"))
+		if (was && (text_after(was, "pipe:") || text_after(was, "file[")))
 			criu_put_inherited(b, was, fd);
 	}
 	return 0;

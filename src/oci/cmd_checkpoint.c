@@ -11,7 +11,9 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct options {
 	struct image_options image;
@@ -80,21 +82,58 @@ static int put_options(struct buf *b, const struct options *opts, const struct c
 	return 0;
 }
 
-/* What the first process has as stdio, so that a restore can put pipes of its own there. */
-static int save_stdio(const struct container *c, const struct image_dirs *d, struct nook_error *e)
+/* A number behind NAME in the lines of TEXT, or -1. */
+static long line_number(const char *text, const char *name)
 {
-	AUTO_VALUE(buf_done) struct buf text = {0};
+	const char *at = strstr(text, name);
+
+	return at ? strtol(at + strlen(name), NULL, 10) : -1;
+}
+
+/* The word by which criu knows a file that the container's mounts do not lead to, in KEY: true for one.  Engines give
+ * /dev/null of the host, or a log. */
+static bool is_file_of_host(pid_t pid, int fd, const char *mounts, char *key, size_t size)
+{
+	AUTO_VALUE(buf_done) struct buf info = {0};
+	char name[64], line[32];
+	struct stat st;
+	long mount;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/fdinfo/%d", (int)pid, fd);
+	if (file_read(AT_FDCWD, name, 65536, &info, NULL) < 0)
+		return false;
+	mount = line_number(buf_text(&info), "mnt_id:");
+	(void)snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)pid, fd);
+	if (mount < 0 || stat(name, &st) < 0)
+		return false;
+	(void)snprintf(line, sizeof(line), "\n%ld ", mount);
+	if (strstr(mounts, line) || text_after(mounts, line + 1))
+		return false;
+	(void)snprintf(key, size, "file[%lx:%llx]", (unsigned long)mount, (unsigned long long)st.st_ino);
+	return true;
+}
+
+/* What the first process has as stdio, so that a restore can put the caller's there. */
+static int save_stdio(const struct container *c, const struct image_dirs *d, struct buf *options, struct nook_error *e)
+{
+	AUTO_VALUE(buf_done) struct buf text = {0}, mounts = {0};
 	struct json_out o = {.text = &text, .style = JSON_PLAIN};
+	char name[64];
 	int r;
 
+	(void)snprintf(name, sizeof(name), "/proc/%d/mountinfo", (int)c->pid);
+	TRY(file_read(AT_FDCWD, name, 16 * 1024 * 1024, &mounts, e));
 	json_out_array(&o, NULL);
 	for (int fd = 0; fd < 3; fd++) {
-		char name[64], target[PATH_MAX];
+		char target[PATH_MAX];
 		ssize_t n;
 
 		(void)snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)c->pid, fd);
 		n = readlink(name, target, sizeof(target) - 1);
 		target[n > 0 ? n : 0] = 0;
+		/* A terminal of the host has a word of its own. */
+		if (target[0] == '/' && !text_after(target, "/dev/pts/") && is_file_of_host(c->pid, fd, buf_text(&mounts), target, sizeof(target)))
+			pb_put_string(options, CRIU_EXTERNAL, target);
 		json_out_string(&o, NULL, target);
 	}
 	json_out_array_end(&o);
@@ -121,7 +160,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(image_dirs_open(&opts->image, IMAGE_WRITE, &dirs, e));
 	criu.work_dir = dirs.work;
 	TRY(put_options(&b, opts, &c, s, &dirs, e));
-	TRY(save_stdio(&c, &dirs, e));
+	TRY(save_stdio(&c, &dirs, &b, e));
 	TRY(criu_run(&criu, opts->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP, &b, &answer, e));
 	close_fd(&answer.terminal);
 	if (opts->leave_running || opts->pre_dump)

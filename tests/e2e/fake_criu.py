@@ -16,7 +16,7 @@ import sys
 
 CLONE_PARENT, SYS_CLONE = 0x8000, 56
 NAMES = {1: "images_dir_fd", 2: "pid", 3: "leave_running", 5: "tcp_established", 7: "shell_job", 10: "log_file", 13: "root",
-         14: "parent_img", 15: "track_mem", 17: "work_dir_fd", 23: "ext_mnt", 26: "rst_sibling", 27: "inherit_fd", 34: "cgroups_mode",
+         14: "parent_img", 15: "track_mem", 17: "work_dir_fd", 23: "ext_mnt", 26: "rst_sibling", 27: "inherit_fd", 34: "cgroups_mode", 37: "external",
          38: "empty_ns", 44: "freeze_cgroup", 11: "page_server", 52: "tcp_close", 53: "lsm_profile"}
 
 
@@ -74,12 +74,14 @@ def main():
     connection = socket.socket(fileno=int(sys.argv[2]))
     request = list(fields(connection.recv(65536)))
     kind, options = request[0][1], list(fields(request[1][1]))
-    asked = {"kind": kind, "groups": pathlib.Path("/proc/self/cgroup").read_text(), "mounts": {}, "inherited": {}}
+    asked = {"kind": kind, "groups": pathlib.Path("/proc/self/cgroup").read_text(), "mounts": {}, "inherited": {}, "external": []}
     for field, value in options:
         name = NAMES.get(field, str(field))
         if name == "ext_mnt":
             pair = dict(fields(value))
             asked["mounts"][pair[1].decode()] = pair[2].decode()
+        elif name == "external":
+            asked["external"].append(value.decode())
         elif name == "inherit_fd":
             pair = dict(fields(value))
             asked["inherited"][pair[1].decode()] = pair[2]

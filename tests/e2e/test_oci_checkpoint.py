@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -106,6 +107,18 @@ def test_what_is_asked_for_wrongly(oci, running, criu, space):
     assert "does not exist" in oci.fails(1, *criu.plays("ok"), *image, "nobody")
     assert str(space / "none") in oci.fails(1, *criu.plays("ok"), "restore", "-b", running.path, "--image-path", space / "none", "d")
     assert os.listdir(space / "oci/containers") == ["c"]
+
+
+def test_a_file_of_the_host_as_stdin_is_the_callers_when_restored(oci, ro_bundle, criu, space):
+    """Engines start with their /dev/null, of a mount that no container has: criu would not know it."""
+    ro_bundle.args("sleep", "1000").run("--detach")
+    assert os.readlink(f"/proc/{oci.state('c')['pid']}/fd/0") == "/dev/null"
+    info = pathlib.Path(f"/proc/{oci.state('c')['pid']}/fdinfo/0").read_text()
+    key = f"file[{int(re.search(r'mnt_id:(.*)', info).group(1)):x}:{os.stat('/dev/null').st_ino:x}]"
+    oci(*criu.plays("ok"), "checkpoint", "--image-path", space / "image", "c")
+    assert key in criu.asked()["external"]
+    oci(*criu.plays("ok"), "restore", "--detach", "-b", ro_bundle.path, "--image-path", space / "image", "c")
+    assert criu.asked()["inherited"][key] == 0
 
 
 @pytest.mark.systemd
