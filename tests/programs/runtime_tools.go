@@ -5,6 +5,7 @@
 //	check BUNDLE      each check of its validator: "CheckRoot ok", or what is wrong
 //	schema NAME FILE  whether a file has the form of a schema of runtime-spec
 //	generate DIR      bundles by its generator, one for each case below: DIR/NAME/config.json, and DIR/NAME/want
+//	read PID PATH     each reader of limits: "GetCPUData ok", or why not
 //	limits PID PATH   the limits of a process, as its cgroup reader (v1) sees them
 package main
 
@@ -184,17 +185,33 @@ func generateAll(dir string) {
 func checkBundle(bundle string) {
 	v, err := validate.NewValidatorFromPath(bundle, true, "linux")
 	check(err)
-	for _, name := range []string{"CheckPlatform", "CheckRoot", "CheckMandatoryFields", "CheckSemVer", "CheckMounts", "CheckProcess",
+	for _, name := range []string{"CheckJSONSchema", "CheckPlatform", "CheckRoot", "CheckMandatoryFields", "CheckSemVer", "CheckMounts", "CheckProcess",
 		"CheckLinux", "CheckLinuxResources", "CheckAnnotations", "CheckHooks", "CheckCapabilities", "CheckRlimits"} {
 		said, _ := reflect.ValueOf(&v).MethodByName(name).Call(nil)[0].Interface().(error)
-		if list, is := said.(*multierror.Error); is {
-			said = list.ErrorOrNil() // some checks answer a list of nothing
-		}
-		word := "ok"
-		if said != nil {
-			word = strings.Join(strings.Fields(said.Error()), " ")
-		}
-		fmt.Println(name, word)
+		tell(name, said)
+	}
+}
+
+func tell(name string, said error) {
+	if list, is := said.(*multierror.Error); is {
+		said = list.ErrorOrNil() // some checks answer a list of nothing
+	}
+	word := "ok"
+	if said != nil {
+		word = strings.Join(strings.Fields(said.Error()), " ")
+	}
+	fmt.Println(name, word)
+}
+
+// Every reader that there is.
+func readAll(pid int, path string) {
+	reader, err := cgroups.FindCgroup()
+	check(err)
+	methods := reflect.ValueOf(reader)
+	for i := 0; i < methods.NumMethod(); i++ {
+		results := methods.Method(i).Call([]reflect.Value{reflect.ValueOf(pid), reflect.ValueOf(path)})
+		said, _ := results[1].Interface().(error)
+		tell(methods.Type().Method(i).Name, said)
 	}
 }
 
@@ -238,5 +255,9 @@ func main() {
 		pid, err := strconv.Atoi(os.Args[2])
 		check(err)
 		showLimits(pid, os.Args[3])
+	case "read":
+		pid, err := strconv.Atoi(os.Args[2])
+		check(err)
+		readAll(pid, os.Args[3])
 	}
 }
