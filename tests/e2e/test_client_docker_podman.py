@@ -292,11 +292,14 @@ def test_much_output_is_all_there(engine, space):
 @both
 @once
 def test_many_at_once(engine):
+    """By their logs: podman 4.3 loses what a command says that ends before conmon has taken podman's connection, which a fast
+    runtime makes likelier."""
     def one(number):
-        return engine.run_once(engine.image, "echo", number)
+        engine("run", "--name", f"box{number}", *engine.options, engine.image, "echo", number)
+        return engine("logs", f"box{number}")
 
     with concurrent.futures.ThreadPoolExecutor(MANY) as pool:
-        assert [int(said) for said in pool.map(one, range(MANY))] == list(range(MANY))
+        assert list(pool.map(one, range(MANY))) == [f"{number}\n" for number in range(MANY)]
 
 
 @both

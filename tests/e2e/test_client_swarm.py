@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.user("root"), pytest.mark.view("hybrid"), pytest.mark.
 
 # Nobody listens there, so that a node gives up at once to ask a registry and takes what it has.
 IMAGE = "127.0.0.1:9/busybox:latest"
-SECONDS = 30.0
+# A task gives up after 30 s when its node has not heard of the network, after a return say, and another one begins.
+SECONDS = 75.0
 
 
 def page(space):

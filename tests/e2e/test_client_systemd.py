@@ -39,7 +39,7 @@ def configure(home):
 
 
 @pytest.fixture(scope="module")
-def podman(module_space, images):  # noqa: F811
+def installed(module_space, images):  # noqa: F811
     home = module_space
     configure(home)
     run = clients.Client([clients.program("podman", "podman"), "--root", home / "root", "--runroot", home / "runroot", "--tmpdir", home / "tmp",
@@ -48,11 +48,16 @@ def podman(module_space, images):  # noqa: F811
     for name in ("busybox", "pause"):
         run("load", "-q", "-i", images / f"{name}.tar")
     run("tag", clients.IMAGE, "localhost/busybox")
-    try:
-        yield run
-    finally:
-        run.result("rm", "-fa", "-t", "0")
-        system("systemctl", "stop", "machine.slice")
+    yield run
+
+
+@pytest.fixture
+def podman(installed):
+    """Its containers are gone after a test, and the slice that they were in."""
+    yield installed
+    installed("pod", "rm", "-fa", "-t", "0")
+    installed("rm", "-fa", "-t", "0")
+    system("systemctl", "stop", "machine.slice")
 
 
 def group_of(podman, name):
@@ -110,8 +115,9 @@ def test_a_checkpoint_of_podman(podman):
     podman("rm", "-f", "-t", "0", "box")
 
 
-def test_podman_of_a_user(images):  # noqa: F811
-    """His systemd makes the scope, and delegates: limits are his too."""
+@pytest.fixture(scope="module")
+def user(images):  # noqa: F811
+    """podman of an account of its own, whose systemd runs."""
     for name in ("podman", "newuidmap", "loginctl"):
         clients.program(name, name)
     home = pathlib.Path(f"/home/{USER}")
@@ -119,29 +125,36 @@ def test_podman_of_a_user(images):  # noqa: F811
     try:
         uid = home.stat().st_uid
         system("loginctl", "enable-linger", USER)
+        system("systemctl", "start", f"user@{uid}.service")
         bus = pathlib.Path(f"/run/user/{uid}/bus")
-        clients.wait_for(bus.exists, lambda: "no bus", SECONDS)
+        clients.wait_for(bus.exists, lambda: f"no bus: {system('systemctl', 'status', f'user@{uid}.service')}", SECONDS)
         configure(home)
         (home / ".config/containers/storage.conf").write_text('[storage]\ndriver = "vfs"\n')
         shutil.copy(images / "busybox.tar", home)
         system("chown", "-R", f"{USER}:{USER}", home)
         env = {"XDG_RUNTIME_DIR": str(bus.parent), "DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}", "USER": USER}
-        podman = clients.Client(["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "podman"], env, home)
-        podman("load", "-q", "-i", home / "busybox.tar")
-        name = podman("run", "-d", "--name", "box", "--memory", "64m", clients.IMAGE, "sleep", "1000").strip()
-        group = group_of(podman, "box")
-        assert group == f"user.slice/user-{uid}.slice/user@{uid}.service/user.slice/libpod-{name}.scope"
-        assert read(group, "memory.max") == str(64 << 20)
-        podman("pause", "box")
-        podman("unpause", "box")
-        assert podman("exec", "box", "id", "-u") == "0\n"
-        podman("rm", "-f", "-t", "0", "box")
-        clients.wait_for(lambda: not (TOP / group).exists(), lambda: f"{group} stays", SECONDS)
-        podman.fails(7, "run", "--rm", clients.IMAGE, "sh", "-c", "exit 7")
+        run = clients.Client(["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "podman"], env, home)
+        run("load", "-q", "-i", home / "busybox.tar")
+        run.uid = uid
+        yield run
     finally:
         system("loginctl", "disable-linger", USER)
         clients.Client(["systemctl"]).result("stop", f"user@{uid}.service", f"user-{uid}.slice")
         clients.wait_for(lambda: clients.Client(["userdel"]).result("-r", USER).code == 0, lambda: "the user stays", SECONDS)
+
+
+def test_podman_of_a_user(user):
+    """His systemd makes the scope, and delegates: limits are his too."""
+    name = user("run", "-d", "--name", "box", "--memory", "64m", clients.IMAGE, "sleep", "1000").strip()
+    group = group_of(user, "box")
+    assert group == f"user.slice/user-{user.uid}.slice/user@{user.uid}.service/user.slice/libpod-{name}.scope"
+    assert read(group, "memory.max") == str(64 << 20)
+    user("pause", "box")
+    user("unpause", "box")
+    assert user("exec", "box", "id", "-u") == "0\n"
+    user("rm", "-f", "-t", "0", "box")
+    clients.wait_for(lambda: not (TOP / group).exists(), lambda: f"{group} stays", SECONDS)
+    user.fails(7, "run", "--rm", clients.IMAGE, "sh", "-c", "exit 7")
 
 
 def test_ctr_with_systemd(module_space, images):  # noqa: F811
