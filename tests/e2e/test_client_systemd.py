@@ -127,13 +127,14 @@ def user(images):  # noqa: F811
         system("loginctl", "enable-linger", USER)
         system("systemctl", "start", f"user@{uid}.service")
         bus = pathlib.Path(f"/run/user/{uid}/bus")
-        clients.wait_for(bus.exists, lambda: f"no bus: {system('systemctl', 'status', f'user@{uid}.service')}", SECONDS)
+        # Mounted where pid 1 is, which this session's mounts are cut off from.
+        clients.wait_for(pathlib.Path(f"/proc/1/root{bus}").exists, lambda: f"no bus: {system('systemctl', 'status', f'user@{uid}.service')}", SECONDS)
         configure(home)
         (home / ".config/containers/storage.conf").write_text('[storage]\ndriver = "vfs"\n')
         shutil.copy(images / "busybox.tar", home)
         system("chown", "-R", f"{USER}:{USER}", home)
         env = {"XDG_RUNTIME_DIR": str(bus.parent), "DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}", "USER": USER}
-        run = clients.Client(["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "podman"], env, home)
+        run = clients.Client(["nsenter", "--mount=/proc/1/ns/mnt", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "podman"], env, home)
         run("load", "-q", "-i", home / "busybox.tar")
         run.uid = uid
         yield run
