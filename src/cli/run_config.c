@@ -34,8 +34,12 @@ int run_config_apply(struct cli *c, const struct image_config *config, struct sp
 	s->process.user.name = run->user && *run->user ? run->user : NULL;
 	if (run->workdir && *run->workdir)
 		s->process.cwd = *run->workdir == '/' ? run->workdir : arena_printf(c->arena, "/%s", run->workdir);
-	for (size_t i = 0; i < run->n_labels; i++)
+	for (size_t i = 0; i < run->n_labels; i++) {
+		/* Those are nook's own notes, and labels are anybody's. */
+		if (text_after(run->labels[i].key, "nook."))
+			continue;
 		spec_pair_set(s->arena, &s->annotations, &s->n_annotations, run->labels[i].key, run->labels[i].value);
+	}
 	if (run->stop_signal && *run->stop_signal)
 		spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_STOP_SIGNAL, run->stop_signal);
 	return 0;

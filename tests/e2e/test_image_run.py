@@ -115,9 +115,10 @@ def test_a_working_directory_behind_a_link_stays_inside(nook, layout, space):
 
 
 def test_labels_are_annotations(nook, layout):
-    layout.image("t", [BASE], {"Labels": {"who": "me"}, "StopSignal": "SIGINT", "Env": ["PATH=/bin"]})
+    digest = layout.image("t", [BASE], {"Labels": {"who": "me", "nook.image": "sha256:" + "0" * 64, "nook.else": "x"}, "StopSignal": "SIGINT", "Env": ["PATH=/bin"]})
     nook("run", "--name", "labelled", layout.source("t"), "true")
     annotations = json.loads(nook("inspect", "labelled"))[0]["annotations"]
+    assert annotations["nook.image"] == digest and "nook.else" not in annotations
     assert annotations["who"] == "me" and annotations["org.opencontainers.image.stopSignal"] == "SIGINT"
     nook("rm", "labelled")
 
