@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Input: a tar stream.  Its entries are read and their data is skipped; what is written again reads the same. */
+/* Input: a tar stream.  Its comment is looked for, its entries are read and their data is skipped; what is written again reads the same. */
 #include "scratch.h"
 #include "stream/header.h"
 
@@ -29,7 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct entry *entry = calloc(1, sizeof(*entry));
 	int fd = memfd_create("stream", MFD_CLOEXEC), r;
 
+	AUTO_VALUE(buf_done) struct buf comment = {0};
+
 	MUST(entry && fd >= 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
+	MUST(entry_find_comment(fd, &comment) == 0 || comment.len < size);
 	while ((r = entry_read(fd, entry, &e)) > 0) {
 		MUST(entry->name[0] && strnlen(entry->link, sizeof(entry->link)) < sizeof(entry->link));
 		MUST(entry->xattrs.len <= XATTRS_MAX + 65536);
