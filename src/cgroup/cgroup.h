@@ -156,6 +156,15 @@ int cgroup_update_groups(struct arena *a, const struct cgroup_layout *l, const s
 int cgroup_freeze(const struct cgroup *c, int timeout_ms, struct nook_error *e);
 int cgroup_thaw(const struct cgroup *c, struct nook_error *e);
 int cgroup_is_frozen(const struct cgroup *c);
+/* The same for many groups one after the other, which mostly lie in one directory: it stays open in between. */
+struct cgroup_look {
+	const char *dir; /* that directory is its first LEN bytes; borrowed from the group that was looked at */
+	size_t len;
+	int fd;
+};
+#define CGROUP_LOOK_INIT {.fd = -EBADF}
+void cgroup_look_done(struct cgroup_look *look);
+int cgroup_is_frozen_at(const struct cgroup *c, struct cgroup_look *look);
 /* Signals every process, those in sub-groups too; SIGKILL uses cgroup.kill or freeze, kill, thaw. */
 int cgroup_signal(const struct cgroup *c, int sig, struct nook_error *e);
 /* The pids in it, in the caller's pid namespace: in *ret from the arena; the count. */

@@ -126,15 +126,41 @@ int cgroup_thaw(const struct cgroup *c, struct nook_error *e)
 	return r < 0 ? err_num(e, STEP_FREEZE, c->dirs[0], r) : 0;
 }
 
-/* What FILE in the group says; -ENOENT where it has none. */
-static int read_state(const char *group, const char *file)
+void cgroup_look_done(struct cgroup_look *look)
 {
+	close_fd(&look->fd);
+}
+
+/* Opens the directory that GROUP lies in, unless it is the last one's; returns GROUP's name in it. */
+static const char *look_at(struct cgroup_look *look, const char *group)
+{
+	const char *slash = strrchr(group, '/');
+	size_t len = (size_t)(slash - group);
+	char dir[PATH_MAX];
+
+	if (look->fd >= 0 && look->len == len && !memcmp(look->dir, group, len))
+		return slash + 1;
+	close_fd(&look->fd);
+	if (!len || len >= sizeof(dir))
+		return group;
+	memcpy(dir, group, len);
+	dir[len] = 0;
+	look->dir = group;
+	look->len = len;
+	look->fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return look->fd < 0 ? group : slash + 1;
+}
+
+/* What FILE in the group says; -ENOENT where it has none. */
+static int read_state(struct cgroup_look *look, const char *group, const char *file)
+{
+	const char *name = look ? look_at(look, group) : group;
 	char path[PATH_MAX];
 	auto_close int fd = -EBADF;
 
-	if (snprintf(path, sizeof(path), "%s/%s", group, file) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%s", name, file) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = openat(look && look->fd >= 0 ? look->fd : AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : read_frozen(fd);
 }
 
@@ -152,13 +178,18 @@ static int is_frozen_anywhere(const struct cgroup *c)
 	return says_frozen(text);
 }
 
-int cgroup_is_frozen(const struct cgroup *c)
+int cgroup_is_frozen_at(const struct cgroup *c, struct cgroup_look *look)
 {
 	int r = -ENOENT;
 
 	/* From the end, where the v2 group usually stands. */
 	for (size_t i = c->n; i-- > 0 && r == -ENOENT;)
 		if (c->dirs[i][0] == '/')
-			r = read_state(c->dirs[i], strstr(c->dirs[i], "/freezer/") ? "freezer.state" : "cgroup.events");
+			r = read_state(look, c->dirs[i], strstr(c->dirs[i], "/freezer/") ? "freezer.state" : "cgroup.events");
 	return r == -ENOENT ? is_frozen_anywhere(c) : r;
+}
+
+int cgroup_is_frozen(const struct cgroup *c)
+{
+	return cgroup_is_frozen_at(c, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
 #include "base/text.h"
+#include "cgroup/cgroup.h"
 #include "oci/commands.h"
 #include "oci/state.h"
 
@@ -17,6 +18,7 @@ static const struct opt table[] = {
 
 static void write_table(struct arena *a, const struct container *list, size_t n, struct buf *text)
 {
+	AUTO_VALUE(cgroup_look_done) struct cgroup_look look = CGROUP_LOOK_INIT;
 	size_t id = 2, bundle = 6;
 
 	for (size_t i = 0; i < n; i++) {
@@ -26,7 +28,7 @@ static void write_table(struct arena *a, const struct container *list, size_t n,
 	buf_addf(text, "%-*s  %-8s  %-8s  %-*s  %s\n", (int)id, "ID", "PID", "STATUS", (int)bundle, "BUNDLE", "CREATED");
 	for (size_t i = 0; i < n; i++) {
 		const struct container *c = &list[i];
-		enum container_status status = container_status(c);
+		enum container_status status = container_status_at(c, &look);
 
 		buf_addf(text, "%-*s  %-8d  %-8s  %-*s  %s\n", (int)id, c->id, status == CONTAINER_STOPPED ? 0 : (int)c->pid,
 			container_status_names[status], (int)bundle, c->bundle, oci_time(a, c->created_ns));
@@ -35,11 +37,12 @@ static void write_table(struct arena *a, const struct container *list, size_t n,
 
 static void write_json(struct arena *a, const struct container *list, size_t n, struct buf *text)
 {
+	AUTO_VALUE(cgroup_look_done) struct cgroup_look look = CGROUP_LOOK_INIT;
 	struct json_out o = {.text = text, .style = JSON_PLAIN};
 
 	json_out_array(&o, NULL);
 	for (size_t i = 0; i < n; i++)
-		oci_state_write(&o, a, &list[i], container_status(&list[i]));
+		oci_state_write(&o, a, &list[i], container_status_at(&list[i], &look));
 	json_out_array_end(&o);
 	buf_addc(text, '\n');
 }

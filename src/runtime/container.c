@@ -222,16 +222,17 @@ static bool is_of_this_boot(const struct store_run *r)
 static int list_by(load_fn *load, struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
 {
 	auto_close int containers = containers_open(r);
-	struct container *list = NULL, c;
+	struct container *list;
 	size_t n = 0, n_names;
 	const char **names;
 
 	if (containers < 0 && errno != ENOENT)
 		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
 	TRY(names_read(r->fd, STORE_CONTAINERS, a, &names, &n_names, e));
+	list = arena_new_n(a, struct container, n_names);
 	for (size_t i = 0; i < n_names; i++)
-		if (container_id_check(names[i], NULL) == 0 && entry_load_by(load, containers, names[i], a, &c) == 0)
-			*arena_push(a, &list, &n) = c;
+		if (container_id_check(names[i], NULL) == 0 && entry_load_by(load, containers, names[i], a, &list[n]) == 0)
+			n++;
 	if (n)
 		qsort(list, n, sizeof(*list), by_age);
 	*ret = list;

@@ -110,6 +110,9 @@ int container_survey(struct store_run *r, struct arena *a, struct container **re
 /* Judged now: looks at the process and, when it lives, at the freezer.  A start whose process died before it was finished
  * counts as stopped. */
 enum container_status container_status(const struct container *c);
+/* The same for one of many: LOOK is what has been opened for the one before (cgroup/cgroup.h). */
+struct cgroup_look;
+enum container_status container_status_at(const struct container *c, struct cgroup_look *look);
 /* The same on trust: whether the process that the state notes still lives is left to who goes on to hold it. */
 enum container_status container_status_noted(const struct container *c);
 extern const char *const container_status_names[]; /* OCI: "creating", "created", "running", "paused", "stopped" */

@@ -102,16 +102,23 @@ int state_load_own(int dir, const char *name, const char *id, struct arena *a, s
 {
 	struct container c = {.exit_status = -1};
 	struct nook_error e = NOOK_ERROR_INIT;
-	int r = bind_load(dir, name, STATE_LIMIT, state_table, &c, a, STEP_STATE, &e);
+	AUTO_VALUE(buf_done) struct buf text = {0};
+	AUTO(json_free) struct json *root = NULL;
+	int r = file_read_piece(dir, name, STATE_LIMIT, &text, &e);
 	const char *damage = NULL;
 
+	e.step = STEP_STATE;
+	if (r == 0)
+		r = json_parse(buf_text(&text), text.len, name, STEP_STATE, &root, &e);
+	if (r == 0)
+		r = bind_read(root, state_table, &c, a, NULL, STEP_STATE, &e);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return -ENOENT;
 	if (r < 0) {
-		char text[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX];
+		char why[NOOK_OBJECT_MAX + NOOK_DETAIL_MAX];
 
-		(void)nook_error_text(&e, text, sizeof(text));
-		damage = arena_strdup(a, text);
+		(void)nook_error_text(&e, why, sizeof(why));
+		damage = arena_strdup(a, why);
 	} else {
 		damage = find_nonsense(&c, id);
 	}

@@ -53,15 +53,20 @@ static struct cgroup freezer_of(const struct container *c)
 	return (struct cgroup){.dirs = c->cgroups, .n = c->n_cgroups};
 }
 
-enum container_status container_status_noted(const struct container *c)
+static enum container_status noted_at(const struct container *c, struct cgroup_look *look)
 {
 	const struct cgroup g = freezer_of(c);
 
 	if (c->creating || !c->pid)
 		return c->creating ? CONTAINER_CREATING : CONTAINER_STOPPED;
-	if (g.n && cgroup_is_frozen(&g) > 0)
+	if (g.n && cgroup_is_frozen_at(&g, look) > 0)
 		return CONTAINER_PAUSED;
 	return c->started_ns ? CONTAINER_RUNNING : CONTAINER_CREATED;
+}
+
+enum container_status container_status_noted(const struct container *c)
+{
+	return noted_at(c, NULL);
 }
 
 /* By the pidfd's inode, which costs half of what a stat file does. */
@@ -80,13 +85,18 @@ static bool init_lives(const struct container *c)
 	return process_lives(c->pid, c->pid_start);
 }
 
-enum container_status container_status(const struct container *c)
+enum container_status container_status_at(const struct container *c, struct cgroup_look *look)
 {
 	if (c->creating)
 		return container_is_supervised(c) ? CONTAINER_CREATING : CONTAINER_STOPPED;
 	if (!init_lives(c))
 		return CONTAINER_STOPPED;
-	return container_status_noted(c);
+	return noted_at(c, look);
+}
+
+enum container_status container_status(const struct container *c)
+{
+	return container_status_at(c, NULL);
 }
 
 int container_pidfd(const struct container *c, struct nook_error *e)
