@@ -102,12 +102,13 @@ void *malloc(size_t size)
 
 void free(void *p)
 {
-	struct header *block = (struct header *)p - 1;
+	struct header *block;
 	unsigned class;
 	size_t size;
 
 	if (!p)
 		return;
+	block = (struct header *)p - 1;
 	class = class_of(block->size, &size);
 	if (size >= LARGE) {
 		(void)munmap(block, sizeof(*block) + size);
@@ -147,14 +148,14 @@ static bool grow(struct header *block, size_t wanted)
 
 void *realloc(void *p, size_t size)
 {
-	struct header *block = (struct header *)p - 1, *moved;
+	struct header *block = p ? (struct header *)p - 1 : NULL, *moved;
 
-	if (p && size && (size <= block->size || grow(block, size)))
+	if (block && size && (size <= block->size || grow(block, size)))
 		return p;
 	moved = get(size);
 	if (!moved)
 		return NULL;
-	if (p) {
+	if (block) {
 		memcpy(moved + 1, p, block->size < size ? block->size : size);
 		free(p);
 	}
