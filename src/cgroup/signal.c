@@ -106,5 +106,6 @@ int cgroup_signal(const struct cgroup *c, int sig, struct nook_error *e)
 
 		r = dir < 0 ? 0 : signal_members(dir, sig);
 	}
-	return r < 0 ? err_num(e, STEP_SIGNAL, c->n ? c->dirs[0] : "", r) : 0;
+	/* ENODEV: somebody else (systemd) removed the group just now, so there is nobody in it. */
+	return r < 0 && r != -ENODEV ? err_num(e, STEP_SIGNAL, c->n ? c->dirs[0] : "", r) : 0;
 }
