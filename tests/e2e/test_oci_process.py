@@ -18,6 +18,7 @@ import termios
 import pytest
 
 import bundles
+from test_cgroup import MOUNTS
 
 pytestmark = pytest.mark.user("root")
 
@@ -83,6 +84,35 @@ def test_rlimits_and_oom_score(ro_bundle):
     ro_bundle.process["oomScoreAdj"] = 500
     out = ro_bundle.sh("ulimit -Sn; ulimit -Hn; ulimit -c; cat /proc/self/oom_score_adj").run()
     assert out.split() == ["100", "200", "0", "500"]
+
+
+def test_every_rlimit(ro_bundle):
+    """With values that the program itself can live with."""
+    names = {"AS": "address space", "CORE": "core file size", "CPU": "cpu time", "DATA": "data size", "FSIZE": "file size", "LOCKS": "file locks",
+             "MEMLOCK": "locked memory", "MSGQUEUE": "msgqueue size", "NICE": "nice priority", "NOFILE": "open files", "NPROC": "processes",
+             "RSS": "resident set", "RTPRIO": "realtime priority", "RTTIME": "realtime timeout", "SIGPENDING": "pending signals", "STACK": "stack size"}
+    large = {"AS", "DATA", "RSS", "STACK"}
+    limits = {name: (0, 0) if name in ("NICE", "RTPRIO") else (1 << 27, 1 << 28) if name in large else (1000, 2000) for name in names}
+    ro_bundle.process["rlimits"] = [{"type": f"RLIMIT_{name}", "soft": soft, "hard": hard} for name, (soft, hard) in limits.items()]
+    out = ro_bundle.args("cat", "/proc/self/limits").run()
+    for name, words in names.items():
+        line = next(line for line in out.splitlines() if line.startswith(f"Max {words} "))
+        assert tuple(map(int, line[len(f"Max {words}"):].split()[:2])) == limits[name], name
+
+
+@pytest.mark.parametrize("scheduler, shown", [
+    ({"policy": "SCHED_OTHER", "nice": 3}, ["23", "3", "0", "0"]), ({"policy": "SCHED_IDLE"}, ["20", "0", "0", "5"]),
+    ({"policy": "SCHED_FIFO", "priority": 5}, ["-6", "0", "5", "1"]), ({"policy": "SCHED_RR", "priority": 7}, ["-8", "0", "7", "2"]),
+    ({"policy": "SCHED_DEADLINE", "runtime": 1000000, "deadline": 10000000, "period": 10000000}, ["-101", "0", "0", "6"]),
+], ids=lambda value: value["policy"] if isinstance(value, dict) else "")
+def test_every_scheduler(ro_bundle, scheduler, shown):
+    """Before the rights for it are dropped.  Fields of stat: priority, nice, realtime priority, policy."""
+    ro_bundle.process["scheduler"] = scheduler
+    ro_bundle.process["capabilities"] = {}
+    result = ro_bundle.args("cut", "-d ", "-f18,19,40,41", "/proc/self/stat").result()
+    # Where v1 gives groups realtime of their own, a new one has none.
+    no_time = shown[3] in ("1", "2") and "cpu.rt_runtime_us" in os.listdir(MOUNTS.get("cpu", "/"))
+    assert result.out.split() == shown or no_time and "scheduler" in result.err, str(result)
 
 
 def test_scheduler_priority_and_personality(ro_bundle):
