@@ -10,6 +10,8 @@ import subprocess
 
 import pytest
 
+import bundles
+
 pytestmark = pytest.mark.user("root")
 
 FAKE = pathlib.Path(__file__).resolve().parent / "fake_criu.py"
@@ -121,18 +123,59 @@ def test_a_file_of_the_host_as_stdin_is_the_callers_when_restored(oci, ro_bundle
     assert criu.asked()["inherited"][key] == 0
 
 
-@pytest.mark.systemd
-@pytest.mark.skipif(not shutil.which("criu"), reason="criu is in the virtual machine that runs systemd")
-def test_a_real_criu(oci, bundle, space):
-    """A program counts in its memory, and goes on counting."""
+def count_in(space):
+    return int((space / "data/count").read_text())
+
+
+def counter(bundle, space):
+    """A program that counts in its memory, and shows it."""
     bundle.config["root"]["readonly"] = False
     (space / "data").mkdir()
+    (space / "data").chmod(0o777)
+    (bundle.root / "data").mkdir()
     bundle.mount("/data", "bind", space / "data", "rbind")
-    bundle.sh("i=0; while :; do i=$((i + 1)); echo $i >/data/n; mv /data/n /data/count; sleep 0.1; done").save()
+    bundle.sh("i=0; while :; do i=$((i + 1)); echo $i >/data/n; mv /data/n /data/count; sleep 0.1; done")
+
+
+needs_criu = pytest.mark.skipif(not shutil.which("criu"), reason="criu is in the virtual machine that runs systemd")
+
+
+@pytest.mark.systemd
+@needs_criu
+def test_a_real_criu_with_a_terminal(oci, bundle, space):
+    counter(bundle, space)
+    bundle.process["terminal"] = True
+    first, second = bundles.Console(space / "first"), bundles.Console(space / "second")
+    oci("run", "--detach", "-b", bundle.save(), "--console-socket", first.path, "c")
+    master, _ = first.receive()
+    while not (space / "data/count").exists() or count_in(space) < 5:
+        os.sched_yield()
+    oci("checkpoint", "--image-path", space / "image", "c", timeout=100)
+    os.close(master)
+    stopped_at = count_in(space)
+    assert oci("list", "-q") == ""
+    oci("restore", "--detach", "-b", bundle.path, "--image-path", space / "image", "--console-socket", second.path, "c", timeout=100)
+    master, _ = second.receive()
+    while count_in(space) < stopped_at + 5:
+        assert oci.status("c") == "running"
+    assert oci("exec", "c", "readlink", "/proc/1/fd/1").startswith("/dev/pts/")
+    oci("kill", "c", "KILL")
+    oci.wait("c", "stopped")
+    os.close(master)
+    first.close()
+    second.close()
+
+
+@pytest.mark.systemd
+@needs_criu
+def test_a_real_criu(oci, bundle, space):
+    """A program counts in its memory, and goes on counting."""
+    counter(bundle, space)
+    bundle.save()
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
     def count():
-        return int((space / "data/count").read_text())
+        return count_in(space)
     with subprocess.Popen(oci.argv("run", "-b", bundle.path, "c"), env=oci.environment, **pipes):
         while not (space / "data/count").exists() or count() < 5:
             os.sched_yield()
