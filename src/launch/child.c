@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -33,26 +34,6 @@ static int wait_go(struct walk *w, struct nook_error *e)
 	int r = wire_wait_go(w->wire);
 
 	return r < 0 ? err_num(e, STEP_WIRE, "parent", r) : 0;
-}
-
-/* Waits at the gate; from then on the one who opened it hears what happens. */
-static int gate_wait(struct walk *w, struct nook_error *e)
-{
-	int listener = walk_slot(w, w->plan->gate_slot);
-	int r = wire_send(w->wire, WIRE_READY, 0);
-	int fd;
-
-	if (r < 0)
-		return err_num(e, STEP_WIRE, "parent", r);
-	close_fd(&w->wire);
-	do
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	while (fd < 0 && errno == EINTR);
-	if (fd < 0)
-		return err_sys(e, STEP_WIRE, "gate");
-	w->wire = fd;
-	r = wire_send(fd, WIRE_READY, 0);
-	return r < 0 ? err_num(e, STEP_WIRE, "gate", r) : 0;
 }
 
 static bool has_hooks(const struct plan *p)
@@ -79,6 +60,19 @@ static void keep(struct kept *k, int fd)
 		k->fds[at] = k->fds[at - 1];
 	k->fds[at] = fd;
 	k->n++;
+}
+
+/* Closes all from NEXT on but the kept ones. */
+static void close_others(const struct kept *k, unsigned next)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		if (k->fds[i] < (int)next)
+			continue;
+		if ((unsigned)k->fds[i] > next)
+			(void)syscall(SYS_close_range, next, k->fds[i] - 1, 0);
+		next = (unsigned)k->fds[i] + 1;
+	}
+	(void)syscall(SYS_close_range, next, ~0U, 0);
 }
 
 /* Returns the first number that may be closed. */
@@ -137,14 +131,74 @@ static void drop_callers_descriptors(const struct walk *w)
 
 	keep(&k, w->wire);
 	keep_slots(w, &k);
-	for (size_t i = 0; i < k.n; i++) {
-		if (k.fds[i] < (int)next)
+	close_others(&k, next);
+}
+
+/* What waits at the gate has what its command may, and no more: a process that joins the container could look into it, and
+ * what it has opened on the way there leads to the host (CVE-2024-21626). */
+static void drop_makers_descriptors(struct walk *w)
+{
+	const struct plan *p = w->plan;
+	struct kept k = {.n = 0};
+	unsigned next = keep_for_command(p, &k);
+	bool needed[PLAN_SLOTS] = {false};
+
+	needed[p->gate_slot] = true;
+	for (uint32_t i = 0; i < p->n_steps; i++) {
+		const struct step *s = &p->steps[i];
+
+		if (s->stage != STAGE_FINAL)
 			continue;
-		if ((unsigned)k.fds[i] > next)
-			(void)syscall(SYS_close_range, next, k.fds[i] - 1, 0);
-		next = (unsigned)k.fds[i] + 1;
+		if (s->slot >= 0)
+			needed[s->slot] = true;
+		if (s->kind == DO_HOOK_INSIDE && s->hook.out_slot >= 0)
+			needed[s->hook.out_slot] = true;
+		if (s->kind == DO_HOOK_INSIDE && s->hook.err_slot >= 0)
+			needed[s->hook.err_slot] = true;
 	}
-	(void)syscall(SYS_close_range, next, ~0U, 0);
+	keep(&k, w->wire);
+	for (int i = 0; i < PLAN_SLOTS; i++) {
+		if (needed[i])
+			keep(&k, w->slots[i]);
+		else
+			w->slots[i] = -EBADF;
+	}
+	w->root = w->proc = w->sys = w->pts = w->here = w->host_null = w->mask_dir = w->terminal = w->scratch = -EBADF;
+	w->n_places = 0;
+	close_others(&k, next);
+}
+
+/* Who holds the rights over what waits has them anyway; who waits for an ordinary user could not be joined by him. */
+static bool is_hidden(const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->n_steps; i++)
+		if (p->steps[i].kind == DO_GATE)
+			return p->steps[i].flags & GATE_HIDDEN;
+	return false;
+}
+
+/* Waits at the gate; from then on the one who opened it hears what happens. */
+static int gate_wait(struct walk *w, struct nook_error *e)
+{
+	int listener = walk_slot(w, w->plan->gate_slot);
+	int r, fd;
+
+	if (!w->plan->init)
+		drop_makers_descriptors(w);
+	if (is_hidden(w->plan))
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	r = wire_send(w->wire, WIRE_READY, 0);
+	if (r < 0)
+		return err_num(e, STEP_WIRE, "parent", r);
+	close_fd(&w->wire);
+	do
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return err_sys(e, STEP_WIRE, "gate");
+	w->wire = fd;
+	r = wire_send(fd, WIRE_READY, 0);
+	return r < 0 ? err_num(e, STEP_WIRE, "gate", r) : 0;
 }
 
 static int child_build(struct walk *w, struct nook_error *e)

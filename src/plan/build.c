@@ -267,6 +267,7 @@ static void build_gate(struct build *b)
 	header->gate_slot = plan_add_slot(b->out);
 	s = build_step(b, STAGE_PREPARE, DO_GATE, b->request->gate_name);
 	s->slot = (int16_t)header->gate_slot;
+	s->flags = b->host->privileged ? GATE_HIDDEN : 0;
 	s->pair.key = plan_add_str(b->out, b->request->gate_dir);
 	s->pair.value = s->object;
 }

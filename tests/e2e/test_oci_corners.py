@@ -329,6 +329,23 @@ def test_hooks_hold_no_descriptor_of_the_runtime(oci, bundle, space):
     assert (space / "fds").read_text().split() == ["0", "1", "2", "3"] * len(kinds)
 
 
+@pytest.mark.parametrize("nnp", [True, False])
+def test_what_waits_for_its_start_cannot_be_looked_into(oci, bundle, nnp):
+    """CVE-2019-5736, CVE-2024-21626: a process that joins it, with the same rights, finds no way out through it."""
+    bundle.process["noNewPrivileges"] = nnp
+    bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["getcwd"], "action": "SCMP_ACT_ERRNO"}]}
+    bundle.config["hooks"] = {"startContainer": [{"path": "/bin/true"}]}
+    oci("create", "-b", bundle.args("sleep", "1000").save(), "c")
+    pid = oci.state("c")["pid"]
+    others = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd") if int(number) > 2]
+    assert len(others) == 1 and others[0].startswith("socket:"), "its gate alone"
+    look = "readlink /proc/1/exe; cat /proc/1/exe; readlink /proc/1/fd/*; (echo >>/proc/1/exe) || echo end"
+    result = oci.result("exec", "c", "sh", "-c", look)
+    assert result.out == "end\n" and "Permission denied" in result.err
+    oci("start", "c")
+    assert oci("exec", "c", "readlink", "/proc/1/exe") == "/bin/busybox\n"
+
+
 def test_exec_with_a_directory_that_leads_outside(oci, running):
     for number in range(3, 20):
         result = oci.result("exec", "--cwd", f"/proc/self/fd/{number}", "c", "sh", "-c", "ls -d bin etc proc; cat ../../../../../proc/1/cmdline")
