@@ -6,80 +6,8 @@
 #include "plan/compile.h"
 #include "sys/ns.h"
 
-#include <linux/capability.h>
 #include <sched.h>
-#include <stdio.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/utsname.h>
-
-int plan_host_probe(struct plan_host *ret, struct nook_error *e)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct caps[2] = {{0}, {0}};
-	struct plan_host h = {.euid = geteuid(), .egid = getegid()};
-	struct utsname uts;
-	unsigned major = 0, minor = 0;
-	struct rlimit files;
-
-	if (uname(&uts) < 0 || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
-		return err_sys(e, STEP_CONFIG, "kernel release");
-	h.first_userns = TRY(ns_is_first_user(e));
-	if (syscall(SYS_capget, &header, caps) < 0)
-		return err_sys(e, STEP_CAPS, NULL);
-	/* A machine that cannot tell is asked again by who sets the limit. */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-		h.nofile_max = files.rlim_max;
-	h.kernel = major << 16 | minor << 8;
-	h.privileged = caps[0].effective & (1U << CAP_SYS_ADMIN);
-	h.can_mknod = h.first_userns && h.privileged && (caps[0].effective & (1U << CAP_MKNOD));
-	h.permitted = (uint64_t)caps[1].permitted << 32 | caps[0].permitted;
-	h.may_raise = h.first_userns && (caps[0].effective & (1U << CAP_SYS_RESOURCE));
-	*ret = h;
-	return 0;
-}
-
-bool plan_host_is_root(const struct plan_host *h)
-{
-	return h->first_userns && h->privileged && h->euid == 0;
-}
-
-bool plan_host_has_pidfs(const struct plan_host *h)
-{
-	return h->kernel >= (6 << 16 | 10 << 8);
-}
-
-bool plan_host_has_user_xattr(const struct plan_host *h)
-{
-	return h->kernel >= (6 << 16 | 6 << 8);
-}
-
-void build_note(struct build *b, const char *fmt, ...)
-{
-	char *text = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	*arena_push(b->arena, &b->result->notes, &b->result->n_notes) = arena_strdup(b->arena, text);
-	free(text);
-}
-
-struct step *build_step(struct build *b, enum stage stage, enum step_kind kind, const char *object)
-{
-	return plan_add_step(b->out, stage, kind, plan_add_str(b->out, object));
-}
-
-uint32_t build_host_id(const struct spec_idmap *maps, size_t n, uint32_t inside)
-{
-	for (size_t i = 0; i < n; i++)
-		if (inside >= maps[i].inside && inside - maps[i].inside < maps[i].count)
-			return maps[i].outside + (inside - maps[i].inside);
-	return n ? UINT32_MAX : inside;
-}
 
 /* ---- namespaces ---------------------------------------------------------------------------------------------------- */
 
@@ -123,18 +51,6 @@ static void build_joins(struct build *b)
 	}
 	if (b->spec->parent_pidns)
 		build_join(b, STAGE_JOIN, b->spec->parent_pidns, ns_flags[NS_PID]);
-}
-
-struct ref build_map_text(struct build *b, const struct spec_idmap *maps, size_t n)
-{
-	struct buf text = {0};
-	struct ref r;
-
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&text, "%u %u %u\n", maps[i].inside, maps[i].outside, maps[i].count);
-	r = plan_add_str(b->out, buf_text(&text));
-	buf_done(&text);
-	return r;
 }
 
 static void build_namespaces(struct build *b)
@@ -199,63 +115,6 @@ static void build_namespaces(struct build *b)
 		build_step(b, STAGE_BUILD, DO_BECOME_ROOT, NULL);
 }
 
-/* ---- hooks --------------------------------------------------------------------------------------------------------- */
-
-static int open_hook_log(struct build *b, const char *path)
-{
-	int slot;
-
-	if (!path)
-		return SLOT_NONE;
-	slot = plan_add_slot(b->out);
-	build_step(b, STAGE_PREPARE, DO_HOOK_LOG, path)->slot = (int16_t)slot;
-	return slot;
-}
-
-static void build_hook(struct build *b, enum stage stage, enum hook_kind kind)
-{
-	for (size_t i = 0; i < b->spec->n_hooks[kind]; i++) {
-		const struct spec_hook *h = &b->spec->hooks[kind][i];
-		struct step *s = build_step(b, stage, DO_HOOK, h->path);
-
-		s->hook.path = s->object;
-		s->hook.argv = plan_add_strs(b->out, h->args);
-		s->hook.env = plan_add_strs(b->out, h->env);
-		s->hook.state = plan_add_str(b->out, b->request->hook_state);
-		s->hook.timeout_ms = h->timeout.set ? h->timeout.value * 1000 : 0;
-		s->hook.out_slot = (int16_t)b->hook_out;
-		s->hook.err_slot = (int16_t)b->hook_err;
-		s->hook.kind = kind;
-	}
-}
-
-void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, const char *state)
-{
-	for (size_t i = 0; i < b->spec->n_hooks[kind]; i++) {
-		const struct spec_hook *h = &b->spec->hooks[kind][i];
-		const char *const alone[] = {h->path, NULL};
-		struct refs argv = plan_add_strs(b->out, h->args && h->args[0] ? h->args : alone);
-		struct refs env = plan_add_strs(b->out, h->env);
-		const void *zeros = arena_alloc(b->arena, (argv.n + env.n + 2) * sizeof(char *));
-		struct refs argv_room = plan_add_array(b->out, zeros, argv.n + 1, sizeof(char *));
-		struct refs env_room = plan_add_array(b->out, zeros, env.n + 1, sizeof(char *));
-		struct ref text = plan_add_str(b->out, state);
-		struct step *s = build_step(b, stage, DO_HOOK_INSIDE, h->path);
-
-		s->flags = stage == STAGE_ENTER ? HOOK_IN_ROOT : 0;
-		s->hook.path = s->object;
-		s->hook.argv = argv;
-		s->hook.env = env;
-		s->hook.argv_room = argv_room;
-		s->hook.env_room = env_room;
-		s->hook.state = text;
-		s->hook.timeout_ms = h->timeout.set ? h->timeout.value * 1000 : 0;
-		s->hook.out_slot = (int16_t)b->hook_out;
-		s->hook.err_slot = (int16_t)b->hook_err;
-		s->hook.kind = kind;
-	}
-}
-
 static void build_gate(struct build *b)
 {
 	struct plan *header = plan_builder_header(b->out);
@@ -311,8 +170,8 @@ static int build_all(struct build *b, struct nook_error *e)
 {
 	struct plan *header = plan_builder_header(b->out);
 
-	b->hook_out = open_hook_log(b, b->spec->hooks_stdout);
-	b->hook_err = open_hook_log(b, b->spec->hooks_stderr);
+	b->hook_out = build_hook_log(b, b->spec->hooks_stdout);
+	b->hook_err = build_hook_log(b, b->spec->hooks_stderr);
 	TRY(build_cgroup(b, e));
 	build_namespaces(b);
 	TRY(build_limits(b, e));
@@ -324,8 +183,8 @@ static int build_all(struct build *b, struct nook_error *e)
 		build_sysctls(b);
 		build_masks(b);
 	}
-	build_hook(b, STAGE_HOOKS, HOOK_PRESTART);
-	build_hook(b, STAGE_HOOKS, HOOK_CREATE_RUNTIME);
+	build_hooks(b, STAGE_HOOKS, HOOK_PRESTART);
+	build_hooks(b, STAGE_HOOKS, HOOK_CREATE_RUNTIME);
 	if (b->spec->start_fd.set)
 		build_step(b, STAGE_HOOKS, DO_WAIT, "start")->value.number = (int64_t)b->spec->start_fd.value;
 	for (const char *const *lock = b->spec->locks; lock && *lock; lock++)

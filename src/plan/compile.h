@@ -55,6 +55,10 @@ void build_ids(struct build *b, bool deny_setgroups);
 /* Close-on-exec for all before a filter of system calls may forbid it; build_fds() then says what is kept. */
 void build_fds_mark(struct build *b);
 void build_fds(struct build *b);
+/* A slot for the file PATH that takes what hooks say; SLOT_NONE when it is NULL. */
+int build_hook_log(struct build *b, const char *path);
+/* Hooks that the parent runs. */
+void build_hooks(struct build *b, enum stage stage, enum hook_kind kind);
 /* Hooks that the child runs: STATE is what they read. */
 void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, const char *state);
 void build_exec(struct build *b);
