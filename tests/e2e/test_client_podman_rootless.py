@@ -95,3 +95,20 @@ def test_exit_statuses(user):
     for command, code in [(["sh", "-c", "exit 7"], 7), (["sh", "-c", "sh -c 'kill -9 $$'; exit $?"], 137), (["no-such-command"], 127),
                           (["/etc/passwd"], 126)]:
         user.fails(code, "run", "--rm", "localhost/busybox", *command)
+
+
+def test_what_toolbox_and_distrobox_ask_for(user):
+    """The host's devices, mounts, network and processes, and the user as himself."""
+    user("run", "-d", "--name", "box", "--network", "host", "--pid", "host", "--cgroupns", "host", "--no-hosts", "--privileged",
+         "--security-opt", "label=disable", "--ulimit", "host", "--userns", "keep-id", "--user", "root:root",
+         "--annotation", "run.oci.keep_original_groups=1", "--volume", "/dev:/dev:rslave", "--volume", "/:/run/host:rslave",
+         "--volume", "/sys:/sys:rslave", "--mount", "type=devpts,destination=/dev/pts", "--volume", f"{user.home}:{user.home}:rslave",
+         "localhost/busybox", "sh", "-c", "echo started; exec sleep 1000")
+    user.until("started", "logs", "box")
+    shown = user("exec", "--user", str(UID), "--workdir", user.home, "box", "sh", "-c",
+                 "id -u; pwd; touch made; test -e /run/host/etc/passwd && echo host; test -c /dev/full && echo devices; ps | wc -l")
+    *words, processes = shown.split()
+    assert words == [str(UID), str(user.home), "host", "devices"] and int(processes) > 5
+    assert (user.home / "made").stat().st_uid == UID
+    code, shown = user.on_terminal("exec", "-it", "--user", str(UID), "box", "sh", "-c", "tty; exit 4")
+    assert code == 4 and "/dev/pts/" in shown

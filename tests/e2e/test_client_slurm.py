@@ -228,6 +228,22 @@ def test_scancel_of_what_ignores_it(cluster):
     cluster.ends(job, "CANCELLED")
 
 
+def test_create_and_start_apart(cluster):
+    """Slurm 22.05 gives `create` no stdio of the step's, and takes no exit status from who was only started."""
+    conf = cluster.space / "oci.conf"
+    text = conf.read_text()
+    run = re.search(r'RunTimeRun="exec (.*) run --keep (\S+) -b %b"\n', text)
+    program, name = run.groups()
+    conf.write_text(text.replace(run.group(), f'RunTimeCreate="{program} create {name} -b %b </dev/null >/dev/null 2>&1"\n'
+                                              f'RunTimeStart="{program} start {name}"\n'))
+    try:
+        result = cluster.srun(cluster.root, "sh", "-c", "echo hello; exit 3")
+        assert (result.code, result.out) == (0, "")
+        assert "RunTimeStart rc:0" in (cluster.nodes[0].space / "log").read_text()
+    finally:
+        conf.write_text(text)
+
+
 @pytest.mark.skipif(os.environ.get("NOOK_SWEEP") != "all", reason="the controller looks every 30 s: NOOK_SWEEP=all")
 def test_a_limit_of_time(cluster):
     job = cluster.submit(cluster.root, clients.SERVICE)
