@@ -307,6 +307,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	AUTO(runtime_close) struct store_run *r = NULL;
 	struct container container;
 
+	if (x.path && text_is(x.path, "-"))
+		x.path = NULL;
 	if (o->size.set && o->size.value <= 0)
 		return err_why(e, STEP_OPTION, "--size", ERANGE, "it must be positive");
 	if (o->format && text_is(o->format, "oci"))

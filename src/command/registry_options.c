@@ -52,6 +52,7 @@ static const struct opt logout_table[] = {
 #undef AT
 #define AT(member) offsetof(struct search_options, member)
 static const struct opt search_table[] = {
+	{'f', "filter", "KEY=VALUE", OPT_STRINGS, AT(filters), "only those that match: stars=N (at least), is-official=true|false"},
 	{0, "limit", "N", OPT_U64, AT(limit), "at most N results (25)"},
 	{0, "list-tags", NULL, OPT_FLAG, AT(list_tags), "TERM is an image: list its tags"},
 	{0, "no-trunc", NULL, OPT_FLAG, AT(no_trunc), "do not shorten descriptions"},

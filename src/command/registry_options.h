@@ -40,6 +40,7 @@ struct search_options {
 	struct access_options access;
 	struct opt_u64 limit;
 	const char *format;
+	struct opt_list filters;
 	bool list_tags, no_trunc;
 };
 

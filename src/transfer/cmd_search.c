@@ -80,6 +80,26 @@ static int find(struct search *s, struct remote *r, const char *term, struct noo
 	return 0;
 }
 
+/* What passes all filters comes to the front. */
+static int filter(struct search *s, struct nook_error *e)
+{
+	const struct opt_list *list = &s->options->filters;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *stars = text_after(list->items[i], "stars="), *official = text_after(list->items[i], "is-official=");
+		size_t kept = 0;
+		int64_t least = 0;
+
+		if ((!stars || text_i64(stars, &least) < 0) && (!official || !(text_is(official, "true") || text_is(official, "false"))))
+			return err_fmt(e, STEP_OPTION, "--filter", EINVAL, "\"%.60s\" is neither stars=N nor is-official=true|false", list->items[i]);
+		for (size_t k = 0; k < s->n; k++)
+			if (stars ? (int64_t)s->found[k].stars >= least : s->found[k].is_official == text_is(official, "true"))
+				s->found[kept++] = s->found[k];
+		s->n = kept;
+	}
+	return 0;
+}
+
 static void add_table(const struct search *s, struct buf *out)
 {
 	if (s->options->list_tags) {
@@ -179,6 +199,7 @@ int search_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 		term = split_host(&s, argv[0]);
 		TRY(reach_registry(&reach, s.registry, NULL, &remote, e));
 		TRY(find(&s, remote, term, e));
+		TRY(filter(&s, e));
 	}
 	if (is_json)
 		add_json(&s, &out);

@@ -89,6 +89,9 @@ def test_a_tar_archive_of_it(nook, busybox_root, space):
     with nook.start("export", "web", text=False) as process:
         piped = process.stdout.read()
     assert piped == (space / "web.tar").read_bytes()
+    with nook.start("export", "-o", "-", "web", text=False) as process:
+        assert process.stdout.read() == piped
+    assert not (space / "-").exists()
     with tarfile.open(space / "web.tar") as tar:
         names = tar.getnames()
         assert "./odd/file" in names and "./etc/passwd" in names and "./etc/group" not in names

@@ -754,6 +754,20 @@ def test_manifest_inspect(pull, space):
     assert not (pull.images / "depot.db").exists()
 
 
+def test_search_with_filters(pull):
+    found = [{"name": "team/a", "star_count": 3, "is_official": True}, {"name": "team/b", "star_count": 30}, {"name": "team/c"}]
+
+    def names(*options):
+        out = pull.nook("search", "--format", "json", *options, f"{server.host}/team")
+        return [row["name"].rpartition("/")[2] for row in json.loads(out)]
+
+    with serve(lambda request: Reply.json({"results": found}) if "v1/search" in request.path else Reply(404)) as server:
+        assert names() == ["a", "b", "c"]
+        assert names("--filter", "stars=3") == ["a", "b"] and names("-f", "stars=4") == ["b"]
+        assert names("-f", "is-official=true") == ["a"] and names("-f", "is-official=false", "-f", "stars=1") == ["b"]
+        assert "neither stars=N" in pull.nook.fails(125, "search", "-f", "colour=red", f"{server.host}/team")
+
+
 def test_search_and_tags_in_pages(pull):
     names = [f"team/app{i}" for i in range(5)] + ["other"]
 
