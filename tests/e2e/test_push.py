@@ -5,8 +5,11 @@ import gzip
 import json
 import os
 import pathlib
+import select
+import signal
 import subprocess
 import tarfile
+import threading
 import urllib.parse
 
 import pytest
@@ -266,6 +269,37 @@ def test_a_lost_answer_and_a_put_off(pull, have):
     with serve(uploads) as server:
         pull.nook("push", name, f"{server.host}/app:1")
     assert_pushed(uploads, image)
+
+
+def test_a_push_that_was_ended_goes_on(pull, have):
+    """Ctrl-C while the large layer goes: the registry has no manifest, and what it has is not sent again."""
+    image = Image([{"small": b"x"}, {"big": noise(6 << 20)}])
+    name = have(image)
+    reached, ended = threading.Event(), threading.Event()
+
+    def stall(request, uploads):
+        if request.method != "PATCH" or ended.is_set():
+            return None
+        reached.set()
+        ended.wait(20)
+        return Reply(500)
+
+    uploads = Uploads(stall)
+    with serve(uploads) as server:
+        process = pull.nook.start("push", name, f"{server.host}/app:1")
+        assert reached.wait(20)
+        # The small ones are there before the large one is answered.
+        while len(uploads.blobs) < 2:
+            select.select([], [], [], 0.01)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        ended.set()
+        assert process.returncode == -signal.SIGINT and not uploads.manifests
+        before = len(server.requests)
+        pull.nook("push", name, f"{server.host}/app:1")
+        sent = [len(request.body) for request in server.requests[before:] if request.method in ("PATCH", "PUT") and "manifests" not in request.path]
+    assert_pushed(uploads, image)
+    assert sum(sent) == image.layers[1]["size"]
 
 
 def test_where_a_push_may_fail(pull, have):
