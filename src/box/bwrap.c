@@ -19,29 +19,30 @@ enum {
 
 /* ---- the environment ------------------------------------------------------------------------------------------------- */
 
-static int env_find(const struct bwrap_words *p, const char *name)
+/* Where NAME's entry stands, or NULL. */
+static const char **env_find(const struct bwrap_words *p, const char *name)
 {
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < p->n_env; i++)
 		if (!strncmp(p->env[i], name, len) && p->env[i][len] == '=')
-			return (int)i;
-	return -ENOENT;
+			return &p->env[i];
+	return NULL;
 }
 
 static const char *env_value(const struct bwrap_words *p, const char *name)
 {
-	int i = env_find(p, name);
+	const char **entry = env_find(p, name);
 
-	return i < 0 ? NULL : p->env[i] + strlen(name) + 1;
+	return entry ? *entry + strlen(name) + 1 : NULL;
 }
 
 static void env_unset(struct bwrap_words *p, const char *name)
 {
-	int i;
+	const char **entry;
 
-	while ((i = env_find(p, name)) >= 0)
-		p->env[i] = p->env[--p->n_env];
+	while ((entry = env_find(p, name)))
+		*entry = p->env[--p->n_env];
 }
 
 static int env_set(struct bwrap_words *p, char **arg, struct nook_error *e)

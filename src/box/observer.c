@@ -374,7 +374,7 @@ static void note_address(struct observing *o, const struct call *c)
 		return;
 	address_text(&address, text);
 	(void)snprintf(line, sizeof(line), address.family == 6 ? "[%s]:%u" : "%s:%u", text, port);
-	note_line(o, c->act == ACT_BIND ? 'b' : is_stream(o, (int)args[0]) ? 'c' : 'd', line);
+	note_line(o, (char)(c->act == ACT_BIND ? 'b' : is_stream(o, (int)args[0]) ? 'c' : 'd'), line);
 }
 
 static void note_call(struct observing *o)

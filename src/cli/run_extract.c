@@ -19,7 +19,7 @@ static const struct {
 	int good; /* exit status beside 0: all is there, but for owners and nodes */
 } tools[] = {
 	{FSIMAGE_SQUASHFS, "squashfs-tools", {"unsquashfs", "-q", "-n", "-f", "-d", OUT, IMAGE}, 2},
-	{FSIMAGE_EROFS, "erofs-utils", {"fsck.erofs", "--extract=" OUT, "--overwrite", "--no-preserve-owner", IMAGE}, 0},
+	{FSIMAGE_EROFS, "erofs-utils", {"fsck.erofs", ("--extract=" OUT), "--overwrite", "--no-preserve-owner", IMAGE}, 0},
 };
 
 static int find_tool(enum fsimage_type type)

@@ -63,7 +63,7 @@ static void add_title(const struct table *t, int column, struct buf *out)
 	const char *text = c->title ? c->title : c->name ? c->name : c->key;
 
 	for (; *text; text++)
-		buf_addc(out, *text >= 'a' && *text <= 'z' ? (char)(*text - 'a' + 'A') : *text);
+		buf_addc(out, (char)(*text >= 'a' && *text <= 'z' ? *text - 'a' + 'A' : *text));
 }
 
 /* ROW -1: the heading. */
@@ -77,7 +77,7 @@ static int add_row(const struct table *t, const char *format, ssize_t row, struc
 		for (; *format && format != (close ? open : NULL); format++) {
 			const bool is_escape = format[0] == '\\' && (format[1] == 't' || format[1] == 'n');
 
-			buf_addc(out, !is_escape ? *format : format[1] == 't' ? '\t' : '\n');
+			buf_addc(out, (char)(!is_escape ? *format : format[1] == 't' ? '\t' : '\n'));
 			format += is_escape;
 		}
 		if (!close)

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 const char *const digest_names[DIGEST_ALGORITHMS] = {[DIGEST_SHA256] = "sha256", [DIGEST_SHA512] = "sha512"};
@@ -48,12 +49,16 @@ enum digest_algorithm digest_algorithm(const char *digest)
 
 const char *digest_hex(const char *digest)
 {
-	return strchr(digest, ':') + 1;
+	return digest + strcspn(digest, ":") + 1;
 }
 
 const char *digest_referrers_tag(const char *digest, struct arena *a)
 {
-	return arena_printf(a, "%s-%.64s", digest_names[digest_algorithm(digest)], digest_hex(digest));
+	const char *hex = NULL;
+	int algorithm = split(digest, &hex);
+
+	assert(algorithm >= 0);
+	return arena_printf(a, "%s-%.64s", digest_names[algorithm], hex);
 }
 
 void digest_text(enum digest_algorithm algorithm, const unsigned char *bytes, char ret[static DIGEST_TEXT_MAX])

@@ -83,7 +83,7 @@ static int read_hex(struct parser *p, uint32_t *ret)
 /* Behind \u.  Half of a pair stands for no character: it becomes U+FFFD. */
 static int read_unicode(struct parser *p)
 {
-	uint32_t c, low;
+	uint32_t c = 0, low = 0;
 
 	TRY(read_hex(p, &c));
 	if (c >= 0xd800 && c < 0xdc00 && p->end - p->at >= 6 && p->at[0] == '\\' && p->at[1] == 'u') {
@@ -174,7 +174,7 @@ static bool take_word(struct parser *p, const char *word)
 {
 	size_t n = strlen(word);
 
-	if ((size_t)(p->end - p->at) < n || memcmp(p->at, word, n))
+	if ((size_t)(p->end - p->at) < n || memcmp(p->at, word, n) != 0)
 		return false;
 	p->at += n;
 	return true;

@@ -228,7 +228,7 @@ static void make_room(struct json *value)
 	if (!value->room)
 		value->room = 2;
 	if (value->type == JSON_ARRAY)
-		value->elements = grown(value, value->elements, sizeof(*value->elements));
+		value->elements = grown(value, value->elements, sizeof(struct json *));
 	else
 		value->members = grown(value, value->members, sizeof(*value->members));
 	if (value->index)

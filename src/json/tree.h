@@ -44,9 +44,9 @@ bool json_find(const struct json *object, const char *name, struct json **ret);
 
 /* New values of the document that OF belongs to; strings are copied. */
 struct json *json_make(const struct json *of, enum json_type type);
-struct json *json_make_bool(const struct json *of, bool value);
-struct json *json_make_i64(const struct json *of, int64_t value);
-struct json *json_make_double(const struct json *of, double value);
+struct json *json_make_bool(const struct json *of, bool is_true);
+struct json *json_make_i64(const struct json *of, int64_t number);
+struct json *json_make_double(const struct json *of, double number);
 struct json *json_make_string(const struct json *of, const char *text, size_t len);
 /* A number as TEXT spells it. */
 struct json *json_make_number(const struct json *of, enum json_type type, const char *text, size_t len);
