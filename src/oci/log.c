@@ -70,7 +70,7 @@ static void add_text(struct buf *line, const char *level, const char *message, c
 	for (; *message; message++) {
 		if (*message == '"' || *message == '\\')
 			buf_addc(line, '\\');
-		buf_addc(line, *message == '\n' ? ' ' : *message);
+		buf_addc(line, (char)(*message == '\n' ? ' ' : *message));
 	}
 	buf_addf(line, "\"\n");
 }

@@ -54,7 +54,7 @@ static void fill_absent(struct container *c)
 /* Fits the types but cannot be ours: such a state is not acted upon. */
 static const char *find_nonsense(const struct container *c, const char *id)
 {
-	if (!text_is(c->id, id))
+	if (!c->id || !text_is(c->id, id))
 		return "it is the state of another id";
 	if (c->name && c->name[0] && container_id_check(c->name, NULL) < 0)
 		return "its name is not a possible one";
