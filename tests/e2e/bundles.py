@@ -2,8 +2,10 @@
 """Bundles and the command line of nook-oci, for the tests that call it as an engine would."""
 
 import array
+import contextlib
 import json
 import os
+import pathlib
 import select
 import socket
 import tempfile
@@ -144,7 +146,15 @@ def read_all(fd):
 
 
 def delete_all(oci):
-    # A pid namespace ends only when the dead in it are reaped; those that exec --detach left are this session's children.
+    # A pid namespace ends only when the dead in it are reaped; those that exec --detach left are this session's children, and
+    # some of them die of the deletion itself.
     leaks.processes()
+    children = [int(pid) for pid in pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
     for name in oci("list", "-q").split():
-        oci("delete", "--force", name)
+        with oci.start("delete", "--force", name) as run:
+            while run.poll() is None:
+                for pid in children:
+                    with contextlib.suppress(ChildProcessError):
+                        os.waitpid(pid, os.WNOHANG)
+                select.select([], [], [], 0.005)
+            assert run.returncode == 0, run.stderr and run.stderr.read()

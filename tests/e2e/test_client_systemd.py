@@ -115,7 +115,7 @@ def test_a_checkpoint_of_podman(podman):
     podman("rm", "-f", "-t", "0", "box")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def user(images):  # noqa: F811
     """podman of an account of its own, whose systemd runs."""
     for name in ("podman", "newuidmap", "loginctl"):
