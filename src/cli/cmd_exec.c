@@ -104,6 +104,7 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	default:
 		return not_running(&container, e);
 	}
+	TRY(container_settle(store, &container, e));
 	TRY(plan_load(store, container.id, c->arena, &join.of, e));
 	/* As for nook run: before anything is read. */
 	if (!join.of->own_ids && !selfexe_is_protected()) {

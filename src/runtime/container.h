@@ -100,7 +100,10 @@ int container_save(int dir, const struct container *c, struct nook_error *e);
 int container_load(struct store_run *r, const char *id_or_name, struct arena *a, struct container *ret, struct nook_error *e);
 /* The container's directory, locked exclusively; waits for who holds it.  -ENOENT: it is gone. */
 int container_lock(struct store_run *r, const char *id, struct nook_error *e);
-/* The same, but -EWOULDBLOCK at once (nothing recorded) when somebody holds it: its creator or remover. */
+/* Waits until who starts C has done so, or given up (-ENOENT: it is gone).  Its process is known before that, and stands in the
+ * host's files yet: whoever joins it then, sees them. */
+int container_settle(struct store_run *r, const struct container *c, struct nook_error *e);
+/* container_lock(), but -EWOULDBLOCK at once (nothing recorded) when somebody holds it: its creator or remover. */
 int container_trylock(struct store_run *r, const char *id, struct nook_error *e);
 /* All of them, sorted by creation time; one whose state cannot be read has only id, creating and damage. */
 int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e);

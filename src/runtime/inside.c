@@ -303,6 +303,7 @@ int inside_run(struct store_run *r, const struct container *c, enum inside_view 
 	if (status == CONTAINER_CREATING)
 		return err_why(e, STEP_CONTAINER, c->id, EBUSY, "it is just being created");
 	if (status != CONTAINER_STOPPED) {
+		TRY(container_settle(r, c, e));
 		pidfd = i.pidfd = TRY(container_pidfd(c, e));
 		return run_reported(r, &i, a, e);
 	}

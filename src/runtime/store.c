@@ -95,6 +95,14 @@ int container_lock(struct store_run *r, const char *id, struct nook_error *e)
 	return entry_lock(r, id, LOCK_EX, e);
 }
 
+int container_settle(struct store_run *r, const struct container *c, struct nook_error *e)
+{
+	/* Nobody stays beside what was created for an engine, which has its files by then. */
+	auto_close int lock = c->supervisor ? TRY(entry_lock(r, c->id, LOCK_SH, e)) : -EBADF;
+
+	return 0;
+}
+
 int container_trylock(struct store_run *r, const char *id, struct nook_error *e)
 {
 	return entry_lock(r, id, LOCK_EX | LOCK_NB, e);

@@ -6,9 +6,11 @@ import json
 import os
 import pathlib
 import select
+import shutil
 import subprocess
 import threading
 
+import clients
 import pytest
 
 READY = "echo ready; "
@@ -280,6 +282,24 @@ def test_inspect_of_several_and_of_none(nook, busybox_root):
     assert [entry["name"] for entry in json.loads(result.out)] == ["one"]
     assert "namespaces" not in json.loads(result.out)[0]
     nook("rm", "one")
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace holds the start up")
+@pytest.mark.parametrize("what", ["exec", "cp"])
+def test_what_comes_while_it_starts_waits_and_sees_no_file_of_the_host(nook, own_root, space, what):
+    """Its process is known, and listed, before it has left the host's files."""
+    (own_root / "marker").write_text("inside\n")
+    held = ["strace", "-f", "-o", space / "trace", "-e", "trace=sethostname", "-e", "inject=sethostname:delay_enter=1000000"]
+    with subprocess.Popen([*held, *nook.argv("run", "--rm", "--name", "slow", f"dir:{own_root}", "sh", "-c", "read end")],
+                          env=nook.environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as start:
+        clients.wait_for(lambda: listed(nook).get("slow", {}).get("status") == "running" or start.poll() is not None, lambda: "it does not come")
+        if what == "exec":
+            assert nook("exec", "slow", "cat", "/marker") == "inside\n"
+        else:
+            nook("cp", "slow:/marker", space / "copy")
+            assert (space / "copy").read_text() == "inside\n"
+        start.communicate("end\n")
+    assert start.returncode == 0
 
 
 def test_top_lists_every_process_with_its_pids_inside(nook, own_root):
