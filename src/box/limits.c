@@ -31,6 +31,13 @@ static const struct {
 	{"output", offsetof(struct box_limits, output), UNIT_BYTES, 1, INT64_MAX},
 };
 
+static const char *const unit_words[] = {
+	[UNIT_BYTES] = "a size such as 512m",
+	[UNIT_COUNT] = "a number",
+	[UNIT_CPUS] = "a number of processors such as 1.5",
+	[UNIT_TIME] = "a time such as 10s",
+};
+
 static int limit_find(const char *name)
 {
 	for (int i = 0; i < (int)(sizeof(limit_rows) / sizeof(limit_rows[0])); i++)
@@ -82,7 +89,7 @@ static int limit_one(struct nook_box *b, char *word, struct nook_error *e)
 	if (i < 0)
 		return rule_refuse(word, "limits are mem, pids, cpu, time, wall, files, fsize, stack and output", e);
 	if (limit_value(equals + 1, limit_rows[i].unit, &value) < 0)
-		return err_fmt(e, STEP_OPTION, word, EINVAL, "\"%s\" is no value for it", equals + 1);
+		return err_fmt(e, STEP_OPTION, word, EINVAL, "\"%s\" is not %s", equals + 1, unit_words[limit_rows[i].unit]);
 	if (box_limit_set(b, word, value) < 0)
 		return err_fmt(e, STEP_OPTION, word, ERANGE, "\"%s\" is out of range", equals + 1);
 	return 0;

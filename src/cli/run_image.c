@@ -78,7 +78,8 @@ static int pull(struct cli *c, const char *name, const struct reference *r, cons
 		words[n++] = arena_printf(c->arena, "--platform=%s", platform);
 	words[n] = name;
 	if (r->is_short)
-		cli_note(c, "\"%s\" is %s", name, reference_text(r, c->arena));
+		cli_note(c, "\"%s\" is %s%s", name, reference_text(r, c->arena),
+			text_is(name, "host") ? "; this machine's own system is spelled \"host:\"" : "");
 	return fetch(c, words, name, ret, e);
 }
 

@@ -50,6 +50,17 @@ def test_environment_is_scrubbed(box):
     assert "TERM=" not in box("box", "--clearenv", "env")
 
 
+@pytest.mark.parametrize("limit, words", [
+    ("wall=1x", '"1x" is not a time such as 10s'),
+    ("mem=1q", '"1q" is not a size such as 512m'),
+    ("cpu=x", '"x" is not a number of processors such as 1.5'),
+    ("pids=1.5", '"1.5" is not a number'),
+    ("wal=1s", "limits are mem, pids"),
+])
+def test_a_limit_that_is_none_says_what_it_would_take(box, limit, words):
+    assert words in box.fails(125, "box", "--limit", limit, "true")
+
+
 @pytest.mark.parametrize("limit, script, word", [
     ("wall=200ms", "sleep 20", "wall"),
     ("time=200ms", "while :; do :; done", "time"),

@@ -185,6 +185,13 @@ def test_a_directory_of_skopeo(nook, layout, space):
     assert "no manifest.json" in nook.fails(125, "load", f"dir:{space}/flat")
 
 
+def test_a_colon_that_was_forgotten_is_told(nook, space):
+    """No registry is asked, wherever this runs."""
+    (space / "blocked.conf").write_text('[[registry]]\nprefix = "docker.io"\nblocked = true\n')
+    said = nook.fails(125, "run", "--rm", "host", "true", env={"CONTAINERS_REGISTRIES_CONF": str(space / "blocked.conf")})
+    assert '"host" is docker.io/library/host:latest; this machine\'s own system is spelled "host:"' in said
+
+
 def test_what_is_missing_is_said(nook, space):
     assert "there is no such image" in nook.fails(125, "run", "--rm", "--pull", "never", "nothing:1", "true")
     assert "always, missing or never" in nook.fails(125, "run", "--rm", "--pull", "now", "nothing:1", "true")
