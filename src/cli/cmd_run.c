@@ -1,61 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/run.h"
 #include "cli/run_config.h"
-#include "cli/run_container.h"
 #include "cli/run_copy.h"
-#include "cli/run_extract.h"
 #include "cli/run_file.h"
-#include "cli/run_image.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/path.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
-#include "cli/run_volumes.h"
-#include "disk/disk.h"
 #include "launch/launch.h"
-#include "plan/build.h"
 #include "plan/plan.h"
 #include "runtime/container.h"
-#include "runtime/data.h"
-#include "runtime/idrange.h"
 #include "runtime/plan_file.h"
 #include "runtime/rootfs.h"
 #include "runtime/snapshot.h"
 #include "runtime/supervise.h"
-#include "runtime/tar.h"
 #include "spec/spec_defaults.h"
-#include "sys/pid.h"
 #include "sys/selfexe.h"
 
 #include <stdio.h>
-
-/* What one start holds; everything by scope or arena. */
-struct run {
-	struct cli *cli;
-	const struct run_options *options;
-	struct run_source source;
-	struct run_image *image; /* SOURCE_IMAGE; of SOURCE_CONTAINER, its layers are held */
-	const struct image_config *config; /* what the source says about the process, or NULL */
-	struct spec *spec;
-	struct container state;
-	struct pid_stat self;
-	struct plan_host host;
-	struct cgroup_layout layout;
-	struct cgroup_want want;
-	struct idrange range;
-	struct plan_result result;
-	struct store_run *store;
-	struct run_storage storage;
-	struct run_volumes volumes;
-	struct run_container from; /* SOURCE_CONTAINER */
-	const char *copied;        /* where the image's files are copied to, or NULL */
-	const char *file_config;   /* what goes with a file, as text, or NULL */
-	bool gone;            /* the container is not there any more, or never was */
-	const char *layer;    /* the directory of its layer, or NULL: it is in memory */
-	int dir;              /* the locked state directory, or -EBADF */
-	int data[DATA_KINDS]; /* locks of its directories on disk */
-};
 
 static const char *joined(struct arena *a, const char *const *argv)
 {
@@ -69,31 +32,6 @@ static const char *joined(struct arena *a, const char *const *argv)
 	return copy;
 }
 
-/* An image is anybody's: it does not lay something over the kernel's file systems, by whatever spelling. */
-static bool is_for_data(const char *path)
-{
-	static const char *const kernels[] = {"/proc", "/sys", "/dev"};
-
-	if (path[0] != '/' || strstr(path, "/../") || strstr(path, "/./") || strstr(path, "//"))
-		return false;
-	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
-		if (path_below(path, kernels[i]))
-			return false;
-	return path[1] != 0;
-}
-
-/* What the image says is data gets a volume, when nothing else is asked for there. */
-static int run_image_volumes(struct run *r, struct nook_error *e)
-{
-	for (const char *const *v = r->config->run.volumes; v && *v; v++) {
-		if (!is_for_data(*v))
-			return err_fmt(e, STEP_IMAGE, r->source.text, EINVAL, "its volume \"%s\" is no place for data", *v);
-		if (!spec_mount_find(r->spec, *v))
-			TRY(run_volume_add(r->cli, r->options, &r->volumes, r->spec, NULL, *v, "", e));
-	}
-	return 0;
-}
-
 /* A container of another program's does what it did, unless something else is asked for. */
 static void run_again(struct run *r, int *argc, char ***argv)
 {
@@ -104,26 +42,6 @@ static void run_again(struct run *r, int *argc, char ***argv)
 	*argv = (char **)(uintptr_t)command;
 	while (command[*argc])
 		++*argc;
-}
-
-/* The image's files are this container's own, then, and what it changes is changed in them. */
-static void run_use_copy(struct run *r)
-{
-	const bool is_kept = r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
-	struct arena *a = r->cli->arena;
-	struct spec *s = r->spec;
-
-	r->copied = data_path(r->store, r->cli->root, DATA_UNPACKED, r->state.id, a);
-	if (is_kept)
-		*arena_push(a, &r->state.kept, &r->state.n_kept) = r->copied;
-	else
-		*arena_push(a, &r->state.paths, &r->state.n_paths) = r->copied;
-	s->root.path = r->copied;
-	s->root.lowers = NULL;
-	s->root.copied = true;
-	if (!r->options->overlay && r->storage.kind != STORAGE_DISK && r->storage.kind != STORAGE_MEMORY)
-		s->root.kind = ROOT_DIR;
-	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_COPY, "1");
 }
 
 static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
@@ -149,7 +67,7 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 	TRY(run_config_text(r->cli, r->options, r->config, argv, argc, &r->state.config, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
 	if (is_image && s->root.kind == ROOT_OVERLAY && run_copy_is_needed(r->image, s, &r->host, r->storage.kind == STORAGE_DIR))
-		run_use_copy(r);
+		run_data_use_copy(r);
 	if (r->source.kind == SOURCE_CONTAINER)
 		TRY(run_container_root(r->cli, r->options, &r->from, s, e));
 	TRY(run_mounts(r->cli, r->options, &r->volumes, s, e));
@@ -158,7 +76,7 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 		TRY(run_mounts_again(r->cli, r->options, &r->from.container, &r->volumes, s, e));
 	/* One that is run again has what it had. */
 	if (r->config && r->source.kind != SOURCE_CONTAINER)
-		TRY(run_image_volumes(r, e));
+		TRY(run_volumes_of_image(r->cli, r->options, &r->volumes, s, r->config->run.volumes, r->source.text, e));
 	TRY(run_limits(r->cli, r->options, s, e));
 	return run_security(r->cli, r->options, s, e);
 }
@@ -260,83 +178,18 @@ static int run_started(struct run *r, struct nook_error *e)
 	return status;
 }
 
-/* tar: into a root of this container alone, which its state already names. */
-static int run_unpack(struct run *r, struct nook_error *e)
-{
-	if (r->source.kind != SOURCE_TAR)
-		return 0;
-	r->data[DATA_UNPACKED] = TRY(data_make(r->source.unpacked, e));
-	if (r->source.extracted >= 0)
-		return run_extract(r->cli, r->source.path, (enum fsimage_type)r->source.extracted, r->source.unpacked, e);
-	return tar_unpack(r->source.path, r->data[DATA_UNPACKED], e);
-}
-
-static int run_copied(struct run *r, struct nook_error *e)
-{
-	const struct spec *s = r->spec;
-	const struct idrange range = {.uid_maps = s->uid_maps, .n_uid_maps = s->n_uid_maps, .gid_maps = s->gid_maps, .n_gid_maps = s->n_gid_maps};
-	const bool is_shifted = s->ns[NS_USER].mode == NS_PRIVATE && r->host.privileged;
-
-	if (!r->copied)
-		return 0;
-	r->data[DATA_UNPACKED] = TRY(data_make(r->copied, e));
-	return run_copy(r->image, r->data[DATA_UNPACKED], is_shifted ? &range : NULL, e);
-}
-
-/* The layer is a directory or a disk that stays until the container is removed; or in memory, and gone when it has ended.
- * A kernel whose tmpfs has no user.* attributes cannot keep an overlay's marks in memory: a directory then. */
-static void run_layer(struct run *r)
-{
-	struct spec *s = r->spec;
-	struct arena *a = r->cli->arena;
-	bool kept = r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
-	const char *path;
-
-	if (s->root.kind != ROOT_OVERLAY || s->root.upper || s->root.upper_disk)
-		return;
-	s->root.upper_bytes = r->storage.bytes;
-	if (!kept && (s->ns[NS_USER].mode == NS_HOST || plan_host_has_user_xattr(&r->host)))
-		return;
-	path = data_path(r->store, r->cli->root, DATA_LAYER, r->state.id, a);
-	if (r->storage.kind == STORAGE_DISK) {
-		struct spec_disk *disk = arena_new_of(a, struct spec_disk);
-
-		*disk = (struct spec_disk){arena_printf(a, "%s/" DATA_DISK, path), fsimage_names[r->storage.fs], false};
-		s->root.upper_disk = disk;
-	} else {
-		s->root.upper = path;
-	}
-	if (kept) {
-		*arena_push(a, &r->state.kept, &r->state.n_kept) = path;
-		*arena_push(a, &r->state.kept, &r->state.n_kept) = snapshot_home(r->store, r->cli->root, r->state.id, a);
-	} else {
-		*arena_push(a, &r->state.paths, &r->state.n_paths) = path;
-	}
-	r->layer = path;
-}
-
-static int run_layer_make(struct run *r, struct nook_error *e)
-{
-	const struct disk_new n = {.bytes = r->storage.bytes, .type = r->storage.fs};
-
-	if (!r->layer)
-		return 0;
-	r->data[DATA_LAYER] = TRY(data_make(r->layer, e));
-	return r->storage.kind == STORAGE_DISK ? disk_create(r->spec->root.upper_disk->path, &n, e) : 0;
-}
-
 /* The state directory exists from here on; whatever happens, it is undone or kept as the record of what happened. */
 static int run_created(struct run *r, struct nook_error *e)
 {
 	struct nook_error later = NOOK_ERROR_INIT;
-	int status = run_unpack(r, e), undone;
+	int status = run_data_unpack(r, e), undone;
 
 	if (status >= 0)
-		status = run_layer_make(r, e);
+		status = run_data_layer_make(r, e);
 	if (status >= 0)
 		status = run_range(r, e);
 	if (status >= 0)
-		status = run_copied(r, e);
+		status = run_data_copy(r, e);
 	if (status >= 0)
 		status = run_plan(r, e);
 	if (status >= 0)
@@ -389,7 +242,7 @@ static int run_specified(struct run *r, int argc, char **argv, struct nook_error
 	if (spec->ns[NS_UTS].mode == NS_PRIVATE && !spec->hostname)
 		spec->hostname = r->state.id;
 	TRY(run_cgroups(r, r->state.id, e));
-	run_layer(r);
+	run_data_layer(r);
 	if (r->options->explain)
 		return run_explained(r, e);
 	r->state.name = r->options->name;

@@ -2,6 +2,7 @@
 #include "cli/run_volumes.h"
 
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/text.h"
 
 /* What the options say beside mount(8)'s words. */
@@ -112,6 +113,31 @@ int run_volume_add(struct cli *c, const struct run_options *o, struct run_volume
 	*arena_push(c->arena, &v->uses, &v->n_uses) = use;
 	run_volume_note(c, v, name, target, w.readonly ? "ro" : "");
 	return add_mount(c, s, &volume, &w, target, use.fill >= 0, e);
+}
+
+/* An image is anybody's: it does not lay something over the kernel's file systems, by whatever spelling. */
+static bool is_for_data(const char *path)
+{
+	static const char *const kernels[] = {"/proc", "/sys", "/dev"};
+
+	if (path[0] != '/' || strstr(path, "/../") || strstr(path, "/./") || strstr(path, "//"))
+		return false;
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
+		if (path_below(path, kernels[i]))
+			return false;
+	return path[1] != 0;
+}
+
+int run_volumes_of_image(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, const char *const *paths,
+	const char *image, struct nook_error *e)
+{
+	for (; paths && *paths; paths++) {
+		if (!is_for_data(*paths))
+			return err_fmt(e, STEP_IMAGE, image, EINVAL, "its volume \"%s\" is no place for data", *paths);
+		if (!spec_mount_find(s, *paths))
+			TRY(run_volume_add(c, o, v, s, NULL, *paths, "", e));
+	}
+	return 0;
 }
 
 void run_volume_note(struct cli *c, struct run_volumes *v, const char *source, const char *target, const char *options)

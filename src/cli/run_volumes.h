@@ -19,6 +19,9 @@ struct run_volumes {
  * nocopy, driver=, size= and fs=. */
 int run_volume_add(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, const char *name,
 	const char *target, const char *options, struct nook_error *e);
+/* PATHS, which IMAGE says are data, get an anonymous volume each where nothing else is asked for; NULL: there are none. */
+int run_volumes_of_image(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, const char *const *paths,
+	const char *image, struct nook_error *e);
 /* Notes a bind for --volumes-from of others. */
 void run_volume_note(struct cli *c, struct run_volumes *v, const char *source, const char *target, const char *options);
 /* The command runs: what was to be filled is full. */
