@@ -7,6 +7,7 @@
 #include "sys/inroot.h"
 #include "unpack/entry_name.h"
 #include "unpack/lower.h"
+#include "unpack/whiteout.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -48,7 +49,7 @@ struct writer {
 
 	struct late *late;
 	size_t n_late;
-	bool has_marked_files; /* mark_hidden() */
+	struct whiteouts whiteouts;
 };
 
 struct writer *writer_new(int root, const struct writer_options *o)
@@ -57,6 +58,7 @@ struct writer *writer_new(int root, const struct writer_options *o)
 
 	w->root = root;
 	w->options = *o;
+	w->whiteouts.layer = o->layer;
 	w->parent = w->file = -EBADF;
 	return w;
 }
@@ -342,102 +344,17 @@ static int add_node(struct writer *w, const char *last, const struct entry *entr
 	return utimensat(w->parent, last, times, AT_SYMLINK_NOFOLLOW) < 0 ? failed(e, entry) : 0;
 }
 
-/* ---- whiteouts ---------------------------------------------------------------------------------------------------- */
-
-/* An attribute of overlayfs, under the names of those who will read it. */
-static int mark(struct writer *w, int fd, const char *what, const char *value, const struct entry *entry, struct nook_error *e)
-{
-	static const struct {
-		const char *prefix;
-		enum writer_layer but;
-	} names[] = {{"trusted.overlay.", WRITER_LAYER_USER}, {"user.overlay.", WRITER_LAYER_TRUSTED}};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char name[64];
-
-		(void)snprintf(name, sizeof(name), "%s%s", names[i].prefix, what);
-		if (w->options.layer != names[i].but && fsetxattr(fd, name, value, strlen(value), 0) < 0)
-			return err_fmt(e, STEP_UNPACK, entry->name, errno, "%s: %s", name, strerror(errno));
-	}
-	return 0;
-}
-
-static int make_opaque(struct writer *w, int fd, const struct entry *entry, struct nook_error *e)
-{
-	if (w->has_marked_files)
-		return refuse(e, entry, EOPNOTSUPP, "hides a directory, which stands beside files that hide only where the store is on no overlay");
-	return mark(w, fd, "opaque", "y", entry, e);
-}
-
-/* On an overlay, where no device can be what hides, an empty file is (since Linux 6.7), in a directory that says so. */
-static int mark_hidden(struct writer *w, const char *hidden, const struct entry *entry, struct nook_error *e)
-{
-	static const struct timespec never[2] = {0};
-	auto_close int fd = openat(w->parent, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
-	auto_close int dir = openat(w->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || dir < 0)
-		return failed(e, entry);
-	TRY(mark(w, fd, "whiteout", "y", entry, e));
-	TRY(mark(w, dir, "opaque", "x", entry, e));
-	w->has_marked_files = true;
-	return futimens(fd, never) < 0 ? failed(e, entry) : 0;
-}
-
-/* A removal says something of the layers below only: what this layer has itself stays, before or after it. */
-static int whiteout(struct writer *w, const char *hidden, const struct entry *entry, struct nook_error *e)
-{
-	struct stat st;
-
-	if (text_is(hidden, ".wh..opq")) {
-		auto_close int fd = openat(w->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		return fd < 0 ? failed(e, entry) : make_opaque(w, fd, entry, e);
-	}
-	/* aufs keeps its books under names of its own, such as .wh..wh.plnk. */
-	if (text_after(hidden, ".wh."))
-		return 0;
-	if (!*hidden || text_is(hidden, ".") || text_is(hidden, ".."))
-		return refuse(e, entry, EINVAL, "is a whiteout of no name");
-	if (mknodat(w->parent, hidden, S_IFCHR, 0) == 0)
-		return 0;
-	if (errno == EPERM)
-		return mark_hidden(w, hidden, entry, e);
-	if (errno != EEXIST || fstatat(w->parent, hidden, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return failed(e, entry);
-	if (!S_ISDIR(st.st_mode))
-		return 0;
-	auto_close int dir = openat(w->parent, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	return dir < 0 ? failed(e, entry) : make_opaque(w, dir, entry, e);
-}
-
-static bool is_whiteout(int parent, const char *last)
-{
-	struct stat st;
-
-	if (fstatat(parent, last, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-	if (S_ISCHR(st.st_mode))
-		return st.st_rdev == 0;
-	if (!S_ISREG(st.st_mode) || st.st_size)
-		return false;
-	auto_close int fd = openat(parent, last, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd >= 0 && (fgetxattr(fd, "user.overlay.whiteout", NULL, 0) >= 0 || fgetxattr(fd, "trusted.overlay.whiteout", NULL, 0) >= 0);
-}
-
 /* In a layer a directory that comes after the whiteout of its name is new: the one below must not shine through. */
 static int add_layer_dir(struct writer *w, const struct entry_name *name, const struct entry *entry, struct nook_error *e)
 {
-	const bool was_hidden = name->last[0] && is_whiteout(w->parent, name->last);
+	const bool was_hidden = name->last[0] && whiteout_is(w->parent, name->last);
 
 	TRY(add_dir(w, name, entry, e));
 	if (!was_hidden)
 		return 0;
 	auto_close int fd = openat(w->parent, name->last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd < 0 ? failed(e, entry) : make_opaque(w, fd, entry, e);
+	return fd < 0 ? failed(e, entry) : whiteout_opaque(&w->whiteouts, fd, entry, e);
 }
 
 /* ---- public ------------------------------------------------------------------------------------------------------- */
@@ -461,7 +378,7 @@ int writer_add(struct writer *w, const struct entry *entry, struct nook_error *e
 	if (w->options.layer != WRITER_LAYER_NONE) {
 		hidden = text_after(name.last, ".wh.");
 		if (hidden)
-			return whiteout(w, hidden, entry, e);
+			return whiteout_add(&w->whiteouts, w->parent, hidden, entry, e);
 		if (entry->type == ENTRY_DIR)
 			return add_layer_dir(w, &name, entry, e);
 	}
