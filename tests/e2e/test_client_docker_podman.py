@@ -519,8 +519,9 @@ def test_buildah(engine, space):
             assert buildah(*run, "cat", input="in\n") == "in\n"
             buildah.fails(3, *run, "sh", "-c", "exit 3")
             assert 'nook-oci: exec "no-such-command": executable file not found in $PATH' in buildah.fails(1, *run, "no-such-command")
+        # buildah sets the size when it comes to it (stty fails without a word of it), and drops what is said as the container ends
         code, shown = buildah.on_terminal("run", "-t", "--network", "none", name, "sh", "-c",
-                                          "tty; until stty size 2>/dev/null; do :; done; exit 4")  # buildah sets it when it comes to it
+                                          "tty; until stty size 2>/dev/null | grep .; do :; done; read end; exit 4", until="31 97")
         assert code == 4 and shown.split()[:3] == ["/dev/pts/0", "31", "97"], shown
     finally:
         buildah("rm", name)
