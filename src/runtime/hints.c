@@ -228,7 +228,7 @@ static const struct hint hints[] = {
 	{STEP_ROOT, ENOTDIR, NULL, NULL, "dir: wants a directory; for an archive use tar:FILE"},
 	{STEP_PIVOT, EINVAL, NULL, NULL, "the machine runs from an initramfs, which pivot_root(2) cannot leave: mount a real root first"},
 	{STEP_DEVICE, EPERM, NULL, is_nested_userns, "device nodes cannot be made in a user namespace: bind the host's with --device or -v"},
-	{STEP_SOURCE, ENOTDIR, NULL, NULL, "a root must be a directory; for an archive use tar:FILE"},
+	{STEP_SOURCE, ENOTDIR, NULL, NULL, "a directory is wanted; what archive a file is img:FILE finds out (or say tar:, oci-archive:, docker-archive:)"},
 	{STEP_SOURCE, EPERM, NULL, is_nested_userns, "the mount namespace here belongs to somebody else: make one together with the user namespace (unshare -rm)"},
 	{STEP_SOURCE, EACCES, NULL, is_not_root, "every directory on the way must be searchable for this user"},
 
