@@ -7,9 +7,6 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* More elements than any container has; keeps a small file from becoming gigabytes of structs. */
-enum { ITEMS_MAX = 65536 };
-
 struct pair {
 	const char *key, *value;
 };
@@ -164,8 +161,8 @@ static uint64_t top(size_t size)
 static int check_count(struct bind_reader *r, struct json *value, struct nook_error *e)
 {
 	TRY(bind_expect(r, value, JSON_ARRAY, e));
-	if (json_length(value) > ITEMS_MAX)
-		return bind_refuse(r, e, "more than %d elements", ITEMS_MAX);
+	if (json_length(value) > BIND_ITEMS_MAX)
+		return bind_refuse(r, e, "more than %d elements", BIND_ITEMS_MAX);
 	return 0;
 }
 
@@ -250,8 +247,8 @@ static int read_map(struct bind_reader *r, const struct bind *row, struct json *
 
 	assert(row->type != BIND_MAP || row->size == sizeof(struct pair));
 	TRY(bind_expect(r, value, JSON_OBJECT, e));
-	if (json_length(value) > ITEMS_MAX)
-		return bind_refuse(r, e, "more than %d members", ITEMS_MAX);
+	if (json_length(value) > BIND_ITEMS_MAX)
+		return bind_refuse(r, e, "more than %d members", BIND_ITEMS_MAX);
 	list = arena_alloc(r->arena, (size_t)json_length(value) * row->size);
 	for (size_t i = 0; i < json_length(value); i++) {
 		const char *key = json_key_at(value, i);

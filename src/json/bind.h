@@ -50,6 +50,9 @@ enum bind_flags {
 	BIND_READ_ONLY = 4, /* read, never written: an older spelling */
 };
 
+/* More elements than any container has; keeps a small file from becoming gigabytes of structs. */
+enum { BIND_ITEMS_MAX = 65536 };
+
 struct bind_word {
 	const char *word;
 	int64_t value;

@@ -5,8 +5,8 @@
 #include "json/bind.h"
 #include "sys/resctrl.h"
 
-/* States are about a kilobyte; annotations may add to that. */
-enum { STATE_LIMIT = 4 << 20 };
+/* States are about a kilobyte; annotations and what an image says may add to that.  ROOM is for what a start adds. */
+enum { STATE_LIMIT = 4 << 20, STATE_ROOM = 64 << 10 };
 
 static const struct bind state_table[] = {
 	{AT(struct container, oci_version), BIND_STRING, "ociVersion"},
@@ -149,6 +149,18 @@ static const char **terminated(const char *const *list, size_t n)
 	return copy;
 }
 
+/* A container whose state could not be read again would run out of everybody's reach. */
+static int check_readable(const struct container *c, size_t len, struct nook_error *e)
+{
+	if (c->n_annotations > BIND_ITEMS_MAX)
+		return err_fmt(e, STEP_CONTAINER, c->id, E2BIG, "has %zu labels and annotations, and at most %d are kept", c->n_annotations,
+			BIND_ITEMS_MAX);
+	if (len > STATE_LIMIT - STATE_ROOM)
+		return err_fmt(e, STEP_CONTAINER, c->id, E2BIG, "its labels, annotations and config take %zu bytes, and at most %d are kept", len,
+			STATE_LIMIT - STATE_ROOM);
+	return 0;
+}
+
 int state_save(int dir, const struct container *c, enum file_sync sync, struct nook_error *e)
 {
 	auto_free const char **cgroups = terminated(c->cgroups, c->n_cgroups);
@@ -156,6 +168,7 @@ int state_save(int dir, const struct container *c, enum file_sync sync, struct n
 	auto_free const char **kept = terminated(c->kept, c->n_kept);
 	auto_free const char **volumes = terminated(c->volumes, c->n_volumes);
 	auto_free const char **rdt = terminated(c->rdt, c->n_rdt);
+	AUTO_VALUE(buf_done) struct buf text = {0};
 	struct container saved = *c;
 
 	saved.cgroups = cgroups;
@@ -163,5 +176,10 @@ int state_save(int dir, const struct container *c, enum file_sync sync, struct n
 	saved.kept = kept;
 	saved.volumes = volumes;
 	saved.rdt = rdt;
-	return bind_save(dir, STORE_STATE, state_table, &saved, JSON_PLAIN, 0600, sync, e);
+	bind_text(state_table, &saved, JSON_PLAIN, &text);
+	buf_addc(&text, '\n');
+	/* What runs already is never refused. */
+	if (c->creating)
+		TRY(check_readable(c, text.len, e));
+	return file_replace(dir, STORE_STATE, text.data, text.len, 0600, sync, e);
 }

@@ -202,3 +202,21 @@ def test_a_platform_that_is_not_there(nook, layout):
     layout.manifest("t", {"schemaVersion": 2, "mediaType": images.OCI + "index.v1+json", "manifests": [unknown, entry]})
     err = nook.fails(125, "load", layout.source("t"))
     assert "linux/s390x" in err and "unknown" not in err
+
+
+@pytest.mark.parametrize("labels, words", [
+    ({"long": "y" * (3 << 20)}, "at most 4128768"),
+    ({"quoted": '"' * (1 << 20)}, "at most 4128768"),
+    ({str(n): "" for n in range(65536)}, "at most 65536"),
+], ids=["long", "quoted", "many"])
+def test_labels_that_no_state_can_hold(nook, layout, labels, words):
+    """Such a container would run, but no command could find it."""
+    layout.image("t", [images.busybox_layer()], {"Cmd": ["sleep", "1000"], "Env": ["PATH=/bin"], "Labels": labels})
+    assert words in nook.fails(125, "run", "--name", "heavy", layout.source("t"))
+    assert nook("ps", "-aq") == ""
+
+
+def test_labels_that_a_state_holds(nook, layout):
+    layout.image("t", [images.busybox_layer()], {"Cmd": ["true"], "Env": ["PATH=/bin"], "Labels": {"long": "y" * (1 << 20)}})
+    nook("run", "--name", "heavy", layout.source("t"))
+    assert json.loads(nook("inspect", "heavy"))[0]["annotations"]["long"] == "y" * (1 << 20)
