@@ -9,6 +9,7 @@
 #include "base/names.h"
 #include "base/text.h"
 #include "command/image_options.h"
+#include "command/log.h"
 #include "image/digest.h"
 #include "image/reference.h"
 #include "storage/blob.h"
@@ -111,6 +112,15 @@ static bool was_compared(struct check *c, const char *key)
 	return false;
 }
 
+/* The path is the image's. */
+static void tell_changed(const struct check *c, const char *name, const char *key, const char *path)
+{
+	AUTO_VALUE(buf_done) struct buf plain = {0};
+
+	log_plain(path, &plain);
+	(void)printf("image %s: layer %s was changed at %s%s\n", name, key, buf_text(&plain), c->repair ? "; unpacked anew" : "");
+}
+
 /* Every layer against what its blob unpacks to. */
 static int compare_layers(struct check *c, const struct image *i, const char *name, struct nook_error *e)
 {
@@ -123,7 +133,7 @@ static int compare_layers(struct check *c, const struct image *i, const char *na
 		if (was_compared(c, key) || TRY(image_check_layer(c->depot, i, nth, repair, path, e)) == 0)
 			continue;
 		c->found++;
-		(void)printf("image %s: layer %s was changed at %s%s\n", name, key, path, c->repair ? "; unpacked anew" : "");
+		tell_changed(c, name, key, path);
 	}
 	return 0;
 }

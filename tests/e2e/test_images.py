@@ -248,6 +248,15 @@ def test_check_finds_what_was_changed_in_a_layer(two, change):
     assert images.store_of(two)["ingest"] == []
 
 
+def test_check_tells_of_a_file_whose_name_speaks_to_the_terminal(nook, layout):
+    layout.image("t", [tars.archive(tars.file("\x1b]0;owned\x07", b"x"))])
+    nook("load", "--name", "t:1", layout.source("t"))
+    layer = pathlib.Path(json.loads(nook("inspect", "t:1"))[0]["layers"][0])
+    (layer / "\x1b]0;owned\x07").write_text("y")
+    out = nook.result("system", "check").out
+    assert "was changed at ./\\x1b]0;owned\\x07\n" in out and "\x1b" not in out, out
+
+
 def test_a_changed_layer_in_use_is_left_alone(two):
     layer = pathlib.Path(json.loads(two("inspect", "a:1"))[0]["layers"][0])
     with two.start("run", "--rm", "--name", "user", "a:1", "sh", "-c", "echo up; read line", stdin=subprocess.PIPE) as held:
