@@ -22,7 +22,7 @@ struct unpacker_job {
 	int blob, target;
 	bool grows;
 	enum digest_algorithm algorithm;
-	const char *const *lowers; /* as above */
+	const char *const *lowers; /* as above; or names in the working directory.  None is a symbolic link */
 };
 /* As a child of the caller. */
 int unpacker_spawn(const struct unpacker_job *job, pid_t *ret, struct nook_error *e);

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "image/digest.h"
 #include "registry/credhelper.h"
+#include "sys/inroot.h"
 #include "sys/record.h"
 
 #include <limits.h>
@@ -93,13 +94,21 @@ static int serve_unpack(struct order *o, const char *images, struct nook_error *
 	for (const char **key = &o->words[4]; *key; key++) {
 		if (!is_layer_key(*key))
 			return refused(*key, e);
-		*arena_push(a, &lowers, &n) = arena_printf(a, "%s/layers/%s", images, *key);
+		*arena_push(a, &lowers, &n) = *key;
 	}
+	/* Who gives the order may have put links into the depot. */
 	auto_close int depot = open(images, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	auto_close int target = depot < 0 ? -EBADF : openat(depot, o->words[1], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (target < 0)
+	if (depot < 0)
 		return err_sys(e, STEP_UNPACK, o->words[1]);
+	auto_close int target = TRY(inroot_open(depot, o->words[1], O_RDONLY | O_DIRECTORY | O_NOFOLLOW, STEP_UNPACK, e));
+
+	if (n) {
+		auto_close int layers = TRY(inroot_open(depot, "layers", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, STEP_UNPACK, e));
+
+		if (fchdir(layers) < 0)
+			return err_sys(e, STEP_UNPACK, "layers");
+	}
 	TRY(unpacker_spawn(&(struct unpacker_job){.news = o->fds[1], .said = o->fds[2], .blob = o->fds[3], .target = target,
 		.grows = text_is(o->words[2], "grows"), .algorithm = (enum digest_algorithm)algorithm, .lowers = lowers}, &pid, e));
 	/* Their ends tell the other side something. */

@@ -156,7 +156,7 @@ static int open_lowers(const struct options *o, int fds[static JAIL_LOWERS_MAX],
 	if (o->lowers.n > JAIL_LOWERS_MAX)
 		return err_num(e, STEP_OPTION, "--lower", E2BIG);
 	for (size_t i = 0; i < o->lowers.n; i++) {
-		fds[i] = open(o->lowers.items[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fds[i] = open(o->lowers.items[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fds[i] < 0)
 			return err_sys(e, STEP_UNPACK, o->lowers.items[i]);
 	}

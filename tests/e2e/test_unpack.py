@@ -374,6 +374,12 @@ def test_misuse_is_said(options, word):
     assert done.returncode in (1, 2) and word in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_layer_below_is_no_link(place, space):
+    (space / "link").symlink_to(place.outside)
+    layer = tars.archive(tars.hardlink("mine", "secret"))
+    assert "link" in place.refuses(layer, "--image", "--layer=both", "--lower", space / "link")
+
+
 def test_is_jailed_before_it_reads(place):
     """The pipe takes 64 KiB: when more is written, the reader has begun, so it must be shut in by then."""
     data = tars.header("f", size=1 << 30) + bytes(256 << 10)
