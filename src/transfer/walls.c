@@ -7,6 +7,7 @@
 #include "security/confine.h"
 #include "security/landlock.h"
 #include "security/seccomp.h"
+#include "transfer/nsswitch.h"
 
 #include <linux/capability.h>
 #include <linux/landlock.h>
@@ -14,6 +15,7 @@
 #include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -121,7 +123,7 @@ static int fence(const struct walls *w, struct arena *a, const char **ret_missin
 		*ret_missing = "this kernel's Landlock refuses to move directories (Linux 5.19)";
 		return 0;
 	}
-	auto_close int rules = TRY(landlock_ruleset(k.fs, k.scopes & LANDLOCK_SCOPE_SIGNALS, e));
+	auto_close int rules = TRY(landlock_ruleset(k.fs, k.scopes, e));
 	const struct fence f = {.rules = rules, .handled = k.fs};
 
 	TRY(allow_all(&f, readable, READ, e));
@@ -136,8 +138,11 @@ static int fence(const struct walls *w, struct arena *a, const char **ret_missin
 
 static const char *const refused[] = {
 	/* programs and other processes */
-	"execve", "execveat", "fork", "vfork", "kill", "tkill", "pidfd_open", "pidfd_getfd", "pidfd_send_signal", "ptrace",
-	"process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "kcmp",
+	"execve", "execveat", "fork", "vfork", "kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "pidfd_getfd",
+	"pidfd_send_signal", "ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease", "kcmp",
+	"setpriority", "ioprio_set", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler", "migrate_pages", "move_pages",
+	/* what Landlock leaves to the owner of a file, wherever that is; before ABI 3 also its length */
+	"chown", "fchown", "fchownat", "lchown", "setxattr", "fsetxattr", "lsetxattr", "removexattr", "fremovexattr", "lremovexattr", "truncate",
 	/* mounts, namespaces, roots */
 	"mount", "umount2", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "pivot_root",
 	"chroot", "unshare", "setns", "open_by_handle_at", "name_to_handle_at", "mknod", "mknodat",
@@ -148,30 +153,75 @@ static const char *const refused[] = {
 	"acct", "adjtimex", "clock_adjtime", "clock_settime", "delete_module", "finit_module", "init_module", "ioperm", "iopl",
 	"kexec_file_load", "kexec_load", "quotactl", "reboot", "setdomainname", "sethostname", "settimeofday", "swapoff", "swapon", NULL,
 };
-static const char *const clone_only[] = {"clone", NULL}, *const clone3_only[] = {"clone3", NULL}, *const socket_only[] = {"socket", NULL};
 
-/* Threads only, and internet, unix and route sockets. */
-static int filter(struct nook_error *e)
+/* Calls that are refused with these arguments only. */
+#define CALL(call) (const char *const[]){call, NULL}
+static const struct {
+	const char *const *call;
+	int errnum;
+	struct seccomp_arg when;
+} refused_when[] = {
+	/* threads only; the flags of clone3 are in memory, and the C library then uses clone(2) */
+	{CALL("clone"), EPERM, {0, SECCOMP_OP_MASKED_EQ, CLONE_THREAD, 0}},
+	{CALL("clone3"), ENOSYS, {0, SECCOMP_OP_GE, 0, 0}},
+	/* limits of others */
+	{CALL("prlimit64"), EPERM, {0, SECCOMP_OP_NE, 0, 0}},
+	/* signals by way of a file: its owner gets the one that was chosen */
+	{CALL("fcntl"), EPERM, {1, SECCOMP_OP_MASKED_EQ, UINT32_MAX, F_SETOWN}},
+	{CALL("fcntl"), EPERM, {1, SECCOMP_OP_MASKED_EQ, UINT32_MAX, F_SETOWN_EX}},
+	{CALL("fcntl"), EPERM, {1, SECCOMP_OP_MASKED_EQ, UINT32_MAX, F_SETSIG}},
+	{CALL("ioctl"), EPERM, {1, SECCOMP_OP_MASKED_EQ, UINT32_MAX, FIOSETOWN}},
+	{CALL("ioctl"), EPERM, {1, SECCOMP_OP_MASKED_EQ, UINT32_MAX, SIOCSPGRP}},
+	/* words for the shell that reads the terminal next */
+	{CALL("ioctl"), EPERM, {1, SECCOMP_OP_MASKED_EQ, UINT32_MAX, TIOCSTI}},
+	{CALL("ioctl"), EPERM, {1, SECCOMP_OP_MASKED_EQ, UINT32_MAX, TIOCLINUX}},
+	/* Landlock does not judge modes.  Directories are opened to be emptied; set-id bits and rights for others are never given. */
+	{CALL("chmod"), EPERM, {1, SECCOMP_OP_NE, 0700, 0}},
+	{CALL("fchmodat"), EPERM, {2, SECCOMP_OP_NE, 0700, 0}},
+	{CALL("fchmodat2"), EPERM, {2, SECCOMP_OP_NE, 0700, 0}},
+	{CALL("fchmod"), EPERM, {1, SECCOMP_OP_MASKED_EQ, S_ISUID, S_ISUID}},
+	{CALL("fchmod"), EPERM, {1, SECCOMP_OP_MASKED_EQ, S_ISGID, S_ISGID}},
+	{CALL("fchmod"), EPERM, {1, SECCOMP_OP_MASKED_EQ, S_IWGRP, S_IWGRP}},
+	{CALL("fchmod"), EPERM, {1, SECCOMP_OP_MASKED_EQ, S_IWOTH, S_IWOTH}},
+};
+static const char *const socket_only[] = {"socket", NULL};
+enum { N_REFUSED_WHEN = sizeof(refused_when) / sizeof(refused_when[0]), FAMILIES = AF_NETLINK };
+
+static void refuse_family(struct seccomp_rule *rules, size_t *n, struct seccomp_arg *when)
 {
-	enum { FAMILIES = AF_NETLINK };
-	struct seccomp_arg no_thread = {0, SECCOMP_OP_MASKED_EQ, CLONE_THREAD, 0}, above = {0, SECCOMP_OP_GT, AF_NETLINK, 0};
-	struct seccomp_arg family[FAMILIES];
-	struct seccomp_rule rules[FAMILIES + 4] = {
-		{.names = refused, .action = SECCOMP_RET_ERRNO, .errno_ret = {EPERM, true}},
-		{.names = clone_only, .action = SECCOMP_RET_ERRNO, .errno_ret = {EPERM, true}, .args = &no_thread, .n_args = 1},
-		/* Its flags are in memory; the C library then uses clone(2). */
-		{.names = clone3_only, .action = SECCOMP_RET_ERRNO, .errno_ret = {ENOSYS, true}},
-		{.names = socket_only, .action = SECCOMP_RET_ERRNO, .errno_ret = {EAFNOSUPPORT, true}, .args = &above, .n_args = 1},
-	};
-	size_t n = 4;
+	rules[(*n)++] = (struct seccomp_rule){.names = socket_only, .action = SECCOMP_RET_ERRNO, .errno_ret = {EAFNOSUPPORT, true}, .args = when,
+		.n_args = 1};
+}
 
+static bool names_are_asked_of_daemons(void)
+{
+	enum { TEXT_MAX = 64 << 10 };
+	AUTO_VALUE(buf_done) struct buf text = {0};
+
+	return file_read(AT_FDCWD, "/etc/nsswitch.conf", TEXT_MAX, &text, NULL) == 0 && nsswitch_asks_daemons(buf_text(&text));
+}
+
+/* Internet and route sockets; those to daemons of this machine, who may do anything, only where names are asked of one. */
+static int filter(bool asks_daemons, struct nook_error *e)
+{
+	struct seccomp_arg args[N_REFUSED_WHEN], family[FAMILIES], above = {0, SECCOMP_OP_GT, AF_NETLINK, 0};
+	struct seccomp_rule rules[1 + N_REFUSED_WHEN + FAMILIES + 1] = {
+		{.names = refused, .action = SECCOMP_RET_ERRNO, .errno_ret = {EPERM, true}},
+	};
+	size_t n = 1;
+
+	for (size_t i = 0; i < N_REFUSED_WHEN; i++) {
+		args[i] = refused_when[i].when;
+		rules[n++] = (struct seccomp_rule){.names = refused_when[i].call, .action = SECCOMP_RET_ERRNO,
+			.errno_ret = {(uint32_t)refused_when[i].errnum, true}, .args = &args[i], .n_args = 1};
+	}
 	for (unsigned i = 0; i < FAMILIES; i++) {
-		if (i == AF_UNIX || i == AF_INET || i == AF_INET6)
+		if (i == AF_INET || i == AF_INET6 || (i == AF_UNIX && asks_daemons))
 			continue;
 		family[i] = (struct seccomp_arg){0, SECCOMP_OP_EQ, i, 0};
-		rules[n] = rules[3];
-		rules[n++].args = &family[i];
+		refuse_family(rules, &n, &family[i]);
 	}
+	refuse_family(rules, &n, &above);
 	return confine_without(rules, n, e);
 }
 
@@ -185,5 +235,5 @@ int walls_raise(const struct walls *w, struct arena *a, const char **ret_missing
 	*ret_missing = NULL;
 	TRY(confine_start(keep, e));
 	TRY(fence(w, a, ret_missing, e));
-	return filter(e);
+	return filter(names_are_asked_of_daemons(), e);
 }

@@ -5,7 +5,8 @@
  *
  *   - files: reads what name lookup, TLS and registries.conf take and the user's credentials, writes below the depot (Landlock);
  *   - rights: no new ones, and of root's none but those over files inside the walls;
- *   - system calls: starts no program and no process, makes no mounts, namespaces, listeners or odd sockets (seccomp).
+ *   - system calls: starts no program and no process, makes no mounts, namespaces, listeners or odd sockets, reaches no other
+ *     process and no daemon, and gives files no modes that others gain from (seccomp).
  *
  * What it has to start is started by transfer/starter.h.
  */
