@@ -50,7 +50,8 @@ static int add_object(void *data, const struct change *change, struct nook_error
 }
 
 /* A container by its id or name; otherwise a directory. */
-static int open_changes(struct cli *c, const char *name, struct keepdir *k, int *ret_original, const char **ret_top, struct nook_error *e)
+static int open_changes(struct cli *c, const char *name, struct keepdir *k, struct upper *u, int *ret_original, const char **ret_top,
+	struct nook_error *e)
 {
 	AUTO(runtime_close) struct store_run *r = NULL;
 	struct container container;
@@ -61,7 +62,7 @@ static int open_changes(struct cli *c, const char *name, struct keepdir *k, int 
 	if (container_load(r, name, c->arena, &container, NULL) < 0)
 		return kept_open(c, name, k, ret_original, e);
 	*ret_top = "/";
-	return container_diff_open(c, &container, &k->upper, ret_original, e);
+	return container_diff_open(c, r, &container, u, ret_original, e);
 }
 
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
@@ -71,14 +72,18 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	struct lines l = {.top = ""};
 	struct json_out out = {.text = &l.text, .style = JSON_PRETTY};
 	const struct changes_how lines = {.tell = add_line, .data = &l}, objects = {.tell = add_object, .data = &out};
+	const struct changes_how *how = o->json ? &objects : &lines;
+	AUTO_VALUE(upper_done) struct upper u = UPPER_INIT;
 	auto_close int original = -EBADF;
 	int r;
 
-	TRY(open_changes(c, argv[0], &k, &original, &l.top, e));
+	TRY(open_changes(c, argv[0], &k, &u, &original, &l.top, e));
 	if (o->json)
 		json_out_array(&out, NULL);
-	if (k.upper >= 0)
-		TRY(changes_walk(k.upper, original, o->json ? &objects : &lines, e));
+	if (u.is_whole)
+		TRY(container_diff_whole(&u, original, how, e));
+	else if (k.upper >= 0 || u.dir >= 0)
+		TRY(changes_walk(u.dir >= 0 ? u.dir : k.upper, original, how, e));
 	if (o->json) {
 		json_out_array_end(&out);
 		buf_addc(&l.text, '\n');
@@ -97,7 +102,8 @@ const struct command cmd_diff = {
 	.min_args = 1,
 	.max_args = 1,
 	.run = run,
-	.details = "CONTAINER is one of an image that keeps its changes: without --rm, or with --storage. DIR is what nook box --overlay PATH,keep=DIR named. A line is a letter and a path (of a box below PATH): A added, M content "
+	.details = "CONTAINER is one of an image that keeps its changes: without --rm, or with --storage; where its root is a copy "
+		   "of the image's files, the two are compared. DIR is what nook box --overlay PATH,keep=DIR named. A line is a letter and a path (of a box below PATH): A added, M content "
 		   "changed, P only mode, owner or attributes changed, T another type, D deleted (told for every file that is gone), "
 		   "! cannot be brought back.",
 	.examples = "nook diff web\nnook diff ../changes\nnook diff --json ../changes",

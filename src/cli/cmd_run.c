@@ -104,6 +104,10 @@ static int run_range(struct run *r, struct nook_error *e)
 {
 	struct spec *s = r->spec;
 
+	if (s->root.copied && s->n_uid_maps) {
+		r->state.range_base = s->uid_maps[0].outside;
+		return idrange_take_again(runtime_fd(r->store), r->state.id, r->state.range_base, r->cli->arena, e);
+	}
 	if (s->ns[NS_USER].mode != NS_PRIVATE || s->n_uid_maps)
 		return 0;
 	TRY(idrange_choose(runtime_fd(r->store), r->state.id, r->host.first_userns, r->cli->arena, &r->range, e));

@@ -167,6 +167,7 @@ const struct command cmd_clone = {
 	.max_args = 2,
 	.run = run_clone,
 	.details = "For containers that keep their changes: nook run --storage dir or disk.  The new one has its own copy of them, "
-	           "shares blocks where the file system can, and has never run: nook run container:NEW does.",
+	           "shares blocks where the file system can, and has never run: nook run container:NEW does.  Where its root is a copy "
+	           "of its image's files (the store is on an overlay, NFS or FUSE) both have the same ids, and run one at a time.",
 	.examples = "nook clone web web-test\n",
 };

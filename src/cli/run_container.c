@@ -3,8 +3,8 @@
 #include "cli/run_container.h"
 
 #include "base/text.h"
-#include "cli/run_copy.h"
 #include "cli/run_options.h"
+#include "runtime/copied.h"
 #include "runtime/data.h"
 #include "runtime/plan_file.h"
 #include "runtime/rootfs.h"
@@ -34,6 +34,26 @@ int run_container_find(struct cli *c, struct store_run *r, const char *name, str
 	return 0;
 }
 
+/* The files belong to ids that cannot be mapped to others: it gets these. */
+static int root_copied(const struct run_container *from, struct spec *s, struct spec_root *root, struct nook_error *e)
+{
+	const char *how = container_annotation(&from->container, ANNOTATION_COPY);
+	struct idrange range = {0};
+	const bool is_mapped = TRY(copied_range(&from->container, from->plan, s->arena, &range, e));
+
+	if (geteuid() == 0 && is_mapped != (s->ns[NS_USER].mode != NS_HOST))
+		return err_why(e, STEP_OPTION, "--userns", EINVAL, "it has to be as it was when the container's files were copied");
+	if (is_mapped) {
+		s->uid_maps = range.uid_maps;
+		s->n_uid_maps = range.n_uid_maps;
+		s->gid_maps = range.gid_maps;
+		s->n_gid_maps = range.n_gid_maps;
+	}
+	root->copied = true;
+	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_COPY, how);
+	return 0;
+}
+
 int run_container_root(struct cli *c, const struct run_options *o, const struct run_container *from, struct spec *s, struct nook_error *e)
 {
 	struct spec_root root = {0};
@@ -41,8 +61,6 @@ int run_container_root(struct cli *c, const struct run_options *o, const struct 
 
 	if (o->overlay || o->storage)
 		return err_why(e, STEP_OPTION, o->storage ? "--storage" : "--overlay", EINVAL, "the container has its layer");
-	if (container_annotation(&from->container, ANNOTATION_COPY))
-		return err_why(e, STEP_CONTAINER, from->container.id, EOPNOTSUPP, "its files are a copy that belongs to the ids it had");
 	TRY(rootfs_of_plan(from->plan, c->arena, &root, e));
 	if (root.kind == ROOT_OVERLAY && !root.upper && !root.upper_disk)
 		return err_why(e, STEP_CONTAINER, from->container.id, ENODATA, "it has ended, and its changes with it: they were in memory");
@@ -53,6 +71,8 @@ int run_container_root(struct cli *c, const struct run_options *o, const struct 
 		TRY(run_source_parse("host:", &source, e));
 		TRY(run_root(c, o, &source, s, e));
 	}
+	if (copied_is(&from->container))
+		TRY(root_copied(from, s, &root, e));
 	root.readonly = o->read_only;
 	root.host = s->root.host;
 	s->root = root;

@@ -77,7 +77,7 @@ struct copy {
 static int write_tree(struct copy *c, int root)
 {
 	(void)close(c->in);
-	return tree_write(root, ".", "", TREE_HOLES, c->out, &c->error);
+	return tree_write(root, ".", "", TREE_HOLES | TREE_TOP, c->out, &c->error);
 }
 
 /* As root of the range, if there is one. */

@@ -9,9 +9,6 @@
 #include "plan/build.h"
 #include "runtime/idrange.h"
 
-/* Noted with a container whose root is such a copy. */
-#define ANNOTATION_COPY "nook.copy"
-
 /* Does a container with the ids and the layer that SPEC asks for need a copy?  KEEPS: its layer is a directory of the store's. */
 bool run_copy_is_needed(const struct run_image *image, const struct spec *s, const struct plan_host *host, bool keeps);
 /* The files of IMAGE into the empty directory TO; RANGE: whose they are then, NULL: the owners stay. */

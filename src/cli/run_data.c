@@ -4,6 +4,7 @@
 #include "cli/run_copy.h"
 #include "cli/run_extract.h"
 #include "disk/disk.h"
+#include "runtime/copied.h"
 #include "runtime/snapshot.h"
 #include "runtime/tar.h"
 
@@ -11,6 +12,7 @@
 void run_data_use_copy(struct run *r)
 {
 	const bool is_kept = r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
+	const bool is_mapped = r->spec->ns[NS_USER].mode == NS_PRIVATE && r->host.privileged;
 	struct arena *a = r->cli->arena;
 	struct spec *s = r->spec;
 
@@ -24,7 +26,9 @@ void run_data_use_copy(struct run *r)
 	s->root.copied = true;
 	if (!r->options->overlay && r->storage.kind != STORAGE_DISK && r->storage.kind != STORAGE_MEMORY)
 		s->root.kind = ROOT_DIR;
-	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_COPY, "1");
+	if (is_kept && s->root.kind == ROOT_DIR)
+		*arena_push(a, &r->state.kept, &r->state.n_kept) = snapshot_home(r->store, r->cli->root, r->state.id, a);
+	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_COPY, is_mapped ? COPY_MAPPED : COPY_AS_IT_IS);
 }
 
 int run_data_copy(struct run *r, struct nook_error *e)

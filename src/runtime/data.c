@@ -14,6 +14,14 @@ const char *data_path(const struct store_run *r, const char *root, enum data_kin
 	return arena_printf(a, "%s/%s/%s", root, data_names[kind], store_tagged_id(r, id, a));
 }
 
+bool data_is(enum data_kind kind, const char *path)
+{
+	const char *name = strrchr(path, '/');
+	const size_t len = strlen(data_names[kind]);
+
+	return name && name - path > (ptrdiff_t)len && name[-(ptrdiff_t)len - 1] == '/' && memcmp(name - len, data_names[kind], len) == 0;
+}
+
 int data_make(const char *path, struct nook_error *e)
 {
 	int made = TRY(dir_make(path, 0700, e)), fd;

@@ -12,6 +12,8 @@ enum data_kind { DATA_UNPACKED, DATA_LAYER, DATA_KINDS };
 extern const char *const data_names[DATA_KINDS]; /* below ROOT */
 
 const char *data_path(const struct store_run *r, const char *root, enum data_kind kind, const char *id, struct arena *a);
+/* Is PATH, which a container keeps, its directory of this kind? */
+bool data_is(enum data_kind kind, const char *path);
 /* Makes the directory, 0700, and returns a descriptor of it with a shared lock: keep it open while the directory is used,
  * close it before the container is removed. */
 int data_make(const char *path, struct nook_error *e);

@@ -341,6 +341,13 @@ int idrange_take(const struct idrange_files *f, int run, const char *id, struct 
 	return err_why(e, STEP_IDRANGE, id, ENOSPC, "every range of 65536 ids is in use");
 }
 
+int idrange_take_again(int run, const char *id, uint32_t base, struct arena *a, struct nook_error *e)
+{
+	if (TRY(try_base(run, arena_printf(a, "../containers/%s", id), base, e)))
+		return 0;
+	return err_why(e, STEP_IDRANGE, id, EBUSY, "the ids that its files belong to are in use by another container");
+}
+
 int idrange_release(int run, const char *id, uint32_t base, struct nook_error *e)
 {
 	auto_free char *target = NULL;

@@ -40,6 +40,8 @@ struct idrange {
 /* Chooses for the caller's effective user.  RUN is a descriptor of the run directory (unused for an ordinary user), ID
  * the container's id; FIRST_USERNS: the caller is known to be in the initial user namespace, where all ids are mapped. */
 int idrange_choose(int run, const char *id, bool first_userns, struct arena *a, struct idrange *ret, struct nook_error *e);
+/* Root: takes BASE for container ID, whose files belong to it already; -EBUSY with a sentence when another one has it. */
+int idrange_take_again(int run, const char *id, uint32_t base, struct arena *a, struct nook_error *e);
 /* Gives BASE back if RUN/ids says that it belongs to ID; otherwise, and for base 0, does nothing. */
 int idrange_release(int run, const char *id, uint32_t base, struct nook_error *e);
 /* Is RUN/ids/BASE there although its container is gone?  The second takes it away then, and returns 1 when it did. */

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cgroup/cgroup.h"
 #include "launch/root_again.h"
+#include "runtime/copied.h"
 #include "runtime/data.h"
 #include "runtime/idrange.h"
 #include "runtime/mapped.h"
@@ -31,6 +32,8 @@ struct inside {
 	inside_job job;
 	void *data;
 	int report;              /* the child's end of a pipe */
+	int root;                /* of an ended one whose files are a range's, already open; else -EBADF */
+	struct idrange range;
 };
 
 struct report {
@@ -216,7 +219,7 @@ static int check_kept(const struct container *c, const struct plan *p, struct no
 
 static int child_work(const struct inside *i, struct nook_error *e)
 {
-	auto_close int root = TRY(i->plan ? ended_root(i, e) : running_root(i, e));
+	auto_close int root = i->root >= 0 ? i->root : TRY(i->plan ? ended_root(i, e) : running_root(i, e));
 
 	return i->job(root, i->data, e);
 }
@@ -230,6 +233,31 @@ static int child_run(const void *data)
 	return write(i->report, &report, sizeof(report)) == sizeof(report) ? 0 : 1;
 }
 
+/* Files that belong to the host ids behind the container's: found as the host's root, worked on as the container's. */
+static int mapped_child(const void *data)
+{
+	const struct inside *i = data;
+	struct report report = {.error = NOOK_ERROR_INIT};
+
+	report.code = become_its_root(&report.error);
+	if (report.code >= 0)
+		return child_run(i);
+	return write(i->report, &report, sizeof(report)) == sizeof(report) ? 0 : 1;
+}
+
+static int copied_child(const struct inside *i)
+{
+	struct report report = {.error = NOOK_ERROR_INIT};
+	struct inside in = *i;
+
+	in.root = ended_root(i, &report.error);
+	report.code = in.root < 0 ? in.root : mapped_run(&in.range, mapped_child, &in, &report.error);
+	/* Otherwise the other one has written what came of it. */
+	if (report.code < 0)
+		return write(i->report, &report, sizeof(report)) == sizeof(report) ? 0 : 1;
+	return report.code;
+}
+
 static int fork_child(const struct inside *i, struct nook_error *e)
 {
 	int status = 0;
@@ -238,7 +266,7 @@ static int fork_child(const struct inside *i, struct nook_error *e)
 	if (pid < 0)
 		return err_sys(e, STEP_CLONE, NULL);
 	if (pid == 0)
-		_exit(child_run(i));
+		_exit(i->range.n_uid_maps ? copied_child(i) : child_run(i));
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return 0;
@@ -296,7 +324,7 @@ int inside_run(struct store_run *r, const struct container *c, enum inside_view 
 {
 	AUTO(arena_free) struct arena *a = arena_new();
 	enum container_status status = container_status(c);
-	struct inside i = {.container = c, .pidfd = -EBADF, .view = view, .job = job, .data = data};
+	struct inside i = {.container = c, .pidfd = -EBADF, .view = view, .job = job, .data = data, .root = -EBADF};
 	auto_close int pidfd = -EBADF;
 	int *locks = NULL, code;
 
@@ -309,6 +337,8 @@ int inside_run(struct store_run *r, const struct container *c, enum inside_view 
 	}
 	TRY(plan_load(r, c->id, a, &i.plan, e));
 	TRY(check_kept(c, i.plan, e));
+	if (copied_is_changed(c))
+		TRY(copied_range(c, i.plan, a, &i.range, e));
 	code = lock_kept(c, a, &locks, e);
 	if (code >= 0)
 		code = run_reported(r, &i, a, e);

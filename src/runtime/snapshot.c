@@ -7,6 +7,7 @@
 #include "base/spawn.h"
 #include "base/text.h"
 #include "json/bind.h"
+#include "runtime/copied.h"
 #include "runtime/data.h"
 #include "runtime/idrange.h"
 #include "runtime/inside.h"
@@ -85,7 +86,7 @@ static int copy_tree(struct store_run *r, const char *id, const char *from, cons
 static int find_layer(const struct store_run *r, const char *root, const struct container *c, struct arena *a, const char **ret,
 	struct nook_error *e)
 {
-	const char *layer = data_path(r, root, DATA_LAYER, c->id, a);
+	const char *layer = data_path(r, root, copied_is_changed(c) ? DATA_UNPACKED : DATA_LAYER, c->id, a);
 
 	for (size_t i = 0; i < c->n_kept; i++)
 		if (text_is(c->kept[i], layer)) {
@@ -291,6 +292,20 @@ static int swap_in(const char *layer, const char *restored, struct arena *a, str
 	return 0;
 }
 
+/* Where it is made: no name in a root is nook's. */
+static const char *restored_path(const struct store_run *r, const char *root, const struct container *c, const char *layer, struct arena *a)
+{
+	if (copied_is_changed(c))
+		return arena_printf(a, "%s/.restored.%d", snapshot_home(r, root, c->id, a), (int)getpid());
+	return arena_printf(a, "%s/restored", layer);
+}
+
+/* The whole directory in one step. */
+static int swap_root(const char *copy, const char *restored, struct nook_error *e)
+{
+	return renameat2(AT_FDCWD, restored, AT_FDCWD, copy, RENAME_EXCHANGE) < 0 ? err_sys(e, STEP_STATE, copy) : 0;
+}
+
 int snapshot_restore(struct store_run *r, const char *root, const struct container *c, const char *name, struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
@@ -304,11 +319,11 @@ int snapshot_restore(struct store_run *r, const char *root, const struct contain
 	if (container_status(c) != CONTAINER_STOPPED)
 		return err_why(e, STEP_CONTAINER, c->id, EBUSY, "it runs: stop it first");
 	lock = TRY(data_lock(layer, e));
-	restored = arena_printf(a, "%s/restored", layer);
+	restored = restored_path(r, root, c, layer, a);
 	TRY(mounts_tree_remove(restored, e)); /* of one that was cut off */
 	code = copy_tree(r, c->id, arena_printf(a, "%s/" LAYER, path), restored, lock, a, e);
 	if (code >= 0)
-		code = swap_in(layer, restored, a, e);
+		code = copied_is_changed(c) ? swap_root(layer, restored, e) : swap_in(layer, restored, a, e);
 	if (code >= 0)
 		return mounts_tree_remove(restored, e);
 	(void)mounts_tree_remove(restored, NULL);
@@ -329,6 +344,16 @@ int snapshot_remove(struct store_run *r, const char *root, const struct containe
 }
 
 /* ---- clones ---------------------------------------------------------------------------------------------------------------------- */
+
+/* A directory that has the container's id for a name: the new one's. */
+static const char *path_for(const char *path, const char *old, const char *new, struct arena *a)
+{
+	char *copy = arena_strdup(a, path), *at = strrchr(copy, '/');
+
+	if (at && text_is(at + 1, old))
+		(void)stpcpy(at + 1, new);
+	return copy;
+}
 
 /* In place: ids have all the same length. */
 static void replace_id(char *data, size_t len, const char *old, const char *new, struct arena *a)
@@ -379,7 +404,7 @@ static int clone_data(struct store_run *r, const char *root, const struct contai
 int snapshot_clone(struct store_run *r, const char *root, const struct container *c, const char *name, struct arena *a,
 	const char **ret_id, struct nook_error *e)
 {
-	struct container clone = {.name = name, .source = c->source, .command = c->command, .config = c->config, .rootfs = c->rootfs, .exit_status = -1,
+	struct container clone = {.name = name, .source = c->source, .command = c->command, .config = c->config, .exit_status = -1,
 		.created_ns = clock_date_ns(), .creating = true, .volumes = c->volumes, .n_volumes = c->n_volumes, .annotations = c->annotations,
 		.n_annotations = c->n_annotations};
 	const char *layer, *old, *new;
@@ -392,14 +417,9 @@ int snapshot_clone(struct store_run *r, const char *root, const struct container
 	new = store_tagged_id(r, clone.id, a);
 	if (strlen(old) != strlen(new))
 		return err_why(e, STEP_CONTAINER, c->id, EINVAL, "its id is not one of nook run's");
-	for (size_t i = 0; i < c->n_kept; i++) {
-		char *path = arena_strdup(a, c->kept[i]);
-		char *at = strrchr(path, '/');
-
-		if (at && text_is(at + 1, old))
-			(void)stpcpy(at + 1, new);
-		*arena_push(a, &clone.kept, &clone.n_kept) = path;
-	}
+	for (size_t i = 0; i < c->n_kept; i++)
+		*arena_push(a, &clone.kept, &clone.n_kept) = path_for(c->kept[i], old, new, a);
+	clone.rootfs = path_for(c->rootfs, old, new, a);
 	clone.supervisor = getpid();
 	dir = TRY(container_create(r, &clone, e));
 	code = clone_data(r, root, c, &clone, dir, a, e);

@@ -2,8 +2,9 @@
 #include "runtime/upper.h"
 
 #include "disk/disk.h"
-#include "runtime/container.h"
+#include "runtime/copied.h"
 #include "runtime/data.h"
+#include "runtime/plan_file.h"
 
 #include <fcntl.h>
 
@@ -27,24 +28,47 @@ static int open_in(const char *kept, struct arena *a, struct nook_error *e)
 	return take_fd(&dir);
 }
 
-int upper_open(const struct container *c, struct arena *a, struct upper *ret, struct nook_error *e)
+static int open_copy(struct store_run *r, const struct container *c, struct arena *a, struct upper *u, struct nook_error *e)
 {
-	const bool has_ended = container_status(c) == CONTAINER_STOPPED;
+	const char *path = copied_root(c);
+	const struct plan *p = NULL;
+	struct idrange range = {0};
+
+	TRY(plan_load(r, c->id, a, &p, e));
+	TRY(copied_range(c, p, a, &range, e));
+	u->dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (u->dir < 0)
+		return err_sys(e, STEP_CONTAINER, path);
+	u->is_whole = true;
+	u->owners = copied_owners(&range);
+	return 0;
+}
+
+int upper_open(struct store_run *r, const struct container *c, struct arena *a, struct upper *ret, struct nook_error *e)
+{
+	const bool has_ended = container_status(c) == CONTAINER_STOPPED, is_copy = copied_is_changed(c);
 
 	for (size_t i = 0; i < c->n_kept; i++) {
 		AUTO_VALUE(upper_done) struct upper u = UPPER_INIT;
 		int dir;
 
+		/* A root of the container's own may have names like those in a layer. */
+		if (!data_is(is_copy ? DATA_UNPACKED : DATA_LAYER, c->kept[i]))
+			continue;
 		if (has_ended) {
 			u.lock = data_lock(c->kept[i], e);
 			if (u.lock == -ENOENT)
 				continue;
 			TRY(u.lock);
 		}
-		dir = open_in(c->kept[i], a, e);
-		if (dir == -ENOENT)
-			continue;
-		u.dir = TRY(dir);
+		if (is_copy) {
+			TRY(open_copy(r, c, a, &u, e));
+		} else {
+			dir = open_in(c->kept[i], a, e);
+			if (dir == -ENOENT)
+				continue;
+			u.dir = TRY(dir);
+		}
 		*ret = u;
 		u = (struct upper)UPPER_INIT;
 		return 0;

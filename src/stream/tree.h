@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 
+#include "stream/owners.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -18,9 +20,13 @@ enum {
 	TREE_LAYER = 4,  /* the changes of an overlay: what it marks as hidden becomes ".wh." entries; the top is an entry, too */
 	TREE_HOLES = 2,  /* tell tree_read() which files have holes, in a record that other programs do not know */
 	TREE_SPARSE = 16, /* files with holes as GNU tar 1.0 writes them, which other programs know; not for tree_read() */
+	TREE_TOP = 32,   /* the top is an entry, too */
 	TREE_LOWEST = 8, /* with TREE_LAYER: nothing lies below this layer, and so there is nothing to hide */
 };
 int tree_write(int dir, const char *name, const char *as, unsigned flags, int fd, struct nook_error *e);
+
+/* Attributes that overlayfs and the kernel keep for themselves are no part of a file, and of no stream. */
+bool tree_is_private(const char *attribute);
 
 /* Less than all of it: JUDGE is asked about each entry below the top, by its name in the stream.  A directory that is left
  * out is gone through all the same, and what is in it is judged on its own. */
@@ -31,7 +37,11 @@ enum tree_verdict {
 };
 struct tree_filter {
 	enum tree_verdict (*judge)(void *data, const char *name, const struct stat *st);
+	/* Or NULL.  Names in FOLDER ("": the top) that what lies below this layer has and this tree has not: the next one from *AT on,
+	 * which starts at 0, or NULL. */
+	const char *(*missing)(void *data, const char *folder, size_t *at);
 	void *data;
+	struct owners owners;
 };
 int tree_write_some(int dir, const char *name, const char *as, unsigned flags, const struct tree_filter *filter, int fd,
 	struct nook_error *e);

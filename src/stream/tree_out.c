@@ -21,6 +21,7 @@ struct out {
 	struct links links;
 	struct entry entry; /* the one that is being written */
 	const struct tree_filter *filter;
+	struct owners owners;
 	enum tree_verdict verdict; /* on that one */
 	char *chunk, *list, *value;
 	struct entry_piece *pieces; /* PIECES_MAX, and one for the end */
@@ -33,8 +34,7 @@ static int stream_failed(int r, struct nook_error *e)
 
 /* ---- one entry -------------------------------------------------------------------------------------------------------- */
 
-/* Attributes that overlayfs and the kernel keep for themselves are no part of a file. */
-static bool is_private(const char *name)
+bool tree_is_private(const char *name)
 {
 	return text_after(name, "trusted.overlay.") || text_after(name, "user.overlay.") || text_is(name, "security.selinux");
 }
@@ -45,9 +45,12 @@ static void get_xattrs(struct out *o, int file)
 
 	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(o->list + at) + 1) {
 		const char *name = o->list + at;
-		ssize_t len = is_private(name) ? -1 : fgetxattr(file, name, o->value, VALUE_MAX);
-		uint32_t bytes = (uint32_t)len;
+		ssize_t len = tree_is_private(name) ? -1 : fgetxattr(file, name, o->value, VALUE_MAX);
+		uint32_t bytes;
 
+		if (len > 0)
+			len = (ssize_t)owners_inside_value(&o->owners, name, o->value, (size_t)len);
+		bytes = (uint32_t)len;
 		if (len < 0 || o->entry.xattrs.len + (size_t)len + 300 > XATTRS_MAX)
 			continue;
 		buf_add(&o->entry.xattrs, name, strlen(name) + 1);
@@ -59,13 +62,15 @@ static void get_xattrs(struct out *o, int file)
 static void fill_entry(struct out *o, const struct stat *st, const char *as)
 {
 	struct entry *entry = &o->entry;
+	struct stat is = *st;
 
 	entry->mode = st->st_mode;
 	entry->hard_link = entry->sparse = false;
 	entry->pieces = NULL;
 	entry->size = 0;
-	entry->uid = st->st_uid;
-	entry->gid = st->st_gid;
+	owners_inside(&o->owners, &is);
+	entry->uid = is.st_uid;
+	entry->gid = is.st_gid;
 	entry->mtime = st->st_mtim;
 	entry->major = entry->minor = 0;
 	entry->link[0] = 0;
@@ -268,11 +273,21 @@ static int put_children(struct out *o, int folder, const char *as, unsigned dept
 	return r;
 }
 
+static int put_missing(struct out *o, const char *as, struct nook_error *e)
+{
+	const char *name;
+	size_t at = 0;
+
+	while ((name = o->filter->missing(o->filter->data, as, &at)))
+		TRY(put_whiteout(o, as, name, e));
+	return 0;
+}
+
 static int put_folder(struct out *o, int folder, const char *as, unsigned depth, struct nook_error *e)
 {
 	if (depth > DEPTH_MAX)
 		return err_why(e, STEP_FILE, as, ELOOP, "directories are nested too deep");
-	if (o->verdict != TREE_LEAVE_OUT && (*as || (o->flags & TREE_LAYER))) {
+	if (o->verdict != TREE_LEAVE_OUT && (*as || (o->flags & (TREE_LAYER | TREE_TOP)))) {
 		if (!*as)
 			(void)stpcpy(o->entry.name, "./");
 		get_xattrs(o, folder);
@@ -280,6 +295,8 @@ static int put_folder(struct out *o, int folder, const char *as, unsigned depth,
 	}
 	if (may_hide(o) && is_opaque(folder))
 		TRY(put_whiteout(o, as, WHITEOUT ".opq", e));
+	if (o->filter && o->filter->missing)
+		TRY(put_missing(o, as, e));
 	return put_children(o, folder, as, depth, e);
 }
 
@@ -334,6 +351,8 @@ int tree_write_some(int dir, const char *name, const char *as, unsigned flags, c
 	o->fd = fd;
 	o->flags = flags;
 	o->filter = filter;
+	if (filter)
+		o->owners = filter->owners;
 	o->chunk = xcalloc(1, CHUNK);
 	o->list = xcalloc(1, LIST_MAX);
 	o->value = xcalloc(1, VALUE_MAX);

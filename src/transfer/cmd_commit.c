@@ -9,6 +9,7 @@
 #include "runtime/upper.h"
 #include "storage/image.h"
 #include "stream/tree.h"
+#include "transfer/copylayer.h"
 #include "transfer/layertar.h"
 #include "transfer/options.h"
 
@@ -53,12 +54,17 @@ static int find_image(struct commit *c, struct nook_error *e)
 /* An ordinary user's files belong to the ids of his containers, and only their root can read all. */
 static int read_changes(struct commit *c, struct newlayer *l, struct nook_error *e)
 {
+	const struct copylayer copy = {&c->image, &c->upper};
 	struct idrange range = {0};
+	struct layertar_work work = {.write = copylayer_write, .data = &copy};
 
-	if (geteuid() == 0)
-		return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS | TREE_SPARSE, NULL, e);
-	TRY(idrange_choose(-EBADF, c->container.id, true, c->cli->arena, &range, e));
-	return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS | TREE_SPARSE, &range, e);
+	if (geteuid() != 0) {
+		TRY(idrange_choose(-EBADF, c->container.id, true, c->cli->arena, &range, e));
+		work.range = &range;
+	}
+	if (c->upper.is_whole)
+		return layertar_run(l, &work, e);
+	return layertar_add(l, c->upper.dir, TREE_LAYER | TREE_ONE_FS | TREE_SPARSE, work.range, e);
 }
 
 static int read_quietly(struct commit *c, struct newlayer *l, struct nook_error *e)
@@ -117,7 +123,7 @@ int commit_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	job.store = store;
 	job.depot = d;
 	TRY(find_image(&job, e));
-	TRY(upper_open(&job.container, c->arena, &job.upper, e));
+	TRY(upper_open(store, &job.container, c->arena, &job.upper, e));
 	r = commit(&job, name, e);
 	upper_done(&job.upper);
 	return r;

@@ -46,6 +46,8 @@ def test_a_container_of_a_copy(on_overlay):
     assert not list((nook.root / "unpacked").glob("*"))
     # Nothing of it got into the image.
     assert nook("run", "--rm", "t:1", "sh", "-c", "test -e /new || echo clean") == "clean\n"
+    # The top has its mode, too: who is not root gets in.
+    assert nook("run", "--rm", "-u", "1000", "t:1", "sh", "-c", "stat -c '%a %u' /; cat /etc/passwd >/dev/null && echo read") == "755 0\nread\n"
     assert nook("system", "check") == ""
 
 
@@ -59,7 +61,8 @@ def test_what_it_changes_stays_with_it(on_overlay):
     assert (copy / "new").stat().st_uid >= 65536 and (copy / "owned").stat().st_uid == (copy / "new").stat().st_uid + 33
     assert nook("export", "web", "-o", nook.space / "web.tar") == "" and "new" in subprocess.run(
         ["tar", "-tf", nook.space / "web.tar"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    assert "belongs to the ids" in nook.fails(125, "run", "--rm", "container:web", "cat", "/new")
+    assert nook("run", "--rm", "container:web", "sh", "-c", "cat /new; stat -c %u /owned") == "mine\n33\n"
+    assert "as it was" in nook.fails(125, "run", "--rm", "--userns", "host", "container:web", "cat", "/new")
     nook("rm", "web")
     assert not copy.exists()
 
@@ -89,3 +92,160 @@ def test_a_copy_that_does_not_fit(nook, space):
             assert not list((nook.root / "unpacked").glob("*")) and nook("ps", "-aq") == ""
         finally:
             subprocess.run(["umount", nook.root], check=True)
+
+
+CHANGES = ("echo mine >/new; rm /link; rm -r /private; mkdir -p /private/deep/er; echo x >/private/deep/er/file; chmod 600 /owned; "
+           "echo y >>/su; rm /bin/ls; ln /su /su2; chown 7:8 /new; ln -s /new /to-new; mkfifo /fifo")
+LOOK = "cd /; find . -xdev -path ./proc -prune -o -path ./sys -prune -o -path ./dev -prune -o -path ./etc -prune -o -print | sort | while read -r f; do stat -c '%n %F %a %u:%g %s %h' \"$f\"; done"
+
+
+def seen(nook, image):
+    """All that a new container of IMAGE finds, but for sizes and links of directories."""
+    lines = nook("run", "--rm", image, "sh", "-c", LOOK).splitlines()
+    return [line.rsplit(" ", 2)[0] if " directory " in line else line for line in lines]
+
+
+def layer_of(nook, image, nth=-1):
+    """Names in a layer of IMAGE, as tar lists them."""
+    nook("save", "--format", "oci", "-o", nook.space / "saved", image)
+    blobs = nook.space / "saved/blobs/sha256"
+    index = json.loads((nook.space / "saved/index.json").read_text())
+    manifest = json.loads((blobs / index["manifests"][0]["digest"][7:]).read_text())
+    layer = blobs / manifest["layers"][nth]["digest"][7:]
+    text = subprocess.run(["tar", "-tf", layer], stdout=subprocess.PIPE, text=True, check=True).stdout
+    subprocess.run(["rm", "-r", nook.space / "saved"], check=True)
+    return sorted(text.splitlines())
+
+
+@pytest.mark.parametrize("options", [[], ["--userns", "host"]])
+def test_commit_of_a_copy(on_overlay, options):
+    nook = on_overlay
+    nook("run", "--name", "web", *options, "t:1", "sh", "-c", CHANGES)
+    nook("commit", "web", "u:1")
+    script = "stat -c '%u:%g %a %h' /new /owned; stat -c %h /su; cat /new; for f in /bin/ls /link /private/in; do test -e $f && echo $f; done; true"
+    assert nook("run", "--rm", "u:1", "sh", "-c", script).splitlines() == [
+        "7:8 644 1", "33:34 600 2", "2", "mine"]
+    lines = seen(nook, "u:1")
+    assert "./private directory 755 0:0" in lines and "./private/deep/er/file regular file 644 0:0 2 1" in lines
+    assert [line for line in lines if line.startswith("./again regular file") and "33:34 1" in line] and not [line for line in lines if ".wh." in line or "./private/in" in line]
+    nook("rm", "web")
+    assert nook("system", "check") == ""
+
+
+def test_commit_of_a_layer_over_a_copy(on_overlay):
+    nook = on_overlay
+    nook("run", "--name", "web", "--storage", "disk:64m", "t:1", "sh", "-c", "echo mine >/new; chown 7:8 /new; rm /bin/ls; chmod 600 /owned")
+    nook("commit", "web", "u:1")
+    assert nook("run", "--rm", "u:1", "sh", "-c", "cat /new; stat -c '%u:%g %a' /new /owned; test -e /bin/ls || echo gone").splitlines() == [
+        "mine", "7:8 644", "33:34 600", "gone"]
+    assert nook("run", "--rm", "container:web", "sh", "-c", "cat /new; stat -c '%u:%g' /new /again").splitlines() == ["mine", "7:8", "33:34"]
+    nook("clone", "web", "other")
+    assert nook("run", "--rm", "container:other", "cat", "/new") == "mine\n"
+    nook("rm", "web", "other")
+    assert nook("system", "check") == ""
+
+
+def test_a_copy_says_what_it_has_changed(on_overlay):
+    """As a container with a layer does."""
+    nook = on_overlay
+    nook("run", "--name", "copy", "t:1", "sh", "-c", CHANGES)
+    nook("run", "--name", "layer", "--storage", "disk:64m", "t:1", "sh", "-c", CHANGES)
+    told = nook("diff", "copy").splitlines()
+    for line in ("A /new", "M /su", "A /su2", "P /owned", "D /link", "D /private/in", "A /private/deep/", "A /private/deep/er/file", "D /bin/ls",
+                 "A /to-new -> /new", "A /fifo"):
+        assert line in told, line
+    # A link over a hard link keeps what it is; the layer tells only the names that were written to.
+    assert not [line for line in told if "/rm" in line or "busybox" in line]
+    assert {line["path"] for line in json.loads(nook("diff", "--json", "copy"))} >= {"new", "owned", "bin/ls"}
+    assert {line for line in nook("diff", "layer").splitlines() if " /private" in line} == {line for line in told if " /private" in line}
+    nook("rm", "copy", "layer")
+
+
+def test_the_layer_of_a_copy_is_what_differs(on_overlay):
+    nook = on_overlay
+    nook("run", "--name", "web", "t:1", "sh", "-c", "echo x >/etc/file; rm /su")
+    nook("commit", "web", "u:1")
+    names = layer_of(nook, "u:1")
+    assert {"./", "etc/", "etc/file", ".wh.su"} <= set(names)
+    assert not [name for name in names if name.startswith(("bin/", "owned", "again", "private", "link", "su"))]
+    nook("rm", "web")
+    # Nothing changed: nothing but what the start itself made.
+    nook("run", "--name", "idle", "t:1", "true")
+    nook("commit", "idle", "v:1")
+    assert not [name for name in layer_of(nook, "v:1") if name.startswith(("bin/", "owned", "su", ".wh."))]
+    assert [line for line in nook("diff", "idle").splitlines() if line[0] != "A"] == []
+    nook("rm", "idle")
+
+
+def test_capabilities_of_a_file_in_a_copy(on_overlay):
+    """They name the root that gave them; in the layer they are those that anybody has."""
+    nook = on_overlay
+    nook("run", "--name", "web", "t:1", "sh", "-c", "echo x >/capable")
+    copy = pathlib.Path(json.loads(nook("inspect", "web"))[0]["rootfs"])
+    owner = (copy / "capable").stat().st_uid
+    os.setxattr(copy / "capable", "security.capability", bytes.fromhex("01000003" + "00040000" + "00" * 12) + owner.to_bytes(4, "little"))
+    nook("commit", "web", "u:1")
+    found = list((nook.root / "images/layers").glob("*/capable"))
+    assert [os.getxattr(path, "security.capability").hex() for path in found] == ["01000002" + "00040000" + "00" * 12]
+    nook("rm", "web")
+
+
+def test_snapshots_of_a_copy(on_overlay):
+    nook = on_overlay
+    nook("run", "--name", "web", "t:1", "sh", "-c", "echo one >/new")
+    assert nook("snapshot", "create", "web", "first") == "first\n"
+    assert nook("run", "--rm", "container:web", "sh", "-c", "cat /new; echo two >/new; rm /owned; id -u; stat -c %u /again") == "one\n0\n33\n"
+    nook("snapshot", "create", "web", "second")
+    nook("snapshot", "restore", "web", "first")
+    copy = pathlib.Path(json.loads(nook("inspect", "web"))[0]["rootfs"])
+    assert (copy / "new").read_text() == "one\n" and (copy / "owned").exists() and not (copy / "restored").exists()
+    nook("snapshot", "restore", "web", "second")
+    assert nook("run", "--rm", "container:web", "sh", "-c", "cat /new; ls /owned 2>/dev/null; stat -c %u /again") == "two\n33\n"
+    assert [line.split()[0] for line in nook("snapshot", "ls", "web").splitlines()[1:]] == ["first", "second"]
+    nook("rm", "web")
+    assert not list((nook.root / "snapshots").glob("*")) and not list((nook.root / "unpacked").glob("*"))
+
+
+def test_a_clone_of_a_copy(on_overlay):
+    nook = on_overlay
+    nook("run", "--name", "web", "t:1", "sh", "-c", "echo one >/new")
+    nook("clone", "web", "other")
+    roots = [json.loads(nook("inspect", name))[0]["rootfs"] for name in ("web", "other")]
+    assert roots[0] != roots[1] and all(pathlib.Path(root).is_dir() for root in roots)
+    assert nook("run", "--rm", "container:other", "sh", "-c", "cat /new; echo two >/new; stat -c %u /owned") == "one\n33\n"
+    assert nook("run", "--rm", "container:web", "cat", "/new") == "one\n"
+    # Both have the same ids: one at a time.
+    process = nook.start("run", "--rm", "container:web", "sh", "-c", "echo ready; cat >/dev/null", stdin=subprocess.PIPE)
+    assert process.stdout.readline() == "ready\n"
+    assert "in use by another container" in nook.fails(125, "run", "--rm", "container:other", "true")
+    process.communicate(timeout=60)
+    nook("commit", "other", "u:1")
+    assert nook("run", "--rm", "u:1", "cat", "/new") == "two\n"
+    nook("rm", "web")
+    assert nook("run", "--rm", "container:other", "cat", "/new") == "two\n"
+    nook("rm", "other")
+    assert not list((nook.root / "unpacked").glob("*"))
+
+
+def test_what_a_copy_exports_has_the_owners_inside(on_overlay):
+    nook = on_overlay
+    nook("run", "--name", "web", "t:1", "sh", "-c", "echo mine >/new")
+    nook("export", "web", "-o", nook.space / "web.tar")
+    text = subprocess.run(["tar", "--numeric-owner", "-tvf", nook.space / "web.tar"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    owners = {line.split()[5].lstrip("./"): line.split()[1] for line in text.splitlines()}
+    assert owners["new"] == "0/0" and owners["again"] == owners["owned"] == "33/34"
+    nook("rm", "web")
+
+
+def test_names_in_a_root_are_no_layer(on_overlay, space):
+    """A root may have what a layer has: "upper", "disk.img"."""
+    nook = on_overlay
+    layout = images.Layout(space / "odd")
+    layout.image("t", [images.busybox_layer(), tars.archive(tars.directory("upper"), tars.file("upper/in", b"x"), tars.file("disk.img", b"x"))],
+                 {"Env": ["PATH=/bin"]})
+    nook("load", "--name", "odd:1", layout.source("t"))
+    nook("run", "--name", "web", "odd:1", "sh", "-c", "echo mine >/new")
+    assert "A /new" in nook("diff", "web").splitlines()
+    nook("commit", "web", "u:1")
+    assert nook("run", "--rm", "u:1", "sh", "-c", "cat /new /upper/in /disk.img; test -e /in && echo in; true") == "mine\nxx"
+    nook("rm", "web")

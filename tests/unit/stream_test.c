@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Trees through a tar stream and back, without root. */
 #include "stream/header.h"
+#include "stream/owners.h"
 #include "stream/tree.h"
 #include "temp.h"
 
@@ -229,16 +230,80 @@ static void test_a_comment_is_found_and_passed_over(void **state)
 	entry_done(entry);
 }
 
+static const char *missing(void *data, const char *folder, size_t *at)
+{
+	(void)data;
+	return strcmp(folder, "sub") == 0 && (*at)++ == 0 ? "gone" : NULL;
+}
+
+static void test_what_is_missing_is_hidden_behind_its_directory(void **state)
+{
+	struct temp *t = *state;
+	struct nook_error e = NOOK_ERROR_INIT;
+	auto_close int fd = memfd_create("stream", MFD_CLOEXEC);
+	const struct spec_idmap here = {7, getuid(), 1};
+	const struct tree_filter filter = {.judge = judge, .missing = missing, .owners = {.uids = &here, .n_uids = 1}};
+	struct entry *entry = calloc(1, sizeof(*entry));
+	bool seen = false;
+
+	assert_non_null(entry);
+	make_tree(t);
+	assert_int_equal(tree_write_some(t->dir, "tree", "", TREE_LAYER, &filter, fd, &e), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	while (entry_read(fd, entry, &e) > 0) {
+		if (strcmp(entry->name, "sub/.wh.gone") == 0)
+			seen = true;
+		else if (strcmp(entry->name, "./") == 0)
+			assert_int_equal(entry->uid, 7);
+		assert_true(lseek(fd, (off_t)entry_padded(entry->size), SEEK_CUR) > 0);
+	}
+	assert_true(seen);
+	entry_done(entry);
+	free(entry);
+}
+
+static void test_attributes_name_the_ids_inside(void **state)
+{
+	const struct spec_idmap maps[] = {{0, 524288, 65536}};
+	const struct owners mapped = {maps, maps, 1, 1}, none = {0};
+	/* Version 3 of a root that is 524288, then the same of another one. */
+	uint8_t caps[24] = {0, 0, 0, 3, 0, 4, [20] = 0, 0, 8, 0}, others[24] = {0, 0, 0, 3, [20] = 1, 0, 8, 0};
+	/* Version 2: the owner, user 524321, group 7, which nobody has, the mask, others. */
+	uint8_t list[44] = {2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 33, 0, 8, 0, 8, 0, 4, 0, 7, 0, 0, 0, 16, 0, 6, 0, 255, 255, 255, 255,
+		32, 0, 4, 0, 255, 255, 255, 255};
+	struct stat st = {.st_uid = 524321, .st_gid = 3};
+
+	(void)state;
+	owners_inside(&mapped, &st);
+	assert_int_equal(st.st_uid, 33);
+	assert_int_equal(st.st_gid, 65534);
+	assert_int_equal(owners_inside_value(&none, "security.capability", caps, 24), 24);
+	assert_int_equal(owners_inside_value(&mapped, "user.other", caps, 24), 24);
+	assert_int_equal(caps[3], 3);
+	assert_int_equal(owners_inside_value(&mapped, "security.capability", caps, 24), 20);
+	assert_int_equal(caps[3], 2);
+	assert_int_equal(owners_inside_value(&mapped, "security.capability", others, 24), 24);
+	/* A list that is cut off has no more entries than are whole. */
+	assert_int_equal(owners_inside_value(&mapped, "system.posix_acl_access", list, 14), 14);
+	assert_int_equal(list[18], 8);
+	assert_int_equal(owners_inside_value(&mapped, "system.posix_acl_access", list, sizeof(list)), sizeof(list));
+	assert_memory_equal(list + 16, "\x21\0\0\0", 4);
+	assert_memory_equal(list + 24, "\xfe\xff\0\0", 4);
+	assert_memory_equal(list + 8, "\xff\xff\xff\xff", 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		temp_test(test_a_tree_comes_back),
 		temp_test(test_what_is_left_out_leaves_the_rest_whole),
 		temp_test(test_the_top_gets_another_name_or_none),
+		temp_test(test_what_is_missing_is_hidden_behind_its_directory),
 		temp_test(test_links_on_the_way_are_refused),
 		temp_test(test_hostile_streams_stay_below_the_root),
 		cmocka_unit_test(test_times_before_1970_and_large_numbers_come_back),
 		cmocka_unit_test(test_a_comment_is_found_and_passed_over),
+		cmocka_unit_test(test_attributes_name_the_ids_inside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
