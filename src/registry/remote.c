@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { AUTHORIZATIONS_MAX = 4, PAUSE_MS = 250, ERROR_BODY_MAX = 64 << 10 };
@@ -263,6 +264,24 @@ static int authorize(struct remote *r, const struct http_reply *reply, unsigned 
 	return result;
 }
 
+/* Is it the registry that answers, and none to whom it redirects or where it takes uploads?  Who else asks for an authorization
+ * could name a token server of its own, and get the password there. */
+static bool is_its_own(struct remote *r, const struct http_reply *reply)
+{
+	auto_free char *own = url_for(r, "/", scheme_now(r));
+
+	return url_same_origin(own, http_url(reply));
+}
+
+static int refused_elsewhere(const struct remote *r, const struct http_reply *reply, struct nook_error *e)
+{
+	const char *url = http_url(reply);
+
+	/* What follows the "?" may be a signature. */
+	return err_fmt(e, STEP_REGISTRY, r->name, EACCES, "it sends to a place that wants an authorization of its own (HTTP 401): %.*s",
+		(int)strcspn(url, "?"), url);
+}
+
 /* What to send now, on the heap.  A token that was made without SCOPE is forgotten: the registry will ask for another. */
 static char *authorization_now(struct remote *r, const char *scope, unsigned *ret_generation)
 {
@@ -295,6 +314,8 @@ int remote_open(struct remote *r, const struct remote_call *c, struct http_reply
 			*ret = take_ptr(&reply);
 			return 0;
 		}
+		if (status == 401 && !is_its_own(r, reply))
+			return refused_elsewhere(r, reply, e);
 		if (status == 401 && refused < AUTHORIZATIONS_MAX) {
 			refused += (unsigned)TRY(authorize(r, reply, generation, e));
 			continue;

@@ -106,6 +106,28 @@ def test_cookies_are_never_sent(pull):
         assert elsewhere.requests and not [r for r in elsewhere.requests + server.requests if "Cookie" in r.headers]
 
 
+@pytest.mark.parametrize("challenge", ['Bearer realm="http://{host}/token",service="x"', 'Basic realm="x"'], ids=["token", "basic"])
+def test_passwords_are_for_the_registry_itself(pull, challenge):
+    """A store that it redirects to may not ask for them, nor name a token server of its own."""
+    image, hosts = Image(), []
+
+    def ask(request):
+        if request.path.startswith("/token"):
+            return Reply.json({"token": "theirs"})
+        return Reply(401, {"WWW-Authenticate": challenge.format(host=hosts[0])})
+
+    with serve(ask) as elsewhere:
+        hosts.append(elsewhere.host)
+        tokens = Tokens(memory(image, lambda request: Reply(307, {"Location": f"http://{elsewhere.host}{request.path}?signature=secret"})
+                               if "/blobs/" in request.path else None), users={"alice": "secret"})
+        with serve(tokens) as server:
+            pull.nook("login", "-u", "alice", "--password-stdin", server.host, input="secret")
+            err = pull.fails(f"{server.host}/team/app:1")
+        tokens.close()
+        assert "wants an authorization of its own" in err and elsewhere.host in err and "secret" not in err
+        assert elsewhere.requests and not [r.path for r in elsewhere.requests if "Authorization" in r.headers or r.path.startswith("/token")]
+
+
 def trust(space, host, authority, *more):
     certs = space / ".config/containers/certs.d" / host
     certs.mkdir(parents=True)
