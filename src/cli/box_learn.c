@@ -2,11 +2,11 @@
 #include "cli/box_learn.h"
 
 #include "base/fd.h"
+#include "base/plain.h"
 #include "base/text.h"
 #include "box/box.h"
 #include "box/learned.h"
 #include "box/view.h"
-#include "command/log.h"
 #include "spec/spec_defaults.h"
 
 /* The command line as it was, on one line. */
@@ -16,7 +16,7 @@ static const char *command_text(struct arena *a, const char *const *command)
 
 	for (; *command; command++) {
 		buf_adds(&text, text.len ? " " : "");
-		log_plain(*command, &text);
+		plain_add(*command, &text);
 	}
 	return arena_strdup(a, buf_text(&text));
 }

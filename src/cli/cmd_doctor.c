@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/fd.h"
+#include "base/plain.h"
 #include "base/text.h"
 #include "cli/doctor.h"
 #include "command/log.h"
@@ -70,11 +71,11 @@ static void print_finding(const struct doctor *d, const struct finding *f, bool 
 	const char *color = in_color ? states[f->state].color : "", *plain = in_color ? "\033[0m" : "";
 
 	buf_addf(out, "  %s%-8s%s %-20s ", color, states[f->state].word, plain, f->name);
-	log_plain(f->detail, out);
+	plain_add(f->detail, out);
 	buf_addc(out, '\n');
 	if (f->fix && is_fix_new(d, f)) {
 		buf_adds(out, "           fix: ");
-		log_plain(f->fix, out);
+		plain_add(f->fix, out);
 		buf_addc(out, '\n');
 	}
 }

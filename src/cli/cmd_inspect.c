@@ -4,6 +4,7 @@
  * --format picks from the same document, so that there is one set of names.
  */
 #include "base/fd.h"
+#include "base/plain.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
 #include "cli/inspect_image.h"
@@ -363,6 +364,21 @@ static int add_formatted(struct buf *out, struct json *document, const char *for
 	return 0;
 }
 
+/* Programs get a value as it is. */
+static void add_for_people(const char *text, struct buf *out)
+{
+	while (*text) {
+		AUTO_VALUE(buf_done) struct buf piece = {0};
+		size_t len = strcspn(text, "\n\t");
+
+		buf_add(&piece, text, len);
+		plain_add(buf_text(&piece), out);
+		text += len;
+		if (*text)
+			buf_addc(out, *text++);
+	}
+}
+
 static int format_all(const struct buf *text, const char *format, struct buf *out, struct nook_error *e)
 {
 	AUTO(json_free) struct json *all = NULL;
@@ -378,7 +394,7 @@ static int format_all(const struct buf *text, const char *format, struct buf *ou
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *o = options;
-	AUTO_VALUE(buf_done) struct buf text = {0}, formatted = {0};
+	AUTO_VALUE(buf_done) struct buf text = {0}, formatted = {0}, shown = {0};
 	struct json_out out = {.text = &text, .style = JSON_PRETTY};
 	AUTO(runtime_close) struct store_run *r = NULL;
 	const struct buf *result = &text;
@@ -402,6 +418,10 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	if (o->format) {
 		TRY(format_all(&text, o->format, &formatted, e));
 		result = &formatted;
+	}
+	if (o->format && isatty(STDOUT_FILENO)) {
+		add_for_people(buf_text(&formatted), &shown);
+		result = &shown;
 	}
 	written = fd_write(STDOUT_FILENO, buf_text(result), result->len);
 	return written < 0 ? err_num(e, STEP_STDIO, "stdout", written) : status;

@@ -2,25 +2,12 @@
 #include "command/log.h"
 
 #include "base/fd.h"
+#include "base/plain.h"
 #include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-/* The length of the valid UTF-8 sequence at S, or 0. */
-static size_t utf8_length(const unsigned char *s)
-{
-	size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0; /* overlong, surrogate, or beyond Unicode */
-	return len;
-}
 
 void log_json_string(const char *text, struct buf *out)
 {
@@ -28,12 +15,14 @@ void log_json_string(const char *text, struct buf *out)
 
 	buf_addc(out, '"');
 	while (*s) {
-		size_t len = utf8_length(s);
+		size_t len = plain_utf8(s);
 
 		if (*s == '"' || *s == '\\')
 			buf_addf(out, "\\%c", *s);
 		else if (*s < 0x20 || *s == 0x7f)
 			buf_addf(out, "\\u%04x", *s);
+		else if (plain_is_c1(s))
+			buf_addf(out, "\\u%04x", s[1]);
 		else if (len)
 			buf_add(out, s, len);
 		else
@@ -41,24 +30,6 @@ void log_json_string(const char *text, struct buf *out)
 		s += len ? len : 1;
 	}
 	buf_addc(out, '"');
-}
-
-void log_plain(const char *text, struct buf *out)
-{
-	const unsigned char *s = (const unsigned char *)text;
-
-	while (*s) {
-		size_t len = utf8_length(s);
-		/* C1 controls (U+0080..U+009F) move a cursor too. */
-		bool control = *s < 0x20 || *s == 0x7f || !len || (s[0] == 0xc2 && s[1] < 0xa0);
-
-		if (control)
-			for (size_t i = 0; i < (len ? len : 1); i++)
-				buf_addf(out, "\\x%02x", s[i]);
-		else
-			buf_add(out, s, len);
-		s += len ? len : 1;
-	}
 }
 
 static void add_member(struct buf *out, const char *key, const char *value)
@@ -93,11 +64,11 @@ static void add_json(const struct log_line *line, struct buf *out)
 static void add_text(const struct log_line *line, struct buf *out)
 {
 	buf_adds(out, "nook: ");
-	log_plain(line->message, out);
+	plain_add(line->message, out);
 	buf_addc(out, '\n');
 	if (line->hint) {
 		buf_adds(out, "  hint: ");
-		log_plain(line->hint, out);
+		plain_add(line->hint, out);
 		buf_addc(out, '\n');
 	}
 }

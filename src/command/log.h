@@ -16,5 +16,3 @@ struct log_line {
 void log_write(enum log_format format, const struct log_line *line);
 /* TEXT as a JSON string with its quotes; what is no UTF-8 becomes U+FFFD. */
 void log_json_string(const char *text, struct buf *out);
-/* TEXT without the control characters that would move a terminal's cursor. */
-void log_plain(const char *text, struct buf *out);

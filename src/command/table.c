@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "command/table.h"
 
+#include "base/plain.h"
 #include "base/text.h"
 #include "command/log.h"
 
@@ -44,12 +45,12 @@ static const char *plain_cell(const struct table *t, const struct column *c, con
 	if (!cell || (c->type == COLUMN_LIST && !cell[0]))
 		return "-";
 	if (c->type != COLUMN_LIST) {
-		log_plain(cell, &text);
+		plain_add(cell, &text);
 	} else {
 		while (*cell) {
 			size_t len = strcspn(cell, "\n");
 
-			log_plain(arena_strndup(t->arena, cell, len), &text);
+			plain_add(arena_strndup(t->arena, cell, len), &text);
 			cell += len + (cell[len] == '\n');
 			if (*cell)
 				buf_addc(&text, ',');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "json/out.h"
 
+#include "base/plain.h"
 #include "json/tree.h"
 
 #include <string.h>
@@ -23,16 +24,18 @@ static void add_string(struct buf *b, const char *s)
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
 
-		if (c >= ' ' && c != '"' && c != '\\' && c != 127)
+		if (c >= ' ' && c != '"' && c != '\\' && c != 127 && !plain_is_c1((const unsigned char *)s))
 			continue;
 		buf_add(b, plain, (size_t)(s - plain));
-		plain = s + 1;
-		if (c == '"' || c == '\\')
+		if (c == 0xc2)
+			buf_addf(b, "\\u%04x", (unsigned)(unsigned char)*++s);
+		else if (c == '"' || c == '\\')
 			buf_addf(b, "\\%c", c);
 		else if (c >= '\b' && c <= '\r' && c != '\v')
 			buf_addf(b, "\\%c", letters[c - '\b']);
 		else
 			buf_addf(b, "\\u%04x", c);
+		plain = s + 1;
 	}
 	buf_add(b, plain, (size_t)(s - plain));
 	buf_addc(b, '"');

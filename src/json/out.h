@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * JSON text straight into a buffer, without a tree.  Keys come in the order in which they are written; indenting is by
- * tabs, one member a line.  Strings keep the bytes they have; control characters, quotes and backslashes are escaped.
+ * tabs, one member a line.  Strings keep the bytes they have; control characters, also those that UTF-8 spells in two bytes, quotes
+ * and backslashes are escaped.
  */
 #pragma once
 

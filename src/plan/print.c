@@ -3,6 +3,7 @@
 #include "plan/plan.h"
 
 #include "base/fd.h"
+#include "base/plain.h"
 #include "security/caps.h"
 #include "spec/spec.h"
 #include "sys/rlimits.h"
@@ -225,7 +226,9 @@ static void put_json_string(struct buf *out, const char *s)
 	for (; *s; s++) {
 		if (*s == '"' || *s == '\\')
 			buf_addf(out, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
+		else if (plain_is_c1((const unsigned char *)s))
+			buf_addf(out, "\\u%04x", (unsigned)(unsigned char)*++s);
+		else if ((unsigned char)*s < 0x20 || *s == 0x7f)
 			buf_addf(out, "\\u%04x", (unsigned)(unsigned char)*s);
 		else
 			buf_addc(out, *s);
@@ -261,6 +264,17 @@ static void put_clone(const struct plan *p, struct buf *out)
 	buf_adds(out, p->cgroup_slot >= 0 ? " into its cgroup\n" : "\n");
 }
 
+/* Words in it are an image's. */
+static void put_line(struct buf *out, const struct plan *p, const struct step *s, uint32_t number)
+{
+	AUTO_VALUE(buf_done) struct buf line = {0};
+
+	buf_addf(&line, "%3u %-12s %s", number, step_kinds[s->kind].word, plan_str(p, s->object));
+	put_details(&line, p, s);
+	plain_add(buf_text(&line), out);
+	buf_addc(out, '\n');
+}
+
 void plan_print(const struct plan *p, enum plan_format format, struct buf *out)
 {
 	int stage = -1;
@@ -279,9 +293,7 @@ void plan_print(const struct plan *p, enum plan_format format, struct buf *out)
 			stage = s->stage;
 			buf_addf(out, "%s:\n", stage_titles[stage]);
 		}
-		buf_addf(out, "%3u %-12s %s", i + 1, step_kinds[s->kind].word, plan_str(p, s->object));
-		put_details(out, p, s);
-		buf_addc(out, '\n');
+		put_line(out, p, s, i + 1);
 		if (format == PLAN_WHY)
 			buf_addf(out, "    %-12s   %s\n", "", step_kinds[s->kind].why);
 	}

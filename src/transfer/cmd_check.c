@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/names.h"
+#include "base/plain.h"
 #include "base/text.h"
 #include "command/image_options.h"
 #include "command/log.h"
@@ -117,7 +118,7 @@ static void tell_changed(const struct check *c, const char *name, const char *ke
 {
 	AUTO_VALUE(buf_done) struct buf plain = {0};
 
-	log_plain(path, &plain);
+	plain_add(path, &plain);
 	(void)printf("image %s: layer %s was changed at %s%s\n", name, key, buf_text(&plain), c->repair ? "; unpacked anew" : "");
 }
 

@@ -2,8 +2,8 @@
 #include "transfer/reach.h"
 
 #include "base/fd.h"
+#include "base/plain.h"
 #include "base/text.h"
-#include "command/log.h"
 #include "http/url.h"
 #include "json/out.h"
 #include "registry/answer.h"
@@ -104,7 +104,7 @@ static void add_table(const struct search *s, struct buf *out)
 {
 	if (s->options->list_tags) {
 		for (size_t i = 0; i < s->n; i++) {
-			log_plain(s->found[i].name, out);
+			plain_add(s->found[i].name, out);
 			buf_addc(out, '\n');
 		}
 		return;
@@ -120,8 +120,8 @@ static void add_table(const struct search *s, struct buf *out)
 		if (!s->options->no_trunc && len > DESCRIPTION_SHORT)
 			for (len = DESCRIPTION_SHORT; len && (text[len] & 0xc0) == 0x80; len--)
 				;
-		log_plain(arena_printf(s->arena, "%s/%s", s->registry, now->name), &name);
-		log_plain(arena_strndup(s->arena, text, len), &description);
+		plain_add(arena_printf(s->arena, "%s/%s", s->registry, now->name), &name);
+		plain_add(arena_strndup(s->arena, text, len), &description);
 		buf_addf(out, "%-50s %-8s %-6lld %s%s\n", buf_text(&name), now->is_official ? "[OK]" : "", (long long)now->stars,
 			buf_text(&description), len < strlen(text) ? "..." : "");
 	}

@@ -2,8 +2,8 @@
 #include "transfer/progress.h"
 
 #include "base/fd.h"
+#include "base/plain.h"
 #include "base/text.h"
-#include "command/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -211,7 +211,7 @@ void progress_say(struct progress *p, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		return;
-	log_plain(message, &out);
+	plain_add(message, &out);
 	buf_addc(&out, '\n');
 	write_out(&out);
 }

@@ -220,3 +220,44 @@ def test_labels_that_a_state_holds(nook, layout):
     layout.image("t", [images.busybox_layer()], {"Cmd": ["true"], "Env": ["PATH=/bin"], "Labels": {"long": "y" * (1 << 20)}})
     nook("run", "--name", "heavy", layout.source("t"))
     assert json.loads(nook("inspect", "heavy"))[0]["annotations"]["long"] == "y" * (1 << 20)
+
+
+# ---- words for the terminal -------------------------------------------------------------------------------------------
+
+WORDS = "\x1b]0;owned\x07\u009b31m\x7f\r\n  9 caps  all"
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@pytest.fixture
+def speaking(nook, layout):
+    layout.image("t", [images.busybox_layer()],
+                 {"Cmd": ["true", WORDS], "Env": ["PATH=/bin", f"A={WORDS}"], "Labels": {WORDS: WORDS}, "ExposedPorts": {WORDS: {}},
+                  "Healthcheck": {"Test": [WORDS]}, "StopSignal": WORDS},
+                 author=WORDS, history=[{"created_by": WORDS, "comment": WORDS, "author": WORDS}])
+    nook("load", "--name", "speaking", layout.source("t"))
+    nook("run", "--name", "spoken", "speaking")
+    return nook
+
+
+@pytest.mark.parametrize("line", [
+    "images", "images;--format;json", "inspect;speaking", "inspect;-f;{{json .Config}};speaking", "history;--no-trunc;speaking",
+    "history;--format;json;speaking", "ps;-a;--no-trunc", "ps;-a;--format;json", "inspect;spoken", "run;--explain;speaking",
+    "run;--explain=json;speaking",
+])
+def test_no_words_of_an_image_reach_the_terminal(speaking, line):
+    result = speaking.result(*line.split(";"))
+    assert not CONTROLS.search(result.out + result.err), str(result)
+    assert "\n  9 caps  all" not in result.out
+
+
+def test_one_value_of_an_image_on_a_terminal(speaking):
+    """A program gets it as it is."""
+    line = ["inspect", "-f", "{{.Author}}", "speaking"]
+    assert speaking(*line).replace("\r", "") == WORDS.replace("\r", "") + "\n"
+    master, slave = os.openpty()
+    with speaking.start(*line, stdout=slave) as process:
+        os.close(slave)
+        assert process.wait(timeout=60) == 0
+    shown = os.read(master, 4096).decode()
+    os.close(master)
+    assert shown == "\\x1b]0;owned\\x07\\xc2\\x9b31m\\x7f\\x0d\r\n  9 caps  all\r\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What reaches a terminal or a log: escaping, tables. */
+#include "base/plain.h"
 #include "command/log.h"
 #include "command/table.h"
 #include "tests.h"
@@ -13,6 +14,7 @@ static void test_json_strings_are_valid_whatever_goes_in(void **state)
 		{"a \"b\" \\", "\"a \\\"b\\\" \\\\\""},
 		{"\x1b[2J\n\x7f", "\"\\u001b[2J\\u000a\\u007f\""},
 		{"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", "\"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80\""},
+		{"\xc2\x9b" "31m\xc2\xa0", "\"\\u009b31m\xc2\xa0\""},
 		{"\xff", "\"\\ufffd\""},
 		{"a\xc3", "\"a\\ufffd\""},               /* cut off */
 		{"\xc0\xaf", "\"\\ufffd\\ufffd\""},      /* overlong */
@@ -34,7 +36,7 @@ static void test_plain_text_cannot_drive_a_terminal(void **state)
 	AUTO_VALUE(buf_done) struct buf out = {0};
 
 	(void)state;
-	log_plain("a\x1b]0;x\x07 \xc2\x9b" "31m \xff \xc3\xa9\n", &out);
+	plain_add("a\x1b]0;x\x07 \xc2\x9b" "31m \xff \xc3\xa9\n", &out);
 	assert_string_equal(buf_text(&out), "a\\x1b]0;x\\x07 \\xc2\\x9b31m \\xff \xc3\xa9\\x0a");
 }
 
