@@ -19,7 +19,7 @@ struct options {
 static const struct opt options_table[] = {
 	{'a', "all", NULL, OPT_FLAG, AT(all), "the same; for docker's habits"},
 	{0, "digests", NULL, OPT_FLAG, AT(digests), "also the digests of manifests"},
-	{'f', "filter", "KEY=VALUE", OPT_STRINGS, AT(filters), "only those that match: dangling=, reference=PATTERN, label=KEY[=VALUE], until=AGE"},
+	{'f', "filter", "KEY=VALUE", OPT_STRINGS, AT(filters), "only those that match: dangling=, reference=PATTERN, label=KEY[=VALUE], until=AGE, before=IMAGE, since=IMAGE"},
 	{0, "format", TABLE_FORMAT, OPT_STRING, AT(format), TABLE_FORMAT_HELP},
 	{0, "no-trunc", NULL, OPT_FLAG, AT(no_trunc), "do not shorten ids"},
 	{'q', "quiet", NULL, OPT_FLAG, AT(quiet), "ids only"},

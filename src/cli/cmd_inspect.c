@@ -4,10 +4,11 @@
  * --format picks from the same document, so that there is one set of names.
  */
 #include "base/fd.h"
-#include "base/plain.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
+#include "cli/inspect_format.h"
 #include "cli/inspect_image.h"
+#include "cli/inspect_volume.h"
 #include "command/ago.h"
 #include "command/command.h"
 #include "json/load.h"
@@ -19,17 +20,25 @@
 #include "security/caps.h"
 
 #include <stdio.h>
-#include <strings.h>
 
 struct options {
-	const char *format;
+	const char *format, *type;
 };
 
+#define AT_OPTION(member) offsetof(struct options, member)
+
 static const struct opt options_table[] = {
-	{'f', "format", "TEXT", OPT_STRING, offsetof(struct options, format),
-	 "print TEXT for each container, with {{.name}}, {{.namespaces.net.inode}} or {{.mounts[0].target}} replaced; {{json .}} is the value as JSON"},
+	{'f', "format", "TEXT", OPT_STRING, AT_OPTION(format),
+	 INSPECT_FORMAT_HELP("container", "{{.name}}, {{.namespaces.net.inode}} or {{.mounts[0].target}}")},
+	{0, "type", "container|image|volume", OPT_STRING, AT_OPTION(type), "what it is the name of: otherwise the first of these that has it"},
 	{0},
 };
+
+enum { CONTAINER = 1, IMAGE = 2, VOLUME = 4 };
+static const struct {
+	const char *name;
+	unsigned types;
+} type_words[] = {{"container", CONTAINER}, {"image", IMAGE}, {"volume", VOLUME}};
 
 enum { STATUS_MAX = 64 * 1024, LIMIT_MAX = 4096, PATH_ROOM = 64 };
 
@@ -263,174 +272,68 @@ static void add_container(struct json_out *o, struct store_run *r, const struct 
 	json_out_object_end(o);
 }
 
-/* ---- --format ---------------------------------------------------------------------------------------------------- */
-
-/* Templates of docker's begin their names with capitals. */
-static bool find_any_case(const struct json *object, const char *name, struct json **ret)
-{
-	for (size_t i = 0; json_is(object, JSON_OBJECT) && i < json_length(object); i++)
-		if (strcasecmp(json_key_at(object, i), name) == 0)
-			return json_find(object, json_key_at(object, i), ret);
-	return false;
-}
-
-/* One step down: member NAME of LEN bytes, which may end in elements: "mounts[0]".  Null is a value too. */
-static bool descend(struct json **value, const char *name, size_t len)
-{
-	char copy[NOOK_OBJECT_MAX], *index, *end;
-	struct json *at = *value;
-
-	(void)snprintf(copy, sizeof(copy), "%.*s", (int)len, name);
-	index = strchr(copy, '[');
-	if (index)
-		*index++ = 0;
-	if (!json_find(at, copy, &at) && !find_any_case(at, copy, &at))
-		return false;
-	while (index) {
-		size_t n = strtoul(index, &end, 10);
-
-		if (end == index || *end != ']' || !json_is(at, JSON_ARRAY) || n >= json_length(at))
-			return false;
-		at = json_at(at, n);
-		if (!end[1])
-			break;
-		if (end[1] != '[')
-			return false;
-		index = end + 2;
-	}
-	*value = at;
-	return true;
-}
-
-/* ".limits.pids.max": names may have dots in them, so the longest member that there is wins. */
-static bool find_value(struct json **value, const char *path)
-{
-	if (text_is(path, "."))
-		return true;
-	while (*path == '.' && path[1]) {
-		const char *from = path + 1;
-		size_t len = strlen(from);
-
-		while (len && !descend(value, from, len))
-			for (len--; len && from[len] != '.'; len--)
-				;
-		if (!len)
-			return false;
-		path = from + len;
-	}
-	return !*path;
-}
-
-static int add_value(struct buf *out, struct json *document, const char *path, size_t len, struct nook_error *e)
-{
-	const bool as_json = len > strlen("json ") && strncmp(path, "json ", strlen("json ")) == 0;
-	char copy[NOOK_OBJECT_MAX];
-	struct json *value = document;
-
-	path += as_json ? strlen("json ") : 0;
-	len -= as_json ? strlen("json ") : 0;
-	if (len >= sizeof(copy) || !len || path[0] != '.')
-		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"{{%.*s}}\" has not the form {{.name}}", (int)(len < 40 ? len : 40), path);
-	memcpy(copy, path, len);
-	copy[len] = 0;
-	if (!find_value(&value, copy))
-		return err_fmt(e, STEP_OPTION, "--format", EINVAL, "there is no member \"%.*s\"", (int)len, path);
-	if (json_is(value, JSON_STRING) && !as_json)
-		buf_adds(out, json_string(value));
-	else
-		json_text(value, out);
-	return 0;
-}
-
-static int add_formatted(struct buf *out, struct json *document, const char *format, struct nook_error *e)
-{
-	while (*format) {
-		const char *open = strstr(format, "{{"), *close = open ? strstr(open, "}}") : NULL;
-
-		if (!close)
-			break;
-		buf_add(out, format, (size_t)(open - format));
-		for (open += 2; *open == ' '; open++)
-			;
-		size_t len = (size_t)(close - open);
-
-		while (len && open[len - 1] == ' ')
-			len--;
-		TRY(add_value(out, document, open, len, e));
-		format = close + 2;
-	}
-	buf_adds(out, format);
-	buf_addc(out, '\n');
-	return 0;
-}
-
-/* Programs get a value as it is. */
-static void add_for_people(const char *text, struct buf *out)
-{
-	while (*text) {
-		AUTO_VALUE(buf_done) struct buf piece = {0};
-		size_t len = strcspn(text, "\n\t");
-
-		buf_add(&piece, text, len);
-		plain_add(buf_text(&piece), out);
-		text += len;
-		if (*text)
-			buf_addc(out, *text++);
-	}
-}
-
-static int format_all(const struct buf *text, const char *format, struct buf *out, struct nook_error *e)
-{
-	AUTO(json_free) struct json *all = NULL;
-
-	TRY(json_parse(buf_text(text), text->len, "inspect", STEP_JSON, &all, e));
-	for (size_t i = 0; i < json_length(all); i++)
-		TRY(add_formatted(out, json_at(all, i), format, e));
-	return 0;
-}
-
 /* ---- the command --------------------------------------------------------------------------------------------------- */
+
+static int parse_types(const char *text, unsigned *ret, struct nook_error *e)
+{
+	*ret = CONTAINER | IMAGE | VOLUME;
+	if (!text)
+		return 0;
+	for (size_t i = 0; i < sizeof(type_words) / sizeof(type_words[0]); i++)
+		if (text_is(text, type_words[i].name)) {
+			*ret = type_words[i].types;
+			return 0;
+		}
+	return err_fmt(e, STEP_OPTION, "--type", EINVAL, "\"%.40s\" is none of container, image and volume", text);
+}
+
+/* What there is of this name, as one more object. */
+static int add_one(struct cli *c, struct store_run *r, unsigned types, const char *name, struct json_out *out, struct nook_error *e)
+{
+	struct container container;
+	int code = -ENOENT;
+
+	if (types & CONTAINER)
+		code = container_load(r, name, c->arena, &container, e);
+	if (code == 0 && (types & CONTAINER))
+		add_container(out, r, &container, c->arena);
+	if (code < 0 && (types & IMAGE) && inspect_image(c, name, out) == 0)
+		return 0;
+	if (code < 0 && (types & VOLUME) && inspect_volume(c, r, name, out, types == VOLUME ? e : NULL) == 0)
+		return 0;
+	return code < 0 && types == IMAGE ? err_why(e, STEP_IMAGE, name, ENOENT, "there is no such image") : code;
+}
 
 static int run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct options *o = options;
-	AUTO_VALUE(buf_done) struct buf text = {0}, formatted = {0}, shown = {0};
+	unsigned types = 0;
+	AUTO_VALUE(buf_done) struct buf text = {0};
 	struct json_out out = {.text = &text, .style = JSON_PRETTY};
 	AUTO(runtime_close) struct store_run *r = NULL;
-	const struct buf *result = &text;
-	int status = 0, written;
+	int status = 0;
 
+	TRY(parse_types(o->type, &types, e));
 	TRY(runtime_open(c->run, c->arena, &r, e));
 	json_out_array(&out, NULL);
 	for (int i = 0; i < argc; i++) {
 		struct nook_error one = NOOK_ERROR_INIT;
-		struct container container;
 
-		if (container_load(r, argv[i], c->arena, &container, &one) == 0) {
-			add_container(&out, r, &container, c->arena);
-		} else if (inspect_image(c, argv[i], &out) < 0) {
+		if (add_one(c, r, types, argv[i], &out, &one) < 0) {
 			cli_error(c, &one);
 			status = 1;
 		}
 	}
 	json_out_array_end(&out);
 	buf_addc(&text, '\n');
-	if (o->format) {
-		TRY(format_all(&text, o->format, &formatted, e));
-		result = &formatted;
-	}
-	if (o->format && isatty(STDOUT_FILENO)) {
-		add_for_people(buf_text(&formatted), &shown);
-		result = &shown;
-	}
-	written = fd_write(STDOUT_FILENO, buf_text(result), result->len);
-	return written < 0 ? err_num(e, STEP_STDIO, "stdout", written) : status;
+	TRY(inspect_show(&text, o->format, e));
+	return status;
 }
 
 const struct command cmd_inspect = {
 	.name = "inspect",
-	.usage = "[OPTIONS] CONTAINER|IMAGE...",
-	.summary = "show all that is known of containers or images, as JSON",
+	.usage = "[OPTIONS] CONTAINER|IMAGE|VOLUME...",
+	.summary = "show all that is known of containers, images or volumes, as JSON",
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.min_args = 1,

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 struct options {
-	bool all, force;
+	bool all, force, volumes;
 	struct opt_list filters;
 };
 
@@ -16,6 +16,7 @@ struct options {
 static const struct opt options_table[] = {
 	{'a', "all", NULL, OPT_FLAG, AT(all), "all images that no container needs, not only those without a name"},
 	{0, "filter", "until=AGE", OPT_STRINGS, AT(filters), "only what is older; label=KEY[=VALUE] chooses images"},
+	{0, "volumes", NULL, OPT_FLAG, AT(volumes), "volumes that nobody gave a name and no container has, too"},
 	{'f', "force", NULL, OPT_FLAG, AT(force), "never asks anyway; for docker's habits"},
 	{0},
 };
@@ -50,6 +51,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(image_filter_parse(&o->filters, c->arena, &filter, e));
 	if (!filter.labels)
 		TRY(prune_containers(c, filter.before_ns, e));
+	if (o->volumes)
+		TRY(prune_volumes(c, PRUNE_ANONYMOUS, &(struct opt_list){0}, e));
 	TRY(prune_images(c, o->all ? PRUNE_UNUSED : PRUNE_NAMELESS, &filter, &bytes, e));
 	(void)printf("Reclaimed: %s\n", bytes_text(bytes, c->arena));
 	return 0;
@@ -62,6 +65,17 @@ const struct command cmd_prune = {
 	.options = options_table,
 	.options_size = sizeof(struct options),
 	.run = run,
-	.details = "Volumes and disks stay. What was reclaimed is what images took; layers of containers come on top.\n",
+	.details = "Named volumes and disks stay. What was reclaimed is what images took; layers of containers come on top.\n",
 	.examples = "nook prune\nnook prune --all --filter until=24h\n",
+};
+
+/* docker's name of it. */
+const struct command system_prune = {
+	.name = "prune",
+	.usage = "[OPTIONS]",
+	.summary = "remove what nobody needs, as nook prune does",
+	.options = options_table,
+	.options_size = sizeof(struct options),
+	.run = run,
+	.examples = "nook system prune --volumes\n",
 };

@@ -7,13 +7,14 @@
 #include <stdio.h>
 
 struct options {
-	bool force, all;
+	bool force, all, no_prune;
 };
 
 #define AT(member) offsetof(struct options, member)
 static const struct opt options_table[] = {
 	{'a', "all", NULL, OPT_FLAG, AT(all), "all images that no container needs; with --force all"},
 	{'f', "force", NULL, OPT_FLAG, AT(force), "also when containers were made of it, or it has several names; a missing one is fine"},
+	{0, "no-prune", NULL, OPT_FLAG, AT(no_prune), "keep images without a name that it was made of (they always stay; for docker's habits)"},
 	{0},
 };
 

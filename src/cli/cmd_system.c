@@ -92,8 +92,8 @@ static const struct command system_repair = {
 	.examples = "nook system repair\n",
 };
 
-extern const struct command system_df;
-static const struct command *const subs[] = {&system_df, &system_check, &system_repair, NULL};
+extern const struct command system_df, system_prune;
+static const struct command *const subs[] = {&system_df, &system_check, &system_repair, &system_prune, NULL};
 
 const struct command cmd_system = {
 	.name = "system",

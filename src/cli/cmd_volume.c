@@ -2,6 +2,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/inspect_format.h"
+#include "cli/inspect_volume.h"
+#include "cli/prune.h"
 #include "command/ago.h"
 #include "command/command.h"
 #include "command/table.h"
@@ -197,55 +200,41 @@ static const struct command volume_ls_command = {
 
 /* ---- inspect ----------------------------------------------------------------------------------------------------------------- */
 
+struct inspect_options {
+	const char *format;
+};
+static const struct opt inspect_table[] = {
+	{'f', "format", "TEXT", OPT_STRING, offsetof(struct inspect_options, format),
+	 INSPECT_FORMAT_HELP("volume", "{{.name}}, {{.source}} or {{.labels.tier}}")},
+	{0},
+};
+
 static int run_inspect(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	AUTO(runtime_close) struct store_run *r = NULL;
+	const struct inspect_options *how = options;
 	AUTO_VALUE(buf_done) struct buf text = {0};
 	struct json_out o = {.text = &text, .style = JSON_PRETTY};
 
-	(void)options;
 	TRY(runtime_open(c->run, c->arena, &r, e));
 	json_out_array(&o, NULL);
-	for (int i = 0; i < argc; i++) {
-		const char **users;
-		struct volume v;
-		size_t n;
-
-		TRY(volume_load(c->root, argv[i], c->arena, &v, e));
-		TRY(volume_users(r, v.name, c->arena, &users, &n, e));
-		json_out_object(&o, NULL);
-		json_out_string(&o, "name", v.name);
-		json_out_string(&o, "driver", v.driver);
-		json_out_string(&o, "source", v.source);
-		json_out_string(&o, "created", ago_stamp(c->arena, v.created_ns));
-		json_out_bool(&o, "anonymous", v.anonymous);
-		if (v.bytes) {
-			json_out_u64(&o, "bytes", v.bytes);
-			json_out_string(&o, "fs", v.fs ? v.fs : "ext4");
-		}
-		json_out_object(&o, "labels");
-		for (size_t k = 0; k < v.n_labels; k++)
-			json_out_string(&o, v.labels[k].key, v.labels[k].value);
-		json_out_object_end(&o);
-		json_out_array(&o, "usedBy");
-		for (size_t k = 0; k < n; k++)
-			json_out_string(&o, NULL, users[k]);
-		json_out_array_end(&o);
-		json_out_object_end(&o);
-	}
+	for (int i = 0; i < argc; i++)
+		TRY(inspect_volume(c, r, argv[i], &o, e));
 	json_out_array_end(&o);
 	buf_addc(&text, '\n');
-	return fd_write(STDOUT_FILENO, buf_text(&text), text.len);
+	return inspect_show(&text, how->format, e);
 }
 
 static const struct command volume_inspect_command = {
 	.name = "inspect",
-	.usage = "NAME...",
+	.usage = "[OPTIONS] NAME...",
 	.summary = "tell all about volumes, as JSON",
+	.options = inspect_table,
+	.options_size = sizeof(struct inspect_options),
 	.min_args = 1,
 	.max_args = -1,
 	.run = run_inspect,
-	.examples = "nook volume inspect web\n",
+	.examples = "nook volume inspect web\nnook volume inspect -f '{{.source}}' web\n",
 };
 
 /* ---- rm and prune -------------------------------------------------------------------------------------------------------------- */
@@ -303,21 +292,19 @@ static const struct opt prune_table[] = {
 	{0},
 };
 
-static int run_prune(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
+int prune_volumes(struct cli *c, enum prune_volumes which, const struct opt_list *filters, struct nook_error *e)
 {
-	const struct prune_options *o = options;
 	AUTO(runtime_close) struct store_run *r = NULL;
 	struct volume *list = NULL;
 	size_t n = 0;
 
-	(void)argc, (void)argv;
 	TRY(runtime_open(c->run, c->arena, &r, e));
 	TRY(volume_sweep(c->root, e));
 	TRY(volume_list(c->root, c->arena, &list, &n, e));
 	for (size_t i = 0; i < n; i++) {
 		int code;
 
-		if ((!list[i].anonymous && !o->all) || !TRY(passes(&list[i], 0, &o->filters, e)))
+		if ((!list[i].anonymous && which == PRUNE_ANONYMOUS) || !TRY(passes(&list[i], 0, filters, e)))
 			continue;
 		code = volume_remove(r, c->root, list[i].name, e);
 		if (code < 0 && code != -EBUSY && code != -ENOENT)
@@ -326,6 +313,14 @@ static int run_prune(struct cli *c, void *options, int argc, char **argv, struct
 			(void)puts(list[i].name);
 	}
 	return 0;
+}
+
+static int run_prune(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
+{
+	const struct prune_options *o = options;
+
+	(void)argc, (void)argv;
+	return prune_volumes(c, o->all ? PRUNE_ALL_VOLUMES : PRUNE_ANONYMOUS, &o->filters, e);
 }
 
 static const struct command volume_prune_command = {

@@ -26,12 +26,16 @@ int image_filter_parse(const struct opt_list *options, struct arena *a, struct i
 			f.reference = value;
 		} else if ((value = text_after(text, "label="))) {
 			*arena_push(a, &labels, &n_labels) = value;
+		} else if ((value = text_after(text, "before="))) {
+			f.before = value;
+		} else if ((value = text_after(text, "since="))) {
+			f.since = value;
 		} else if ((value = text_after(text, "until="))) {
 			if (text_duration(value, &age) < 0)
 				return err_fmt(e, STEP_OPTION, "--filter", EINVAL, "\"%.40s\" is no span of time such as 24h", value);
 			f.before_ns = clock_date_ns() - age;
 		} else {
-			return err_fmt(e, STEP_OPTION, "--filter", EINVAL, "\"%.40s\" does not begin with dangling=, reference=, label= or until=", text);
+			return err_fmt(e, STEP_OPTION, "--filter", EINVAL, "\"%.40s\" does not begin with dangling=, reference=, label=, until=, before= or since=", text);
 		}
 	}
 	f.labels = labels;
@@ -71,13 +75,31 @@ static bool has_label(const struct image_config *c, const char *label)
 	return false;
 }
 
+static int64_t made_ns(const struct image *i)
+{
+	return i->created_ns ? i->created_ns : i->added_ns;
+}
+
+/* Is image I older (-1) or newer (1) than the one of this name?  NULL: yes. */
+static int is_on_side(const char *name, int side, struct depot *d, const struct image *i, struct arena *a, struct nook_error *e)
+{
+	struct image other;
+
+	if (!name)
+		return 1;
+	TRY(image_find(d, name, a, &other, NULL, e));
+	return side < 0 ? made_ns(i) < made_ns(&other) : made_ns(i) > made_ns(&other);
+}
+
 int image_filter_passes(const struct image_filter *f, struct depot *d, const struct image *i, struct arena *a, struct nook_error *e)
 {
 	bool named = !f->reference;
 
 	if (f->dangling && (f->dangling > 0) != (i->n_names == 0))
 		return 0;
-	if (f->before_ns && (i->created_ns ? i->created_ns : i->added_ns) >= f->before_ns)
+	if (f->before_ns && made_ns(i) >= f->before_ns)
+		return 0;
+	if (!TRY(is_on_side(f->before, -1, d, i, a, e)) || !TRY(is_on_side(f->since, 1, d, i, a, e)))
 		return 0;
 	for (size_t n = 0; n < i->n_names; n++)
 		named |= image_filter_names(f, i->names[n]);

@@ -9,6 +9,7 @@ struct image_filter {
 	const char *reference; /* a pattern of names, or NULL */
 	const char *const *labels; /* "key" or "key=value": all must be there; NULL-terminated or NULL */
 	int dangling;          /* 1: only without a name, -1: only with one, 0: any */
+	const char *before, *since; /* images that are older or newer than these, or NULL */
 	int64_t before_ns;     /* until=: only older ones; 0: any */
 };
 

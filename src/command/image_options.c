@@ -77,6 +77,7 @@ static const struct opt import_table[] = {
 	{'c', "change", "INSTRUCTION", OPT_STRINGS, AT(changes), "CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, as in a Dockerfile"},
 	{0, "compression", "gzip|zstd|none", OPT_STRING, AT(compression), "of the layer as it is stored (gzip)"},
 	{'m', "message", "TEXT", OPT_STRING, AT(message), "a comment in the history"},
+	{0, "platform", "OS/ARCH", OPT_STRING, AT(platform), "which system and processor its programs are for (this machine's)"},
 	{0},
 };
 #undef AT
@@ -114,7 +115,7 @@ static const struct opt commit_table[] = {
 	{0, "compression", "gzip|zstd|none", OPT_STRING, AT(compression), "of the layer as it is stored (gzip)"},
 	{'m', "message", "TEXT", OPT_STRING, AT(message), "a comment in the history"},
 	{0, "no-pause", NULL, OPT_FLAG, AT(no_pause), "let it run on while its files are read"},
-	{'p', "pause", NULL, OPT_FLAG, AT(pause), "pause it meanwhile (the default; for docker's habits)"},
+	{'p', "pause", "true|false", OPT_OPTIONAL, AT(pause), "pause it meanwhile (the default), or not"},
 	{0},
 };
 #undef AT

@@ -16,13 +16,13 @@ struct save_options {
 	bool quiet;
 };
 struct import_options {
-	const char *message, *compression;
+	const char *message, *compression, *platform;
 	struct opt_list changes;
 };
 struct commit_options {
-	const char *message, *author, *compression;
+	const char *message, *author, *compression, *pause;
 	struct opt_list changes;
-	bool pause, no_pause;
+	bool no_pause;
 };
 
 extern const struct command cmd_save, cmd_import, cmd_commit;

@@ -25,6 +25,7 @@ struct commit {
 	struct manifest manifest;
 	struct image_config config;
 	struct upper upper;
+	bool pauses;
 };
 
 /* The image's, with what the container was started with. */
@@ -69,7 +70,7 @@ static int read_changes(struct commit *c, struct newlayer *l, struct nook_error 
 
 static int read_quietly(struct commit *c, struct newlayer *l, struct nook_error *e)
 {
-	int frozen = c->options->no_pause || container_status(&c->container) != CONTAINER_RUNNING
+	int frozen = !c->pauses || container_status(&c->container) != CONTAINER_RUNNING
 		? 0 : TRY(inside_freeze(&c->container, c->cli->arena, e));
 	int r = read_changes(c, l, e);
 
@@ -115,6 +116,8 @@ int commit_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	const char *name = NULL;
 	int r;
 
+	TRY(option_bool("--pause", job.options->pause, &job.pauses, e));
+	job.pauses &= !job.options->no_pause;
 	if (argc > 1)
 		TRY(option_name(argv[1], c->arena, &name, e));
 	TRY(runtime_open(c->run, c->arena, &store, e));

@@ -48,6 +48,8 @@ int import_source(struct depot *d, const struct import_want *want, struct arena 
 		TRY(add_directory(l, want->source, e));
 	else
 		TRY(add_file(d, l, want->source, e));
+	if (want->platform)
+		config.platform = *want->platform;
 	for (size_t i = 0; i < want->changes.n; i++)
 		TRY(image_config_change(&config, want->changes.items[i], a, e));
 	TRY(newlayer_finish(l, a, &layer, &diff_id, e));
@@ -60,8 +62,13 @@ int import_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	const struct import_options *o = options;
 	struct import_want want = {.source = argv[0], .message = o->message, .changes = o->changes, .created_by = "nook import"};
 	AUTO(depot_close) struct depot *d = NULL;
+	struct platform platform;
 	const char *id = NULL;
 
+	if (o->platform) {
+		TRY(platform_parse(o->platform, c->arena, &platform, e));
+		want.platform = &platform;
+	}
 	TRY(option_compression(o->compression, &want.compression, e));
 	if (argc > 1)
 		TRY(option_name(argv[1], c->arena, &want.name, e));

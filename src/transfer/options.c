@@ -17,6 +17,14 @@ int option_compression(const char *text, enum compression *ret, struct nook_erro
 	return err_fmt(e, STEP_OPTION, "--compression", EINVAL, "\"%.40s\" is none of gzip, zstd and none", text);
 }
 
+int option_bool(const char *name, const char *text, bool *ret, struct nook_error *e)
+{
+	*ret = !text || !*text || text_is(text, "true") || text_is(text, "1");
+	if (*ret || text_is(text, "false") || text_is(text, "0"))
+		return 0;
+	return err_fmt(e, STEP_OPTION, name, EINVAL, "\"%.40s\" is not true or false", text);
+}
+
 int option_name(const char *text, struct arena *a, const char **ret, struct nook_error *e)
 {
 	struct reference r;

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import stat
@@ -108,6 +109,22 @@ def test_commit_of_a_running_container(nook, base):
         held.communicate("\n")
     assert nook("run", "--rm", "live:1", "cat", "/state") == "up\n"
     nook("rm", "live")
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace sees what is opened")
+@pytest.mark.parametrize("options, pauses", [([], True), (["-p"], True), (["--pause=true"], True), (["--pause=false"], False), (["--no-pause"], False)])
+def test_commit_pauses_or_not(nook, base, options, pauses):
+    """What the command opens to write says it: the freezer's file."""
+    with nook.start("run", "--name", "live", base, "sh", "-c", "echo up; read line", stdin=subprocess.PIPE) as held:
+        assert held.stdout.readline() == "up\n"
+        log = nook.space / "calls"
+        subprocess.run(["strace", "-f", "-qq", "-o", log, "-e", "trace=openat,openat2", *nook.argv("commit", *options, "live", "live:1")],
+                       env=nook.environment, stdout=subprocess.DEVNULL, check=True, timeout=60)
+        frozen = bool(re.search(r'(freezer.state|cgroup.freeze)", (\{flags=)?(O_WRONLY|O_RDWR)', log.read_text()))
+        held.communicate("\n")
+    assert frozen == pauses
+    nook("rm", "live")
+    assert "true or false" in nook.fails(125, "commit", "--pause=perhaps", "live", "x")
 
 
 def test_commit_keeps_how_it_was_started(nook, base):
@@ -355,3 +372,11 @@ def test_a_tool_that_fails_leaves_nothing(nook, space):
         pytest.skip("debootstrap is not here")
     assert "exit status" in nook.fails(125, "bootstrap", "--mirror", f"file://{space}/no-mirror", "debian:bookworm")
     assert images.store_of(nook) == {"layers": [], "blobs/sha256": [], "ingest": []}
+
+
+def test_import_for_another_platform(nook, space):
+    (space / "root").mkdir()
+    nook("import", "--platform", "linux/arm64", space / "root", "arm:1")
+    nook("import", space / "root", "own:1")
+    assert nook("inspect", "-f", "{{.platform}}", "arm:1") == "linux/arm64\n" != nook("inspect", "-f", "{{.platform}}", "own:1")
+    assert nook.fails(125, "import", "--platform", "a/b/c/d/e", space / "root", "x:1")

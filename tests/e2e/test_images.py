@@ -39,6 +39,10 @@ def test_images_are_listed(two):
     assert [row["repository"] for row in rows(two, "--filter", "label=kind=first")] == ["a"]
     assert rows(two, "--filter", "label=kind=other") == [] == rows(two, "--filter", "dangling=true")
     assert rows(two, "--filter", "until=1h") == []
+    for row in rows(two):
+        both = [{r["repository"] for r in rows(two, "--filter", f"{side}={row['repository']}:1")} for side in ("before", "since")]
+        assert row["repository"] not in both[0] | both[1] and not both[0] & both[1]
+    assert "no such image" in two.fails(125, "images", "--filter", "since=nothing:1")
     assert "a" in two("images") and len(two("images", "-q").split()) == 2
     two.fails(125, "images", "--filter", "colour=red")
 
@@ -123,6 +127,15 @@ def test_prune_takes_what_nobody_needs(two, layout):
     assert images.store_of(two)["ingest"] == [] and "f" * 64 not in images.store_of(two)["layers"]
     two("prune", "--all")
     assert images.store_of(two) == {"layers": [], "blobs/sha256": [], "ingest": []}
+
+
+def test_images_before_and_since(nook, layout):
+    for name, year in ("old", 2001), ("middle", 2002), ("new", 2003):
+        layout.image(name, [BASE], {"Env": [f"NAME={name}"]}, created=f"{year}-01-01T00:00:00Z")
+        nook("load", "--name", f"{name}:1", layout.source(name))
+    assert [row["repository"] for row in rows(nook, "--filter", "before=middle:1")] == ["old"]
+    assert [row["repository"] for row in rows(nook, "--filter", "since=middle:1")] == ["new"]
+    assert rows(nook, "--filter", "since=old:1", "--filter", "before=new:1")[0]["repository"] == "middle"
 
 
 def test_prune_by_filters(two, layout):

@@ -272,3 +272,27 @@ def test_an_ordinary_users_disk_is_made_but_not_mounted(nook, busybox_root):
 ])
 def test_what_is_no_use_of_a_volume(nook, busybox_root, arguments, words):
     assert words in nook.fails(125, "run", "--rm", *arguments, f"dir:{busybox_root}", "true")
+
+
+@pytest.mark.anywhere
+def test_what_is_told_of_a_volume_in_other_words(nook):
+    nook("volume", "create", "--label", "tier=test", "web")
+    source = json.loads(nook("volume", "inspect", "web"))[0]["source"]
+    assert nook("volume", "inspect", "-f", "{{.Name}} {{.source}} {{.labels.tier}}", "web") == f"web {source} test\n"
+    assert nook("inspect", "--type", "volume", "-f", "{{.driver}}", "web") == nook("inspect", "-f", "{{.driver}}", "web") == "dir\n"
+    assert "no member" in nook.fails(125, "volume", "inspect", "-f", "{{.nothing}}", "web")
+    assert "no such container" in nook.fails(1, "inspect", "--type", "container", "web")
+    assert "no such image" in nook.fails(1, "inspect", "--type", "image", "web")
+    assert "container, image and volume" in nook.fails(125, "inspect", "--type", "network", "web")
+
+
+@pytest.mark.anywhere
+def test_system_prune_takes_volumes_when_asked(nook, busybox_root):
+    nook("volume", "create", "named")
+    nook("run", "-v", "/data", f"dir:{busybox_root}", "true")
+    (nameless,) = [name for name in nook("volume", "ls", "-q").split() if name != "named"]
+    nook("run", "--name", "holds", "-v", f"{nameless}:/data", f"dir:{busybox_root}", "true")
+    nook("prune")
+    assert set(nook("volume", "ls", "-q").split()) <= {"named", nameless}
+    nook("system", "prune", "--volumes", "-f")
+    assert nook("volume", "ls", "-q").split() == ["named"]
