@@ -101,6 +101,17 @@ bool url_is_loopback(const char *url)
 	return host && host_is_loopback(host);
 }
 
+char *url_host(const char *url)
+{
+	AUTO_URL CURLU *u = parse(url);
+	AUTO_TEXT char *host = part(u, CURLUPART_HOST);
+	AUTO_TEXT char *port = NULL;
+
+	if (!host || host[0] == '.' || strchr(host, '/'))
+		return NULL;
+	return curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK ? xasprintf("%s:%s", host, port) : xstrdup(host);
+}
+
 char *url_escape(const char *text)
 {
 	struct buf b = {0};

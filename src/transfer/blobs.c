@@ -2,7 +2,9 @@
 #include "transfer/blobs.h"
 
 #include "base/text.h"
+#include "http/url.h"
 #include "image/digest.h"
+#include "registry/certs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@ struct fetch {
 	struct sink *sink;
 	const struct descriptor *what;
 	const char *object; /* of errors */
+	const char *who;    /* sends it */
 	struct progress_row *row;
 	char *block;
 };
@@ -51,15 +54,15 @@ static int align(struct fetch *f, const struct http_reply *reply, struct nook_er
 	if (status == 206) {
 		if (continues_at(reply, offset, f->what->size))
 			return 0;
-		return err_fmt(e, STEP_REGISTRY, f->object, EBADMSG, "the registry continues at another place: %.60s",
+		return err_fmt(e, STEP_REGISTRY, f->object, EBADMSG, "%s continues at another place: %.60s", f->who,
 			http_header(reply, "Content-Range") ? http_header(reply, "Content-Range") : "no Content-Range");
 	}
 	if (status != 200)
-		return err_fmt(e, STEP_REGISTRY, f->object, EPROTO, "the registry answers HTTP %u to a request for a blob", status);
+		return err_fmt(e, STEP_REGISTRY, f->object, EPROTO, "%s answers HTTP %u to a request for a blob", f->who, status);
 	if (length && text_u64(length, &promised) == 0 && promised != f->what->size)
-		return err_fmt(e, STEP_REGISTRY, f->object, EBADMSG, "the registry has %llu bytes, and not the %llu that are promised",
-			(unsigned long long)promised, (unsigned long long)f->what->size);
-	/* The registry knows no ranges and starts anew. */
+		return err_fmt(e, STEP_REGISTRY, f->object, EBADMSG, "%s has %llu bytes, and not the %llu that are promised",
+			f->who, (unsigned long long)promised, (unsigned long long)f->what->size);
+	/* It knows no ranges and starts anew. */
 	return offset ? sink_restart(f->sink, e) : 0;
 }
 
@@ -95,15 +98,31 @@ static int attempt(struct fetch *f, struct remote *r, struct nook_error *e)
 	return copy(f, reply, e);
 }
 
+static int check_whole(const struct fetch *f, struct nook_error *e)
+{
+	if (sink_offset(f->sink) >= f->what->size)
+		return 0;
+	return err_fmt(e, STEP_REGISTRY, f->object, ECONNRESET, "%s sends %llu of %llu bytes", f->who,
+		(unsigned long long)sink_offset(f->sink), (unsigned long long)f->what->size);
+}
+
+/* A manifest names the server, so it is told nothing of who asks: of what certs.d has for it, the authorities alone. */
 static int attempt_url(struct fetch *f, struct http *http, const char *url, struct nook_error *e)
 {
-	const struct http_request q = {.url = url};
+	AUTO(arena_free) struct arena *a = arena_new();
 	AUTO(http_close) struct http_reply *reply = NULL;
+	auto_free char *host = url_host(url);
+	struct http_tls tls = {0};
+	const struct http_request q = {.url = url, .tls = &tls};
 
+	if (host)
+		TRY(certs_load(host, NULL, a, &tls, e));
+	tls.client_cert = tls.client_key = NULL;
 	TRY(sink_restart(f->sink, e));
 	TRY(http_open(http, &q, &reply, e));
 	TRY(align(f, reply, e));
-	return copy(f, reply, e);
+	TRY(copy(f, reply, e));
+	return check_whole(f, e);
 }
 
 /* As many connections as it takes, as long as each brings something. */
@@ -115,9 +134,8 @@ static int fetch_from(struct fetch *f, struct remote *r, unsigned tries, struct 
 		uint64_t before = sink_offset(f->sink);
 		int result = before < f->what->size || !f->what->size ? attempt(f, r, e) : 0;
 
-		if (result == 0 && sink_offset(f->sink) < f->what->size)
-			result = err_fmt(e, STEP_REGISTRY, f->object, ECONNRESET, "the registry sends %llu of %llu bytes",
-				(unsigned long long)sink_offset(f->sink), (unsigned long long)f->what->size);
+		if (result == 0)
+			result = check_whole(f, e);
 		if (result == 0 || !http_may_pass(result))
 			return result;
 		idle = sink_offset(f->sink) > before ? 0 : idle + 1;
@@ -180,10 +198,16 @@ static int fetch_anywhere(struct fetch *f, const struct blob_source *from, struc
 		if (r == -EBADMSG && !start_anew(f))
 			return r;
 	}
-	for (const char *const *url = f->what->urls; url && *url; url++) {
-		if (!text_after(*url, "https://"))
+	for (const char *const *one = f->what->urls; one && *one; one++) {
+		auto_free char *url = url_resolve(*one, *one);
+
+		/* With a name and a password in it, it is none either. */
+		if (!url || url_is_plain(url))
 			continue;
-		r = settle(f, attempt_url(f, from->http, *url, e), e);
+		f->object = url;
+		f->who = "the server";
+		r = settle(f, attempt_url(f, from->http, url, e), e);
+		f->object = f->what->digest;
 		if (!is_theirs(r))
 			return r;
 		if (r == -EBADMSG && !start_anew(f))
@@ -197,7 +221,7 @@ int blob_fetch(struct depot *d, const struct blob_source *from, const struct des
 {
 	AUTO_VALUE(fetch_done) struct fetch f = {
 		.depot = d, .want = {.digest = what->digest, .size = what->size, .diff_id = diff_id},
-		.what = what, .row = row, .object = what->digest,
+		.what = what, .row = row, .object = what->digest, .who = "the registry",
 	};
 	int r = TRY(open_sink(&f, e));
 

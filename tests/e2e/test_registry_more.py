@@ -305,6 +305,120 @@ def test_a_layer_that_lies_elsewhere(pull, space):
         assert plain.requests == []
 
 
+class Elsewhere:
+    """A layer that its registry does not have, and servers that do, or say so."""
+
+    def __init__(self, pull, space):
+        self.pull, self.space, self.image = pull, space, Image([{"etc/one": noise(90000)}])
+        self.name = self.image.layers[0]["digest"]
+        self.data = self.image.blobs[self.name]
+        self.tls = registries.certificate(space)
+
+    def serve(self, reply, **options):
+        server = serve(reply if callable(reply) else lambda request: reply, tls=self.tls, **options)
+        trust(self.space, server.host, self.tls[0])
+        return server
+
+    def __call__(self, *urls, fails=False):
+        self.image.layers[0].update(mediaType="application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", urls=list(urls))
+        registry = memory(self.image)
+        del registry.blobs[self.name]
+        with serve(Tokens(registry, {"alice": "secret"})) as server:
+            self.pull.nook("login", "-u", "alice", "--password-stdin", server.host, input="secret")
+            name = f"{server.host}/team/app:1"
+            return self.pull.fails(name, "--retry", "0") if fails else self.pull(name)
+
+
+@pytest.fixture
+def elsewhere(pull, space):
+    return Elsewhere(pull, space)
+
+
+def test_a_layer_that_comes_from_its_url(elsewhere):
+    """Nothing of what the registry is told goes there."""
+    with elsewhere.serve(lambda request: Reply(body=elsewhere.data)) as server:
+        elsewhere(f"https://{server.host}/some/where?key=1")
+    (request,) = server.requests
+    assert request.path == "/some/where?key=1" and not {"Authorization", "Cookie", "Range"} & set(request.headers)
+    assert elsewhere.name in elsewhere.pull.blobs() and len(elsewhere.pull.layers()) == 1 and elsewhere.pull.ingest() == []
+
+
+LIES = {
+    "other bytes": (lambda data: Reply(body=noise(len(data), 9)), "its content is"),
+    "a byte changed": (lambda data: Reply(body=data[:-1] + bytes([data[-1] ^ 1])), "its content is"),
+    "too short": (lambda data: Reply(body=data[:-100]), "and not the"),
+    "too long": (lambda data: Reply(body=data + b"more"), "and not the"),
+    "too short, unannounced": (lambda data: Reply(write=unannounced(data[:-100])), "bytes"),
+    "too long, unannounced": (lambda data: Reply(write=unannounced(data + b"more")), "more of it"),
+    "cut": (lambda data: Reply(body=data, cut=5000), ""),
+    "nothing": (lambda data: Reply(404), "HTTP 404"),
+    "a part": (lambda data: Reply(206, {"Content-Range": f"bytes 10-{len(data) - 1}/{len(data)}"}, data[10:]), "another place"),
+    "wants a password": (lambda data: Reply(401, {"WWW-Authenticate": 'Basic realm="x"'}), "HTTP 401"),
+    "a long way": (lambda data: Reply(302, {"Location": "/again"}), "redirects more than"),
+    "to a file": (lambda data: Reply(302, {"Location": "file:///etc/passwd"}), "redirects to no http"),
+    "to plain http": (lambda data: Reply(302, {"Location": "http://127.0.0.1:1/x"}), "from https to http"),
+}
+
+
+def unannounced(data):
+    def write(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + data)
+        handler.close_connection = True
+    return write
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_url_that_lies(elsewhere, lie):
+    """It is refused with a reason; what the next one has is taken."""
+    reply, words = LIES[lie]
+    with elsewhere.serve(lambda request: reply(elsewhere.data)) as liar, elsewhere.serve(lambda request: Reply(body=elsewhere.data)) as honest:
+        error = elsewhere(f"https://{liar.host}/x", fails=True)
+        assert words in error, error
+        assert not any("Authorization" in request.headers for request in liar.requests)
+        elsewhere(f"https://{liar.host}/x", f"https://{honest.host}/x")
+        assert len(honest.requests) == 1 and elsewhere.name in elsewhere.pull.blobs() and elsewhere.pull.ingest() == []
+
+
+def test_a_url_that_leads_to_another_host(elsewhere, space):
+    """Neither credentials nor a certificate go with it, nor to the first one."""
+    client = registries.certificate(space, stem="client")
+    seen = []
+
+    def note(handler):
+        seen.append(handler.connection.getpeercert(binary_form=True))
+
+    options = {"client_ca": (client[0], ssl.CERT_OPTIONAL), "look": note}
+    with elsewhere.serve(lambda request: Reply(body=elsewhere.data), **options) as store:
+        with elsewhere.serve(lambda request: Reply(302, {"Location": f"https://{store.host}/there", "Set-Cookie": "a=b"}), **options) as first:
+            for host in first.host, store.host:
+                for path, name in (client[0], "me.cert"), (client[1], "me.key"):
+                    shutil.copy(path, space / ".config/containers/certs.d" / host / name)
+            auths = {host: {"auth": encoded("alice", "secret")} for host in (first.host, store.host)}
+            (space / ".docker").mkdir()
+            (space / ".docker/config.json").write_text(json.dumps({"auths": auths}))
+            elsewhere(f"https://{first.host}/here")
+    assert [request.path for request in first.requests + store.requests] == ["/here", "/there"]
+    assert not {"Authorization", "Cookie"} & {*store.requests[0].headers, *first.requests[-1].headers}
+    assert seen and set(seen) == {None}
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "FILE:///etc/passwd", "ftp://127.0.0.1/x", "http://127.0.0.1:1/x", "https://alice:secret@127.0.0.1:1/x",
+                                 "/etc/passwd", "", "https://", "nonsense", "https://../x", "gopher://127.0.0.1:1/x"])
+def test_what_is_no_url_of_a_layer(elsewhere, url):
+    """It is passed over: what is told is that the registry has nothing, and the next one is tried."""
+    error = elsewhere(url, fails=True)
+    assert "blob unknown" in error or ".." in url, error
+    with elsewhere.serve(lambda request: Reply(body=elsewhere.data)) as server:
+        elsewhere(url, f"https://{server.host}/x")
+
+
+def test_a_url_whose_certificate_nobody_trusts(elsewhere, space):
+    with elsewhere.serve(lambda request: Reply(body=elsewhere.data)) as server:
+        shutil.rmtree(space / ".config/containers/certs.d" / server.host)
+        assert "certificate" in elsewhere(f"https://{server.host}/x", fails=True).lower()
+        assert server.requests == []
+
+
 def test_variants(pull):
     """What was asked for exactly, then what an older variant can stand for."""
     offered = [("arm", "v5"), ("arm", "v6"), ("arm", "v7"), ("arm64", "v8"), ("amd64", None), ("386", None)]

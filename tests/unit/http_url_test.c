@@ -55,6 +55,26 @@ static void test_loopback(void **state)
 	assert_false(url_is_loopback("http://user@10.0.0.1/#@127.0.0.1/"));
 }
 
+static void test_host(void **state)
+{
+	static const struct {
+		const char *url, *host;
+	} cases[] = {
+		{"https://a.example/x", "a.example"}, {"https://a.example:5000/x", "a.example:5000"}, {"https://a.example:443/x", "a.example:443"},
+		{"https://127.0.0.1:1/../..", "127.0.0.1:1"}, {"https://../x", NULL}, {"https://.hidden/x", NULL}, {"file:///etc", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *host = url_host(cases[i].url);
+
+		if (cases[i].host)
+			assert_string_equal(host, cases[i].host);
+		else
+			assert_null(host);
+		free(host);
+	}
+}
+
 static void test_escape(void **state)
 {
 	char *text = url_escape("repository:a/b:pull,push \xc3\xa9&=");
@@ -69,6 +89,7 @@ int main(void)
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_escape),
 	};
 
