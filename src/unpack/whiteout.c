@@ -8,54 +8,75 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-/* An attribute of overlayfs, under the names of those who will read it. */
-static int mark(const struct whiteouts *w, int fd, const char *what, const char *value, const struct entry *entry, struct nook_error *e)
+/* The attributes of overlayfs have the names of those who will read them. */
+static const struct {
+	const char *prefix;
+	enum writer_layer but;
+} names[] = {{"trusted.overlay.", WRITER_LAYER_USER}, {"user.overlay.", WRITER_LAYER_TRUSTED}};
+enum { NAMES = sizeof(names) / sizeof(names[0]), NAME_MAX_LEN = 64 };
+
+static const char *attribute(size_t i, const char *what, char buf[NAME_MAX_LEN])
 {
-	static const struct {
-		const char *prefix;
-		enum writer_layer but;
-	} names[] = {{"trusted.overlay.", WRITER_LAYER_USER}, {"user.overlay.", WRITER_LAYER_TRUSTED}};
+	(void)snprintf(buf, NAME_MAX_LEN, "%s%s", names[i].prefix, what);
+	return buf;
+}
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		char name[64];
+static int mark(enum writer_layer layer, int fd, const char *what, const char *value, const struct entry *entry, struct nook_error *e)
+{
+	char name[NAME_MAX_LEN];
 
-		(void)snprintf(name, sizeof(name), "%s%s", names[i].prefix, what);
-		if (w->layer != names[i].but && fsetxattr(fd, name, value, strlen(value), 0) < 0)
+	for (size_t i = 0; i < NAMES; i++)
+		if (layer != names[i].but && fsetxattr(fd, attribute(i, what, name), value, strlen(value), 0) < 0)
 			return err_fmt(e, STEP_UNPACK, entry->name, errno, "%s: %s", name, strerror(errno));
-	}
 	return 0;
 }
 
-int whiteout_opaque(struct whiteouts *w, int fd, const struct entry *entry, struct nook_error *e)
+/* The first letter of the attribute, or 0: there is none. */
+static char marked(int fd, const char *what)
 {
-	if (w->has_marked_files)
-		return err_why(e, STEP_UNPACK, entry->name, EOPNOTSUPP, "hides a directory, which stands beside files that hide only where the store is on no overlay");
-	return mark(w, fd, "opaque", "y", entry, e);
+	char name[NAME_MAX_LEN], value = 0;
+
+	for (size_t i = 0; i < NAMES && !value; i++)
+		if (fgetxattr(fd, attribute(i, what, name), &value, 1) < 0)
+			value = 0;
+	return value;
 }
 
-/* On an overlay, where no device can be what hides, an empty file is (since Linux 6.7), in a directory that says so. */
-static int mark_hidden(struct whiteouts *w, int parent, const char *hidden, const struct entry *entry, struct nook_error *e)
+int whiteout_opaque(enum writer_layer layer, int fd, const struct entry *entry, struct nook_error *e)
+{
+	if (marked(fd, "opaque") == 'x')
+		return err_why(e, STEP_UNPACK, entry->name, EOPNOTSUPP, "hides a directory, in which files hide others that only a store on no overlay can hide");
+	return mark(layer, fd, "opaque", "y", entry, e);
+}
+
+/* On an overlay, where no device can be what hides, an empty file is (since Linux 6.7), in a directory that says so: one that
+ * hides all has nothing more to hide. */
+static int mark_hidden(enum writer_layer layer, int parent, const char *hidden, const struct entry *entry, struct nook_error *e)
 {
 	static const struct timespec never[2] = {0};
-	auto_close int fd = openat(parent, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
 	auto_close int dir = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = -EBADF;
 
-	if (fd < 0 || dir < 0)
+	if (dir < 0)
 		return err_sys(e, STEP_UNPACK, entry->name);
-	TRY(mark(w, fd, "whiteout", "y", entry, e));
-	TRY(mark(w, dir, "opaque", "x", entry, e));
-	w->has_marked_files = true;
+	if (marked(dir, "opaque") == 'y')
+		return 0;
+	fd = openat(parent, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+	if (fd < 0)
+		return err_sys(e, STEP_UNPACK, entry->name);
+	TRY(mark(layer, fd, "whiteout", "y", entry, e));
+	TRY(mark(layer, dir, "opaque", "x", entry, e));
 	return futimens(fd, never) < 0 ? err_sys(e, STEP_UNPACK, entry->name) : 0;
 }
 
-int whiteout_add(struct whiteouts *w, int parent, const char *hidden, const struct entry *entry, struct nook_error *e)
+int whiteout_add(enum writer_layer layer, int parent, const char *hidden, const struct entry *entry, struct nook_error *e)
 {
 	struct stat st;
 
 	if (text_is(hidden, ".wh..opq")) {
 		auto_close int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-		return fd < 0 ? err_sys(e, STEP_UNPACK, entry->name) : whiteout_opaque(w, fd, entry, e);
+		return fd < 0 ? err_sys(e, STEP_UNPACK, entry->name) : whiteout_opaque(layer, fd, entry, e);
 	}
 	/* aufs keeps its books under names of its own, such as .wh..wh.plnk. */
 	if (text_after(hidden, ".wh."))
@@ -65,14 +86,14 @@ int whiteout_add(struct whiteouts *w, int parent, const char *hidden, const stru
 	if (mknodat(parent, hidden, S_IFCHR, 0) == 0)
 		return 0;
 	if (errno == EPERM)
-		return mark_hidden(w, parent, hidden, entry, e);
+		return mark_hidden(layer, parent, hidden, entry, e);
 	if (errno != EEXIST || fstatat(parent, hidden, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, STEP_UNPACK, entry->name);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
 	auto_close int dir = openat(parent, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return dir < 0 ? err_sys(e, STEP_UNPACK, entry->name) : whiteout_opaque(w, dir, entry, e);
+	return dir < 0 ? err_sys(e, STEP_UNPACK, entry->name) : whiteout_opaque(layer, dir, entry, e);
 }
 
 bool whiteout_is(int parent, const char *last)
@@ -87,5 +108,5 @@ bool whiteout_is(int parent, const char *last)
 		return false;
 	auto_close int fd = openat(parent, last, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd >= 0 && (fgetxattr(fd, "user.overlay.whiteout", NULL, 0) >= 0 || fgetxattr(fd, "trusted.overlay.whiteout", NULL, 0) >= 0);
+	return fd >= 0 && marked(fd, "whiteout");
 }

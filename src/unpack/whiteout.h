@@ -4,14 +4,9 @@
 
 #include "unpack/writer.h"
 
-struct whiteouts {
-	enum writer_layer layer;
-	bool has_marked_files; /* the store is on an overlay: what hides are files, in directories that say so */
-};
-
 /* HIDDEN, behind ".wh.", in the directory PARENT.  A removal says something of the layers below only: what this layer has itself
  * stays, before or after it. */
-int whiteout_add(struct whiteouts *w, int parent, const char *hidden, const struct entry *entry, struct nook_error *e);
+int whiteout_add(enum writer_layer layer, int parent, const char *hidden, const struct entry *entry, struct nook_error *e);
 /* Hides all that the layers below have in the directory FD. */
-int whiteout_opaque(struct whiteouts *w, int fd, const struct entry *entry, struct nook_error *e);
+int whiteout_opaque(enum writer_layer layer, int fd, const struct entry *entry, struct nook_error *e);
 bool whiteout_is(int parent, const char *last);

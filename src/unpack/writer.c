@@ -49,7 +49,6 @@ struct writer {
 
 	struct late *late;
 	size_t n_late;
-	struct whiteouts whiteouts;
 };
 
 struct writer *writer_new(int root, const struct writer_options *o)
@@ -58,7 +57,6 @@ struct writer *writer_new(int root, const struct writer_options *o)
 
 	w->root = root;
 	w->options = *o;
-	w->whiteouts.layer = o->layer;
 	w->parent = w->file = -EBADF;
 	return w;
 }
@@ -354,7 +352,7 @@ static int add_layer_dir(struct writer *w, const struct entry_name *name, const 
 		return 0;
 	auto_close int fd = openat(w->parent, name->last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return fd < 0 ? failed(e, entry) : whiteout_opaque(&w->whiteouts, fd, entry, e);
+	return fd < 0 ? failed(e, entry) : whiteout_opaque(w->options.layer, fd, entry, e);
 }
 
 /* ---- public ------------------------------------------------------------------------------------------------------- */
@@ -378,7 +376,7 @@ int writer_add(struct writer *w, const struct entry *entry, struct nook_error *e
 	if (w->options.layer != WRITER_LAYER_NONE) {
 		hidden = text_after(name.last, ".wh.");
 		if (hidden)
-			return whiteout_add(&w->whiteouts, w->parent, hidden, entry, e);
+			return whiteout_add(w->options.layer, w->parent, hidden, entry, e);
 		if (entry->type == ENTRY_DIR)
 			return add_layer_dir(w, &name, entry, e);
 	}

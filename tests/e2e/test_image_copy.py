@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A store on a file system that carries no overlay or maps no ids, as a container's own root: containers get copies."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -21,22 +22,33 @@ UPPER = tars.archive(tars.file("bin/.wh.rm", b""), tars.file("owned", b"x", uid=
                      tars.file("private/in", b"in", uid=33, gid=33))
 
 
-@pytest.fixture
-def on_overlay(nook, space):
-    """The store is on an overlay, which is what a container's root is."""
-    with tmpfs(space / "disk", "1g"):
+@contextlib.contextmanager
+def store_on_overlay(nook, space, size):
+    """An overlay is what a container's root is."""
+    with tmpfs(space / "disk", size):
         for name in "lower", "upper", "work":
             (space / "disk" / name).mkdir()
         nook.root.mkdir()
         subprocess.run(["mount", "-t", "overlay", "-o", f"lowerdir={space}/disk/lower,upperdir={space}/disk/upper,workdir={space}/disk/work",
                         "overlay", nook.root], check=True)
         try:
-            layout = images.Layout(space / "oci")
-            layout.image("t", [images.busybox_layer(), UPPER], {"Env": ["PATH=/bin"]})
-            nook("load", "--name", "t:1", layout.source("t"))
-            yield nook
+            yield
         finally:
             subprocess.run(["umount", nook.root], check=True)
+
+
+def image_of(folder, *layers):
+    """A source for nook load: these layers over busybox."""
+    layout = images.Layout(folder)
+    layout.image("t", [images.busybox_layer(), *layers], {"Env": ["PATH=/bin"]})
+    return layout.source("t")
+
+
+@pytest.fixture
+def on_overlay(nook, space):
+    with store_on_overlay(nook, space, "1g"):
+        nook("load", "--name", "t:1", image_of(space / "oci", UPPER))
+        yield nook
 
 
 def test_a_container_of_a_copy(on_overlay):
@@ -78,20 +90,10 @@ def test_every_way_to_keep_changes(on_overlay, space):
 
 def test_a_copy_that_does_not_fit(nook, space):
     """A full disk in the middle: said, and nothing is left."""
-    with tmpfs(space / "disk", "9m"):
-        for name in "lower", "upper", "work":
-            (space / "disk" / name).mkdir()
-        nook.root.mkdir()
-        subprocess.run(["mount", "-t", "overlay", "-o", f"lowerdir={space}/disk/lower,upperdir={space}/disk/upper,workdir={space}/disk/work",
-                        "overlay", nook.root], check=True)
-        try:
-            layout = images.Layout(space / "oci")
-            layout.image("t", [images.busybox_layer(), tars.archive(tars.file("big", os.urandom(2 << 20)))], {"Env": ["PATH=/bin"]})
-            nook("load", "--name", "t:1", layout.source("t"))
-            assert "No space left" in nook.fails(125, "run", "--rm", "t:1", "true")
-            assert not list((nook.root / "unpacked").glob("*")) and nook("ps", "-aq") == ""
-        finally:
-            subprocess.run(["umount", nook.root], check=True)
+    with store_on_overlay(nook, space, "9m"):
+        nook("load", "--name", "t:1", image_of(space / "oci", tars.archive(tars.file("big", os.urandom(2 << 20)))))
+        assert "No space left" in nook.fails(125, "run", "--rm", "t:1", "true")
+        assert not list((nook.root / "unpacked").glob("*")) and nook("ps", "-aq") == ""
 
 
 CHANGES = ("echo mine >/new; rm /link; rm -r /private; mkdir -p /private/deep/er; echo x >/private/deep/er/file; chmod 600 /owned; "
@@ -249,3 +251,24 @@ def test_names_in_a_root_are_no_layer(on_overlay, space):
     nook("commit", "web", "u:1")
     assert nook("run", "--rm", "u:1", "sh", "-c", "cat /new /upper/in /disk.img; test -e /in && echo in; true") == "mine\nxx"
     nook("rm", "web")
+
+
+BELOW = tars.archive(tars.directory("all"), tars.file("all/gone", b"x"), tars.file("all/secret", b"x"), tars.directory("one"),
+                     tars.file("one/gone", b"x"), tars.file("one/kept", b"x"))
+ALL_GONE, ONE_GONE = tars.file("all/.wh..wh..opq", b""), tars.file("one/.wh.gone", b"")
+
+
+@pytest.mark.parametrize("hides", [[ALL_GONE, ONE_GONE], [ONE_GONE, ALL_GONE], [ALL_GONE, tars.file("all/.wh.gone", b""), ONE_GONE]],
+                         ids=["all-first", "one-first", "twice"])
+def test_what_a_layer_hides_stays_hidden(on_overlay, space, hides):
+    """Whatever the order: a directory that hides all goes on doing so when a name in it is hidden as well."""
+    nook = on_overlay
+    nook("load", "--name", "hides:1", image_of(space / "hides", BELOW, tars.archive(tars.directory("all"), tars.directory("one"), *hides)))
+    assert nook("run", "--rm", "hides:1", "sh", "-c", "ls /all /one") == "/all:\n\n/one:\nkept\n"
+    assert nook("system", "check") == ""
+
+
+def test_a_directory_that_hides_names_first_and_then_all(on_overlay, space):
+    """What hides a name there would become a file."""
+    hides = tars.archive(tars.directory("all"), tars.file("all/.wh.gone", b""), ALL_GONE)
+    assert "hides a directory" in on_overlay.fails(125, "load", "--name", "hides:1", image_of(space / "hides", BELOW, hides))
