@@ -113,16 +113,3 @@ const struct command cmd_history = {
 	.run = run,
 	.examples = "nook history debian:12\nnook history --no-trunc --format json debian:12\n",
 };
-
-/* docker's second name of it. */
-const struct command image_history = {
-	.name = "history",
-	.usage = "[OPTIONS] IMAGE",
-	.summary = "show how an image came to be, the newest layer first",
-	.options = options_table,
-	.options_size = sizeof(struct options),
-	.min_args = 1,
-	.max_args = 1,
-	.run = run,
-	.examples = "nook image history debian:12\n",
-};

@@ -4,16 +4,17 @@
 
 #include <stddef.h>
 
-extern const struct command image_history;
-extern const struct command image_inspect;
+extern const struct command cmd_history;
+extern const struct command cmd_inspect;
+extern const struct command cmd_tag;
 extern const struct command image_ls;
 extern const struct command image_prune;
 extern const struct command image_rm;
-extern const struct command image_tag_command;
 
 static const struct command *const subs[] = {
-	&image_ls, &image_rm, &image_prune, &image_slim, &image_inspect, &image_history, &image_tag_command, &image_pull, &image_push,
-	&image_load, &image_save, &image_import, NULL,
+	&image_ls, &image_rm, &image_prune, &image_slim,
+	/* docker's second names of these: */
+	&cmd_inspect, &cmd_history, &cmd_tag, &cmd_pull, &cmd_push, &cmd_load, &cmd_save, &cmd_import, NULL,
 };
 
 const struct command cmd_image = {

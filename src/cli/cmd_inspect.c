@@ -341,16 +341,3 @@ const struct command cmd_inspect = {
 	.run = run,
 	.examples = "nook inspect web\nnook inspect -f '{{.pid}} {{.namespaces.net.inode}}' web\nnook inspect -f '{{.config.Cmd}}' debian:12\n",
 };
-
-/* docker's second name of it. */
-const struct command image_inspect = {
-	.name = "inspect",
-	.usage = "[OPTIONS] CONTAINER|IMAGE...",
-	.summary = "show all that is known of containers or images, as JSON",
-	.options = options_table,
-	.options_size = sizeof(struct options),
-	.min_args = 1,
-	.max_args = -1,
-	.run = run,
-	.examples = "nook image inspect -f '{{.Config.Cmd}}' debian:12\n",
-};

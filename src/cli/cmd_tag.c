@@ -31,14 +31,3 @@ const struct command cmd_tag = {
 	.run = run,
 	.examples = "nook tag debian:12 localhost:5000/base:1\n",
 };
-
-/* docker's second name of it. */
-const struct command image_tag_command = {
-	.name = "tag",
-	.usage = "IMAGE NAME...",
-	.summary = "give an image one more name",
-	.min_args = 2,
-	.max_args = -1,
-	.run = run,
-	.examples = "nook image tag debian:12 mine:1\n",
-};

@@ -48,7 +48,7 @@ static void add_examples(const char *examples, struct buf *out)
 		buf_addf(out, "```\n%s%s```\n\n", examples, examples[strlen(examples) - 1] == '\n' ? "" : "\n");
 }
 
-/* "nook cgroup ls" as a section of nook-cgroup(1). */
+/* "nook cgroup ls" as a section of nook-cgroup(1); what has a page of its own is told there. */
 static void add_sub(const char *parent, const struct command *sub, struct buf *out)
 {
 	auto_free char *path = xasprintf("%s %s", parent, sub->name);
@@ -56,6 +56,10 @@ static void add_sub(const char *parent, const struct command *sub, struct buf *o
 	buf_addf(out, "## nook %s\n\n", path);
 	add_usage(path, sub, out);
 	opt_manual_text(sub->summary, out);
+	if (command_find(commands, sub->name) == sub) {
+		buf_addf(out, ": *nook-%s*(1)\n\n", sub->name);
+		return;
+	}
 	buf_adds(out, "\n\n");
 	if (sub->details)
 		add_paragraphs(sub->details, out);

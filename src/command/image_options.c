@@ -24,18 +24,6 @@ const struct command cmd_load = {
 	.examples = "nook load -i debian.tar\nnook load oci:layout:12 --name debian:12\n",
 };
 
-/* docker's second name of it. */
-const struct command image_load = {
-	.name = "load",
-	.usage = "[OPTIONS] [SOURCE]",
-	.summary = "bring in images from an archive or an OCI directory",
-	.options = load_table,
-	.options_size = sizeof(struct load_options),
-	.max_args = 1,
-	.transfer = true,
-	.examples = "nook image load -i debian.tar\n",
-};
-
 #define AT(member) offsetof(struct save_options, member)
 static const struct opt save_table[] = {
 	{'o', "output", "FILE", OPT_STRING, AT(output), "write to this file (a directory for oci) instead of stdout"},
@@ -59,19 +47,6 @@ const struct command cmd_save = {
 	.examples = "nook save -o debian.tar debian:12\nnook save --format oci -o layout debian:12\n",
 };
 
-/* docker's second name of it. */
-const struct command image_save = {
-	.name = "save",
-	.usage = "[OPTIONS] IMAGE...",
-	.summary = "write images to an archive",
-	.options = save_table,
-	.options_size = sizeof(struct save_options),
-	.min_args = 1,
-	.max_args = -1,
-	.transfer = true,
-	.examples = "nook image save -o debian.tar debian:12\n",
-};
-
 #define AT(member) offsetof(struct import_options, member)
 static const struct opt import_table[] = {
 	{'c', "change", "INSTRUCTION", OPT_STRINGS, AT(changes), "CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, EXPOSE, VOLUME, STOPSIGNAL, as in a Dockerfile"},
@@ -93,19 +68,6 @@ const struct command cmd_import = {
 	.transfer = true,
 	.details = "FILE is a tar archive, plain or compressed with gzip, zstd, xz or bzip2; of a directory all files are taken.",
 	.examples = "nook import rootfs.tar base:1 --change 'CMD [\"/bin/sh\"]'\nnook import --change 'ENV A=b' rootfs.tar.zst\n",
-};
-
-/* docker's second name of it. */
-const struct command image_import = {
-	.name = "import",
-	.usage = "[OPTIONS] FILE|DIR|- [NAME]",
-	.summary = "make an image of a root file system",
-	.options = import_table,
-	.options_size = sizeof(struct import_options),
-	.min_args = 1,
-	.max_args = 2,
-	.transfer = true,
-	.examples = "nook image import rootfs.tar base:1\n",
 };
 
 #define AT(member) offsetof(struct commit_options, member)

@@ -49,5 +49,3 @@ struct export_options {
 extern const struct command cmd_bootstrap;
 extern const struct command cmd_export_oci; /* nook export --format oci becomes it */
 extern const struct command image_slim; /* nook image slim */
-/* nook image load, save, import */
-extern const struct command image_load, image_save, image_import;

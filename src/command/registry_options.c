@@ -86,19 +86,6 @@ const struct command cmd_pull = {
 	.examples = "nook pull debian:12\nnook pull --platform linux/arm64 registry.example/team/app:1.2\n",
 };
 
-/* docker's second name of it. */
-const struct command image_pull = {
-	.name = "pull",
-	.usage = "[OPTIONS] NAME",
-	.summary = "fetch an image from a registry",
-	.options = pull_table,
-	.options_size = sizeof(struct pull_options),
-	.min_args = 1,
-	.max_args = 1,
-	.transfer = true,
-	.examples = "nook image pull debian:12\n",
-};
-
 const struct command cmd_push = {
 	.name = "push",
 	.usage = "[OPTIONS] IMAGE [NAME]",
@@ -110,19 +97,6 @@ const struct command cmd_push = {
 	.transfer = true,
 	.details = "IMAGE goes to the registry that its name says, or to NAME. What the registry has already is not sent again.",
 	.examples = "nook push registry.example/team/app:1.2\nnook push debian:12 localhost:5000/debian:12\n",
-};
-
-/* docker's second name of it. */
-const struct command image_push = {
-	.name = "push",
-	.usage = "[OPTIONS] IMAGE [NAME]",
-	.summary = "send an image to a registry",
-	.options = push_table,
-	.options_size = sizeof(struct push_options),
-	.min_args = 1,
-	.max_args = 2,
-	.transfer = true,
-	.examples = "nook image push mine:1\n",
 };
 
 const struct command cmd_login = {

@@ -51,5 +51,3 @@ struct manifest_options {
 };
 
 extern const struct command cmd_pull, cmd_push, cmd_login, cmd_logout, cmd_search, cmd_manifest, cmd_manifest_inspect;
-/* nook image pull, push */
-extern const struct command image_pull, image_push;

@@ -47,25 +47,23 @@ static int parse_globals(struct cli *c, int *argc, char ***argv, struct nook_err
 	return 0;
 }
 
-/* "image prune" is one command of two words. */
+static const struct transfer_command *find_name(const char *name)
+{
+	for (const struct transfer_command *t = transfer_commands; t->about; t++)
+		if (text_is(t->path ? t->path : t->about->name, name))
+			return t;
+	return NULL;
+}
+
+/* "image slim" is one command of two words; "image load" is a second name of "load". */
 static const struct transfer_command *find(int *argc, char ***argv, struct arena *a)
 {
-	/* "image load" is "load". */
-	const bool is_second = *argc > 1 && text_is((*argv)[0], "image") && !text_is((*argv)[1], "slim");
+	const struct transfer_command *t = *argc > 1 ? find_name(arena_printf(a, "%s %s", (*argv)[0], (*argv)[1])) : NULL;
+	const bool has_two = t || (*argc > 1 && text_is((*argv)[0], "image"));
 
-	*argc -= is_second;
-	*argv += is_second;
-	for (int words = 2; words >= 1; words--) {
-		const char *name = words == 2 && *argc > 1 ? arena_printf(a, "%s %s", (*argv)[0], (*argv)[1]) : (*argv)[0];
-
-		for (const struct transfer_command *t = transfer_commands; t->about; t++)
-			if (text_is(t->path ? t->path : t->about->name, name)) {
-				*argc -= words - 1;
-				*argv += words - 1;
-				return t;
-			}
-	}
-	return NULL;
+	*argc -= has_two;
+	*argv += has_two;
+	return t ? t : find_name((*argv)[0]);
 }
 
 static int run(struct cli *c, int argc, char **argv, struct nook_error *e)

@@ -6,7 +6,7 @@
 
 struct transfer_command {
 	const struct command *about;
-	const char *path; /* of a command below another: "image prune"; NULL: its name */
+	const char *path; /* of a command below another: "image slim"; NULL: its name */
 	int (*run)(struct cli *c, void *options, int argc, char **argv, struct nook_error *e);
 };
 

@@ -145,6 +145,8 @@ static void judge_examples(const struct command *cmd, const char *path)
 
 	if (cmd->subs)
 		return; /* its examples show the sub commands, which have their own */
+	if (strchr(path, ' ') && command_find(commands, cmd->name) == cmd)
+		return; /* a second name: its examples have the first one, and are judged there */
 	while (line && *line) {
 		size_t len = strcspn(line, "\n");
 
