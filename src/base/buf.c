@@ -85,3 +85,13 @@ const char *buf_text(const struct buf *b)
 {
 	return b->data ? b->data : "";
 }
+
+const char *buf_last_line(struct buf *b)
+{
+	const char *line;
+
+	while (b->len && (b->data[b->len - 1] == '\n' || b->data[b->len - 1] == ' '))
+		b->data[--b->len] = 0;
+	line = strrchr(buf_text(b), '\n');
+	return line ? line + 1 : buf_text(b);
+}

@@ -21,3 +21,5 @@ void buf_add_utf8(struct buf *b, uint32_t c);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The text, never NULL; borrowed. */
 const char *buf_text(const struct buf *b);
+/* Its last line that says something, as programs tell why they end; borrowed.  What is blank behind it is cut off. */
+const char *buf_last_line(struct buf *b);

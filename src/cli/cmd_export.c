@@ -82,16 +82,6 @@ static int write_inside(struct export *x, struct nook_error *e)
 
 /* ---- squashfs, erofs, and ext4 of an ordinary user ------------------------------------------------------------------------- */
 
-static const char *last_line(struct buf *out)
-{
-	const char *line;
-
-	while (out->len && out->data[out->len - 1] == '\n')
-		out->data[--out->len] = 0;
-	line = strrchr(buf_text(out), '\n');
-	return line ? line + 1 : buf_text(out);
-}
-
 /* A program that asks for its working directory must not be led to another one. */
 static int check_place(int root, const char *object, struct nook_error *e)
 {
@@ -128,7 +118,7 @@ static int job_tool(int root, void *data, struct nook_error *e)
 		return status;
 	if (status > SIGNAL_BASE)
 		return err_fmt(e, STEP_SPAWN, argv[0], EIO, "was ended by signal %d", status - SIGNAL_BASE);
-	return status ? err_fmt(e, STEP_DISK, x->path, EIO, "%s: %s", argv[0], last_line(&out)) : 0;
+	return status ? err_fmt(e, STEP_DISK, x->path, EIO, "%s: %s", argv[0], buf_last_line(&out)) : 0;
 }
 
 /* ---- ext4, xfs, btrfs ---------------------------------------------------------------------------------------------------------- */

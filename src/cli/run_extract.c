@@ -35,16 +35,6 @@ bool run_extract_knows(enum fsimage_type type)
 	return find_tool(type) >= 0;
 }
 
-static const char *last_line(struct buf *out)
-{
-	const char *line;
-
-	while (out->len && out->data[out->len - 1] == '\n')
-		out->data[--out->len] = 0;
-	line = strrchr(buf_text(out), '\n');
-	return line ? line + 1 : buf_text(out);
-}
-
 /* A container of one id, the caller's, without a network, that can write to TARGET alone. */
 static const char *const *command_line(struct cli *c, const char *image, const char *target, const char *const *tool)
 {
@@ -82,6 +72,6 @@ int run_extract(struct cli *c, const char *image, enum fsimage_type type, const 
 			"is not installed: it unpacks %s for who cannot mount it, and comes with the package %s", fsimage_names[type], tools[tool].package);
 	status = TRY(spawn_run(&(struct spawn){.argv = command_line(c, path, target, tools[tool].argv), .timeout_ms = NO_LIMIT_MS}, &said, e));
 	if (status != 0 && status != tools[tool].good)
-		return err_fmt(e, STEP_UNPACK, image, EIO, "%s: %s", tools[tool].argv[0], last_line(&said));
+		return err_fmt(e, STEP_UNPACK, image, EIO, "%s: %s", tools[tool].argv[0], buf_last_line(&said));
 	return 0;
 }

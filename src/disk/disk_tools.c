@@ -26,17 +26,6 @@ static const struct {
 		{"btrfs", "check", "--repair", "--force", "%f"}, 0, 1, -1, 1},
 };
 
-/* The last line that says something. */
-static const char *last_line(struct buf *out)
-{
-	const char *line;
-
-	while (out->len && (out->data[out->len - 1] == '\n' || out->data[out->len - 1] == ' '))
-		out->data[--out->len] = 0;
-	line = strrchr(buf_text(out), '\n');
-	return line ? line + 1 : buf_text(out);
-}
-
 static int run_tool(const char *const *row, const char *path, const char *label, const char *package, struct buf *out,
 	struct nook_error *e)
 {
@@ -68,7 +57,7 @@ int disk_tools_make(const char *path, const struct disk_new *n, struct nook_erro
 	if (status && n->bytes < tools[n->type].least)
 		return err_fmt(e, STEP_DISK, fsimage_names[n->type], ERANGE, "has at least %llum", (unsigned long long)(tools[n->type].least >> 20));
 	if (status)
-		return err_fmt(e, STEP_DISK, fsimage_names[n->type], EINVAL, "%s: %s", tools[n->type].make[0], last_line(&out));
+		return err_fmt(e, STEP_DISK, fsimage_names[n->type], EINVAL, "%s: %s", tools[n->type].make[0], buf_last_line(&out));
 	return 0;
 }
 
@@ -90,7 +79,7 @@ static int run_ext4(const char *const *row, int good, const char *path, const ch
 	int status = TRY(run_tool(row, path, NULL, tools[FSIMAGE_EXT4].package, &out, e));
 
 	if (status > good)
-		return err_fmt(e, STEP_DISK, object, EINVAL, "%s: %s", row[0], last_line(&out));
+		return err_fmt(e, STEP_DISK, object, EINVAL, "%s: %s", row[0], buf_last_line(&out));
 	return 0;
 }
 
