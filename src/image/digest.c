@@ -9,8 +9,7 @@
 const char *const digest_names[DIGEST_ALGORITHMS] = {[DIGEST_SHA256] = "sha256", [DIGEST_SHA512] = "sha512"};
 const size_t digest_sizes[DIGEST_ALGORITHMS] = {[DIGEST_SHA256] = 32, [DIGEST_SHA512] = 64};
 
-/* The algorithm that TEXT names, and its hex digits; or -1. */
-static int split(const char *text, const char **ret_hex)
+int digest_split(const char *text, const char **ret_hex)
 {
 	for (int i = 0; i < DIGEST_ALGORITHMS; i++) {
 		const char *rest = text_after(text, digest_names[i]);
@@ -34,7 +33,7 @@ int digest_algorithm_find(const char *name)
 bool digest_is_valid(const char *text)
 {
 	const char *hex = NULL;
-	int algorithm = text ? split(text, &hex) : -1;
+	int algorithm = text ? digest_split(text, &hex) : -1;
 	size_t len = algorithm < 0 ? 0 : strspn(hex, "0123456789abcdef");
 
 	return algorithm >= 0 && !hex[len] && len == 2 * digest_sizes[algorithm];
@@ -44,7 +43,7 @@ enum digest_algorithm digest_algorithm(const char *digest)
 {
 	const char *hex = NULL;
 
-	return (enum digest_algorithm)split(digest, &hex);
+	return (enum digest_algorithm)digest_split(digest, &hex);
 }
 
 const char *digest_hex(const char *digest)
@@ -55,7 +54,7 @@ const char *digest_hex(const char *digest)
 const char *digest_referrers_tag(const char *digest, struct arena *a)
 {
 	const char *hex = NULL;
-	int algorithm = split(digest, &hex);
+	int algorithm = digest_split(digest, &hex);
 
 	assert(algorithm >= 0);
 	return arena_printf(a, "%s-%.64s", digest_names[algorithm], hex);

@@ -21,6 +21,8 @@ enum digest_algorithm digest_algorithm(const char *digest);
 const char *digest_hex(const char *digest);
 /* The algorithm of this name; -1: there is none. */
 int digest_algorithm_find(const char *name);
+/* The algorithm that TEXT begins with, before a colon, and what stands behind that; -1: there is none. */
+int digest_split(const char *text, const char **ret_hex);
 /* "sha256", "sha512". */
 extern const char *const digest_names[DIGEST_ALGORITHMS];
 /* The tag under which a registry that does not list referrers has them: "sha256-HEX", of the hex digits 64 at most

@@ -114,20 +114,6 @@ static int find_by_digest(struct db *db, enum digest_algorithm algorithm, const 
 	return 1;
 }
 
-/* "sha256:..." and its hex digits; -1: none of this kind. */
-static int split_id(const char *text, const char **ret_hex)
-{
-	for (int i = 0; i < DIGEST_ALGORITHMS; i++) {
-		const char *rest = text_after(text, digest_names[i]);
-
-		if (!rest || *rest != ':')
-			continue;
-		*ret_hex = rest + 1;
-		return i;
-	}
-	return -1;
-}
-
 /* ALGORITHM -1: any. */
 static int find_by_id(struct db *db, int algorithm, const char *hex, struct arena *a, struct image *ret, struct nook_error *e)
 {
@@ -144,7 +130,7 @@ static int find(struct depot *d, struct db *db, const char *text, struct arena *
 {
 	const char *hex = NULL;
 	struct reference r;
-	int found = 0, algorithm = split_id(text, &hex);
+	int found = 0, algorithm = digest_split(text, &hex);
 
 	if (!hex) {
 		/* What cannot be a name may still be an id. */
