@@ -7,6 +7,7 @@
 #include "box/address.h"
 #include "box/notes.h"
 #include "security/seccomp_names.h"
+#include "sys/kernel.h"
 
 #include <arpa/inet.h>
 #include <limits.h>
@@ -25,7 +26,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
 /* Linux 5.19: a signal does not take a call back that the observer is looking at. */
@@ -105,19 +105,6 @@ static const struct call {
 	{"bind", ACT_BIND, NONE, 1, 2},
 };
 
-static bool has_wait_killable(void)
-{
-	struct utsname u;
-	unsigned major = 0, minor = 0;
-	char *rest;
-
-	if (uname(&u) < 0)
-		return false;
-	major = (unsigned)strtoul(u.release, &rest, 10);
-	minor = *rest == '.' ? (unsigned)strtoul(rest + 1, NULL, 10) : 0;
-	return major > 5 || (major == 5 && minor >= 19);
-}
-
 void observer_filter(struct arena *a, const char *others, struct spec_seccomp *s)
 {
 	const char **names = NULL;
@@ -133,7 +120,7 @@ void observer_filter(struct arena *a, const char *others, struct spec_seccomp *s
 	s->source = SECCOMP_PROFILE;
 	s->default_action = SECCOMP_RET_ALLOW;
 	s->observed = true;
-	s->flags = has_wait_killable() ? (uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
+	s->flags = kernel_version() >= KERNEL(5, 19) ? (uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
 	rule = arena_push(a, &s->rules, &s->n_rules);
 	rule->names = names;
 	rule->action = SECCOMP_RET_USER_NOTIF;

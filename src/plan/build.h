@@ -13,7 +13,7 @@ struct plan_host {
 	bool privileged;      /* CAP_SYS_ADMIN in the user namespace that owns the mounts: may copy mounts before clone(2) */
 	bool first_userns;    /* the initial user namespace: all ids are mapped to themselves */
 	bool can_mknod;       /* nodes of the initial user namespace can be made */
-	unsigned kernel;      /* major << 16 | minor << 8 */
+	unsigned kernel;      /* KERNEL(major, minor) of sys/kernel.h */
 	uint32_t euid, egid;
 	uint64_t permitted;   /* capabilities */
 	uint64_t nofile_max;  /* the caller's hard limit of open files; 0: unknown */
@@ -28,6 +28,8 @@ bool plan_host_is_root(const struct plan_host *h);
 bool plan_host_has_pidfs(const struct plan_host *h);
 /* Does tmpfs keep user.* attributes, which an overlay in a user namespace needs for its marks? (kernel 6.6) */
 bool plan_host_has_user_xattr(const struct plan_host *h);
+/* Can a tmpfs be mounted with mapped ids? (kernel 6.3) */
+bool plan_host_maps_tmpfs(const struct plan_host *h);
 
 struct plan_request {
 	const struct spec *spec;

@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-enum { TMPFS_IDMAP = 6 << 16 | 3 << 8 };      /* kernel 6.3: tmpfs can be mounted with mapped ids */
-
 static const struct {
 	const char *name;
 	uint32_t minor, major;
@@ -31,7 +29,7 @@ static void dev_detached(struct build *b, const struct spec_mount *m)
 {
 	struct plan_node nodes[sizeof(standard_nodes) / sizeof(standard_nodes[0])] = {0};
 	/* Its files belong to the container's root: by mapped ids where tmpfs has them, else by being given away. */
-	bool idmap = b->new_userns && b->host->kernel >= TMPFS_IDMAP;
+	bool idmap = b->new_userns && plan_host_maps_tmpfs(b->host);
 	uint32_t uid = build_host_id(b->spec->uid_maps, b->new_userns && !idmap ? b->spec->n_uid_maps : 0, 0);
 	uint32_t gid = build_host_id(b->spec->gid_maps, b->new_userns && !idmap ? b->spec->n_gid_maps : 0, 0);
 	const char *links[LINKS_WITHOUT_CORE + 1] = {NULL};

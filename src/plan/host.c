@@ -3,32 +3,29 @@
 #include "plan/build.h"
 
 #include "base/fd.h"
+#include "sys/kernel.h"
 #include "sys/ns.h"
 
 #include <linux/capability.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 
 int plan_host_probe(struct plan_host *ret, struct nook_error *e)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct caps[2] = {{0}, {0}};
 	struct plan_host h = {.euid = geteuid(), .egid = getegid()};
-	struct utsname uts;
-	unsigned major = 0, minor = 0;
 	struct rlimit files;
 
-	if (uname(&uts) < 0 || sscanf(uts.release, "%u.%u", &major, &minor) != 2)
-		return err_sys(e, STEP_CONFIG, "kernel release");
+	h.kernel = kernel_version();
+	if (!h.kernel)
+		return err_num(e, STEP_CONFIG, "kernel release", EINVAL);
 	h.first_userns = TRY(ns_is_first_user(e));
 	if (syscall(SYS_capget, &header, caps) < 0)
 		return err_sys(e, STEP_CAPS, NULL);
 	/* A machine that cannot tell is asked again by who sets the limit. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
 		h.nofile_max = files.rlim_max;
-	h.kernel = major << 16 | minor << 8;
 	h.privileged = caps[0].effective & (1U << CAP_SYS_ADMIN);
 	h.can_mknod = h.first_userns && h.privileged && (caps[0].effective & (1U << CAP_MKNOD));
 	h.permitted = (uint64_t)caps[1].permitted << 32 | caps[0].permitted;
@@ -44,10 +41,15 @@ bool plan_host_is_root(const struct plan_host *h)
 
 bool plan_host_has_pidfs(const struct plan_host *h)
 {
-	return h->kernel >= (6 << 16 | 10 << 8);
+	return h->kernel >= KERNEL(6, 10);
 }
 
 bool plan_host_has_user_xattr(const struct plan_host *h)
 {
-	return h->kernel >= (6 << 16 | 6 << 8);
+	return h->kernel >= KERNEL(6, 6);
+}
+
+bool plan_host_maps_tmpfs(const struct plan_host *h)
+{
+	return h->kernel >= KERNEL(6, 3);
 }

@@ -5,9 +5,9 @@
 #include "security/caps.h"
 #include "security/seccomp.h"
 #include "security/seccomp_names.h"
+#include "sys/kernel.h"
 
 #include <stdio.h>
-#include <sys/utsname.h>
 
 /* The largest profiles in use have 40 KB. */
 enum { PROFILE_MAX = 4 << 20 };
@@ -292,19 +292,16 @@ static const struct {
 struct machine {
 	uint64_t caps;
 	const char *arch;
-	unsigned kernel[2];
+	unsigned kernel; /* KERNEL() */
 };
 
 static struct machine machine_of(uint64_t caps)
 {
-	struct machine m = {.caps = caps, .arch = ""};
-	struct utsname u;
+	struct machine m = {.caps = caps, .arch = "", .kernel = kernel_version()};
 
 	for (size_t i = 0; i < sizeof(arch_names) / sizeof(arch_names[0]); i++)
 		if (text_is(arch_names[i].oci, seccomp_abi_at(0)->name))
 			m.arch = arch_names[i].docker;
-	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &m.kernel[0], &m.kernel[1]) != 2)
-		m.kernel[0] = 0;
 	return m;
 }
 
@@ -331,7 +328,7 @@ static int is_kernel(struct bind_reader *r, const struct machine *m, const char 
 
 	if (sscanf(version, "%5u.%5u%c", &major, &minor, &end) != 2)
 		return bind_refuse(r, e, "minKernel \"%s\" is no kernel version such as 4.8", version);
-	return m->kernel[0] > major || (m->kernel[0] == major && m->kernel[1] >= minor);
+	return major <= UINT8_MAX && m->kernel >= KERNEL(major, minor < UINT8_MAX ? minor : UINT8_MAX);
 }
 
 /* 1 or 0.  All of the includes must hold: the architecture, every capability, the kernel. */
