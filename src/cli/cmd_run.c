@@ -66,7 +66,7 @@ static int run_spec(struct run *r, int argc, char **argv, struct nook_error *e)
 	TRY(run_process(r->cli, r->options, r->config ? &r->config->run : NULL, argv, argc, s, e));
 	TRY(run_config_text(r->cli, r->options, r->config, argv, argc, &r->state.config, e));
 	TRY(run_root(r->cli, r->options, &r->source, s, e));
-	if (is_image && s->root.kind == ROOT_OVERLAY && run_copy_is_needed(r->image, s, &r->host, r->storage.kind == STORAGE_DIR))
+	if (is_image && s->root.kind == ROOT_OVERLAY && run_copy_is_needed(r->image, s, &r->host, &r->storage))
 		run_data_use_copy(r);
 	if (r->source.kind == SOURCE_CONTAINER)
 		TRY(run_container_root(r->cli, r->options, &r->from, s, e));
@@ -321,14 +321,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	TRY(runtime_open(c->run, c->arena, &store, e));
 	r.store = store;
 	TRY(run_find(&r, e));
-	if (r.source.kind == SOURCE_TAR) {
-		r.source.unpacked = data_path(store, c->root, DATA_UNPACKED, r.state.id, c->arena);
-		/* Below a layer that is kept it is kept, too. */
-		if (r.storage.kind == STORAGE_DIR || r.storage.kind == STORAGE_DISK)
-			*arena_push(c->arena, &r.state.kept, &r.state.n_kept) = r.source.unpacked;
-		else
-			*arena_push(c->arena, &r.state.paths, &r.state.n_paths) = r.source.unpacked;
-	}
+	if (r.source.kind == SOURCE_TAR)
+		run_data_use_tar(&r);
 	TRY(plan_host_probe(&r.host, e));
 	r.volumes.store = store;
 	r.gone = true;

@@ -38,6 +38,8 @@ struct run {
 	int data[DATA_KINDS]; /* locks of its directories on disk */
 };
 
+/* Chooses where the files of tar: go; run_data_unpack() puts them there. */
+void run_data_use_tar(struct run *r);
 /* Gives the container a copy of its image's files (cli/run_copy.h) for a root; run_data_copy() makes it. */
 void run_data_use_copy(struct run *r);
 /* Chooses where the layer over the root is; run_data_layer_make() makes it. */

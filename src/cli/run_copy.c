@@ -13,8 +13,6 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
-enum { TMPFS_IDMAP = 6 << 16 | 3 << 8 }; /* kernel 6.3 */
-
 /* ---- what the file system can do ------------------------------------------------------------------------------------- */
 
 enum ability { NEVER, ALWAYS, TRIED };
@@ -44,7 +42,7 @@ static bool maps_ids(const char *path)
 	return mnt >= 0 && ns >= 0 && mount_attrs(mnt, 0, MOUNT_ATTR_IDMAP, 0, 0, ns) == 0;
 }
 
-bool run_copy_is_needed(const struct run_image *image, const struct spec *s, const struct plan_host *host, bool keeps)
+bool run_copy_is_needed(const struct run_image *image, const struct spec *s, const struct plan_host *host, const struct run_storage *storage)
 {
 	const bool needs_maps = s->ns[NS_USER].mode == NS_PRIVATE && s->idmap_sources && host->privileged;
 	enum ability maps = TRIED, upper = ALWAYS;
@@ -57,9 +55,9 @@ bool run_copy_is_needed(const struct run_image *image, const struct spec *s, con
 			maps = file_systems[i].maps;
 			upper = file_systems[i].carries_upper;
 		}
-	if ((unsigned long)fs.f_type == TMPFS_MAGIC && host->kernel >= TMPFS_IDMAP)
+	if ((unsigned long)fs.f_type == TMPFS_MAGIC && plan_host_maps_tmpfs(host))
 		maps = ALWAYS;
-	if (keeps && upper == NEVER)
+	if (storage->kind == STORAGE_DIR && upper == NEVER)
 		return true;
 	return needs_maps && maps != ALWAYS && !maps_ids(image->layers[0]);
 }

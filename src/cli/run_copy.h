@@ -6,10 +6,11 @@
 #pragma once
 
 #include "cli/run_image.h"
+#include "cli/run_options.h"
 #include "plan/build.h"
 #include "runtime/idrange.h"
 
-/* Does a container with the ids and the layer that SPEC asks for need a copy?  KEEPS: its layer is a directory of the store's. */
-bool run_copy_is_needed(const struct run_image *image, const struct spec *s, const struct plan_host *host, bool keeps);
+/* Does a container with the ids that SPEC asks for, and its layer in STORAGE, need a copy? */
+bool run_copy_is_needed(const struct run_image *image, const struct spec *s, const struct plan_host *host, const struct run_storage *storage);
 /* The files of IMAGE into the empty directory TO; RANGE: whose they are then, NULL: the owners stay. */
 int run_copy(const struct run_image *image, int to, const struct idrange *range, struct nook_error *e);

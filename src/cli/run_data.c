@@ -8,25 +8,42 @@
 #include "runtime/snapshot.h"
 #include "runtime/tar.h"
 
+/* Until the container is removed, else until it has ended: a layer, and what lies below it. */
+static bool is_kept(const struct run *r)
+{
+	return r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
+}
+
+static const char *own_path(struct run *r, enum data_kind kind)
+{
+	struct arena *a = r->cli->arena;
+	const char *path = data_path(r->store, r->cli->root, kind, r->state.id, a);
+
+	if (is_kept(r))
+		*arena_push(a, &r->state.kept, &r->state.n_kept) = path;
+	else
+		*arena_push(a, &r->state.paths, &r->state.n_paths) = path;
+	return path;
+}
+
+void run_data_use_tar(struct run *r)
+{
+	r->source.unpacked = own_path(r, DATA_UNPACKED);
+}
+
 /* The image's files are this container's own, then, and what it changes is changed in them. */
 void run_data_use_copy(struct run *r)
 {
-	const bool is_kept = r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
 	const bool is_mapped = r->spec->ns[NS_USER].mode == NS_PRIVATE && r->host.privileged;
 	struct arena *a = r->cli->arena;
 	struct spec *s = r->spec;
 
-	r->copied = data_path(r->store, r->cli->root, DATA_UNPACKED, r->state.id, a);
-	if (is_kept)
-		*arena_push(a, &r->state.kept, &r->state.n_kept) = r->copied;
-	else
-		*arena_push(a, &r->state.paths, &r->state.n_paths) = r->copied;
-	s->root.path = r->copied;
+	s->root.path = r->copied = own_path(r, DATA_UNPACKED);
 	s->root.lowers = NULL;
 	s->root.copied = true;
 	if (!r->options->overlay && r->storage.kind != STORAGE_DISK && r->storage.kind != STORAGE_MEMORY)
 		s->root.kind = ROOT_DIR;
-	if (is_kept && s->root.kind == ROOT_DIR)
+	if (is_kept(r) && s->root.kind == ROOT_DIR)
 		*arena_push(a, &r->state.kept, &r->state.n_kept) = snapshot_home(r->store, r->cli->root, r->state.id, a);
 	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_COPY, is_mapped ? COPY_MAPPED : COPY_AS_IT_IS);
 }
@@ -60,30 +77,23 @@ void run_data_layer(struct run *r)
 {
 	struct spec *s = r->spec;
 	struct arena *a = r->cli->arena;
-	bool kept = r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
-	const char *path;
 
 	if (s->root.kind != ROOT_OVERLAY || s->root.upper || s->root.upper_disk)
 		return;
 	s->root.upper_bytes = r->storage.bytes;
-	if (!kept && (s->ns[NS_USER].mode == NS_HOST || plan_host_has_user_xattr(&r->host)))
+	if (!is_kept(r) && (s->ns[NS_USER].mode == NS_HOST || plan_host_has_user_xattr(&r->host)))
 		return;
-	path = data_path(r->store, r->cli->root, DATA_LAYER, r->state.id, a);
+	r->layer = own_path(r, DATA_LAYER);
+	if (is_kept(r))
+		*arena_push(a, &r->state.kept, &r->state.n_kept) = snapshot_home(r->store, r->cli->root, r->state.id, a);
 	if (r->storage.kind == STORAGE_DISK) {
 		struct spec_disk *disk = arena_new_of(a, struct spec_disk);
 
-		*disk = (struct spec_disk){arena_printf(a, "%s/" DATA_DISK, path), fsimage_names[r->storage.fs], false};
+		*disk = (struct spec_disk){arena_printf(a, "%s/" DATA_DISK, r->layer), fsimage_names[r->storage.fs], false};
 		s->root.upper_disk = disk;
 	} else {
-		s->root.upper = path;
+		s->root.upper = r->layer;
 	}
-	if (kept) {
-		*arena_push(a, &r->state.kept, &r->state.n_kept) = path;
-		*arena_push(a, &r->state.kept, &r->state.n_kept) = snapshot_home(r->store, r->cli->root, r->state.id, a);
-	} else {
-		*arena_push(a, &r->state.paths, &r->state.n_paths) = path;
-	}
-	r->layer = path;
 }
 
 int run_data_layer_make(struct run *r, struct nook_error *e)

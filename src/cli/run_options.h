@@ -61,17 +61,17 @@ struct run_source {
 int run_source_parse(const char *text, struct run_source *ret, struct nook_error *e);
 
 struct cli;
-/* Each part fills its part of the spec.  RUN resolves container:ID. */
+/* Each part fills its part of the spec. */
 int run_namespaces(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
-/* IMAGE: what the image runs when nothing else is said, or NULL. */
 struct image_run;
+/* IMAGE: what the image runs when nothing else is said, or NULL. */
 int run_process(struct cli *c, const struct run_options *o, const struct image_run *image, char **argv, int argc, struct spec *s,
 	struct nook_error *e);
 int run_root(struct cli *c, const struct run_options *o, const struct run_source *source, struct spec *s, struct nook_error *e);
 struct run_volumes;
 int run_mounts(struct cli *c, const struct run_options *o, struct run_volumes *v, struct spec *s, struct nook_error *e);
-/* What the container FROM showed, where the options say nothing else. */
 struct container;
+/* What the container FROM showed, where the options say nothing else. */
 int run_mounts_again(struct cli *c, const struct run_options *o, const struct container *from, struct run_volumes *v, struct spec *s,
 	struct nook_error *e);
 int run_disks(struct cli *c, const struct run_options *o, struct spec *s, struct nook_error *e);
