@@ -348,10 +348,10 @@ int box_proc_wait(struct nook_proc *p, int timeout_ms, struct nook_result *ret, 
 {
 	struct pollfd poller = {p->control, POLLIN, 0};
 	struct shim_reply reply;
-	int64_t end = timeout_ms < 0 ? -1 : clock_us() / 1000 + timeout_ms;
+	int64_t end = timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
 
 	while (!p->ended) {
-		int64_t left = end < 0 ? -1 : end - clock_us() / 1000;
+		int64_t left = end < 0 ? -1 : end - clock_ms();
 		int n = poll(&poller, 1, end < 0 ? -1 : left > 0 ? (int)left : 0);
 
 		if (n < 0 && errno != EINTR)
