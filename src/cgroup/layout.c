@@ -5,6 +5,7 @@
  * lives as long as it has groups), and a mount may show only a part of one (a bind mount inside a container).
  */
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"
 
@@ -306,9 +307,9 @@ void cgroup_layout_show(struct cgroup_layout *l, const char *source)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct cgroup_hierarchy *h = &l->h[i];
-		const char *rest = h->mount && !h->v2 && !h->controllers ? text_after(h->mount, source) : NULL;
+		const char *rest = h->mount && !h->v2 && !h->controllers ? path_below(h->mount, source) : NULL;
 
-		h->shown |= rest && (!*rest || (*rest == '/' && !strchr(rest + 1, '/')));
+		h->shown |= rest && !strchr(rest, '/');
 	}
 }
 

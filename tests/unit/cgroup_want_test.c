@@ -67,7 +67,7 @@ static void test_a_hierarchy_that_is_shown_has_a_group(void **state)
 	struct machine *m = *state;
 	struct spec_resources r = default_limits();
 	struct nook_error e = NOOK_ERROR_INIT;
-	const char *const sources[] = {"/", "cgroup/name=systemd/a", "cgroup/pids", "cgroup/name=systemd", "cgroup"};
+	const char *const sources[] = {"/", "cgroup/name=systemd/a", "cgroup/pids", "cgroup/name=systemd", "cgroup", "cgroup/"};
 
 	hybrid(m);
 	machine_v1(m, "name=systemd", "/", "/");
