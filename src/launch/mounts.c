@@ -22,24 +22,19 @@ static bool may_mount(void)
 }
 
 /* An ordinary user has the right to mount in the container's user namespace alone, where a copy of what he sees outside
- * becomes a namespace of that one. */
+ * becomes a namespace of that one: 1, he is there now. */
 static int become_able(int pidfd, struct nook_error *e)
 {
 	/* What lives there must not look into this process. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (may_mount())
 		return 0;
-	if (setns(pidfd, CLONE_NEWUSER) < 0)
-		return err_sys(e, STEP_NAMESPACE, "user");
-	return 0;
+	return setns(pidfd, CLONE_NEWUSER) < 0 ? err_sys(e, STEP_NAMESPACE, "user") : 1;
 }
 
 static int open_sources(struct walk *w, int pidfd, struct nook_error *e)
 {
-	bool able = may_mount();
-
-	TRY(become_able(pidfd, e));
-	if (!able && unshare(CLONE_NEWNS) < 0)
+	if (TRY(become_able(pidfd, e)) && unshare(CLONE_NEWNS) < 0)
 		return err_sys(e, STEP_NAMESPACE, "mnt");
 	return walk_stage(w, STAGE_PREPARE, e);
 }
