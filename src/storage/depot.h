@@ -47,7 +47,7 @@ int depot_db(struct depot *d, struct db **ret, struct nook_error *e);
 void depot_db_close(struct depot *d);
 /* A new database in place of one that is damaged or missing, with every image whose documents are among the blobs: FOUND is
  * called with the digest of each.  Their names are lost. */
-int depot_rebuild(struct depot *d, void (*found)(void *context, const char *digest), void *context, struct nook_error *e);
+int depot_rebuild(struct depot *d, void (*found)(const char *digest), struct nook_error *e);
 /* Keeps FD, which holds a lock, until depot_close(). */
 void depot_hold(struct depot *d, int fd);
 

@@ -62,7 +62,7 @@ static bool is_manifest(struct depot *d, const char *digest)
 		manifest_check_image(&document.manifest, digest, NULL) == 0;
 }
 
-int depot_rebuild(struct depot *d, void (*found)(void *context, const char *digest), void *context, struct nook_error *e)
+int depot_rebuild(struct depot *d, void (*found)(const char *digest), struct nook_error *e)
 {
 	AUTO(arena_free) struct arena *a = arena_new();
 	struct db *db = NULL;
@@ -80,7 +80,7 @@ int depot_rebuild(struct depot *d, void (*found)(void *context, const char *dige
 
 			/* What is not whole is no image; its blobs are told of as things that nobody needs. */
 			if (digest_is_valid(digest) && is_manifest(d, digest) && image_commit(d, NULL, digest, NULL, NULL) == 0)
-				found(context, digest);
+				found(digest);
 		}
 	}
 	return 0;

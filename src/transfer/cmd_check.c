@@ -179,11 +179,8 @@ static int check_garbage(struct check *c, struct nook_error *e)
 
 /* ---- the database --------------------------------------------------------------------------------------------------- */
 
-static void found_again(void *context, const char *digest)
+static void found_again(const char *digest)
 {
-	struct check *c = context;
-
-	(void)c;
 	(void)printf("image %s: found again, without its name: nook tag gives it one\n", digest);
 }
 
@@ -200,7 +197,7 @@ static int check_database(struct check *c, const char *what, struct nook_error *
 {
 	c->found++;
 	(void)printf("depot.db: %s\n", what);
-	return c->repair ? depot_rebuild(c->depot, found_again, c, e) : 1;
+	return c->repair ? depot_rebuild(c->depot, found_again, e) : 1;
 }
 
 static int open_depot(struct check *c, struct nook_error *e)
