@@ -4,8 +4,8 @@
 
 #include "cli/run_options.h"
 
-/* img:FILE becomes what FILE is: a file system, a root in an archive (tar:), or an archive of images.  RET_CONFIG: what goes
- * with a file that nook export wrote (image/config.h), or NULL. */
 /* Is DIR an image as skopeo copies it to "dir:", and no root? */
 bool run_file_is_image(const char *dir);
+/* img:FILE becomes what FILE is: a file system, a root in an archive (tar:), or an archive of images.  RET_CONFIG: what goes
+ * with a file that nook export wrote (image/config.h), or NULL. */
 int run_file_look(struct cli *c, struct run_source *source, const char **ret_config, struct nook_error *e);

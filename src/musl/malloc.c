@@ -4,9 +4,8 @@
  * asks the kernel for each size anew (forty calls in a start); this one takes memory from the program's zeroed segment,
  * which costs a page when it is touched and no call, and asks for more only when that is used up.
  *
- * A block is of a power of two, or of three quarters of one; what is freed waits for the next of its size, and what is large goes
- * back to the kernel.  There is no
- * locking: the programs that are linked with it have no threads.
+ * A block is of a power of two, or of three quarters of one; what is freed waits for the next of its size, and what is large
+ * goes back to the kernel.  There is no locking: the programs that are linked with it have no threads.
  */
 #include <errno.h>
 #include <stdbool.h>

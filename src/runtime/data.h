@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Directories of one container on disk, outside RUN: ROOT/unpacked/ID (the root of a tar: source), ROOT/layers/ID (its
- * changes: "upper" and "work", or "disk.img" with those in it).  The state names them, so they go with the container.  When the state is lost, as RUN is when
- * the machine restarts, `nook system repair` finds them: their names tell the run directory, their users hold a lock.
+ * Directories of one container on disk, outside RUN: ROOT/unpacked/ID (the root of a tar: source, or a copy of an image's
+ * files), ROOT/layers/ID (its changes: "upper" and "work", or "disk.img" with those in it).  The state names them, so they go
+ * with the container.  When the state is lost, as RUN is when the machine restarts, `nook system repair` finds them:
+ * their names tell the run directory, their users hold a lock.
  */
 #pragma once
 
