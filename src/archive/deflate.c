@@ -11,7 +11,6 @@
 #endif
 #include <openssl/evp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <zstd.h>
 
 enum { OUT_SIZE = 256 << 10, ZSTD_LEVEL = 3, DIGEST_BYTES = 32 };

@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -2,7 +2,6 @@
 #include "box/changes.h"
 
 #include "base/alloc.h"
-#include "base/fd.h"
 #include "base/text.h"
 #include "sys/openat2.h"
 

@@ -8,7 +8,6 @@
  */
 #include "box/box.h"
 
-#include "base/fd.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "box/filter.h"
@@ -18,7 +17,6 @@
 #include "spec/spec_defaults.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/random.h>
 
 struct make {

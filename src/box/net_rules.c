@@ -7,8 +7,6 @@
 #include "box/rule.h"
 #include "box/user_net.h"
 
-#include <stdio.h>
-
 enum { ALLOW_MAX = 1024 };
 
 int box_set_net(struct nook_box *b, const char *value, struct nook_error *e)

@@ -9,7 +9,6 @@
 #include "box/rule.h"
 #include "security/caps.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const struct box_rule box_rules[BOX_WORDS] = {

@@ -4,10 +4,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "box/watch.h"
 #include "sys/record.h"
 
-#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>

@@ -6,7 +6,6 @@
  */
 #include "base/fd.h"
 #include "base/text.h"
-#include "cgroup/dir.h"
 #include "cgroup/limits.h"
 
 #include <inttypes.h>

@@ -4,7 +4,6 @@
 #include "base/fd.h"
 #include "box/check.h"
 #include "box/watch.h"
-#include "command/log.h"
 #include "launch/launch.h"
 
 #include <sys/wait.h>

@@ -3,7 +3,6 @@
 
 #include "base/fd.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* Where profiles of the user's own are looked for (box/profile.c). */

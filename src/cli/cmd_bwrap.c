@@ -2,7 +2,6 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "box/bwrap.h"
-#include "cli/command.h"
 #include "cli/help.h"
 #include "launch/launch.h"
 

@@ -2,13 +2,11 @@
 /* create and rm. */
 #include "base/fd.h"
 #include "base/text.h"
-#include "cgroup/dir.h"
 #include "cli/cgroup_args.h"
 #include "sys/userdb.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 
 /* ---- create --------------------------------------------------------------------------------------------------------- */
 

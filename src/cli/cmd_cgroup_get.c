@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 enum { VALUE_MAX_BYTES = 4 * 1024 * 1024 };

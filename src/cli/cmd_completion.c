@@ -7,8 +7,6 @@
 #include "base/text.h"
 #include "cli/commands.h"
 
-#include <stdio.h>
-
 static const struct {
 	const char *shell, *script;
 } scripts[] = {

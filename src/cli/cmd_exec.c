@@ -2,7 +2,6 @@
 #include "command/command.h"
 
 #include "base/fd.h"
-#include "base/text.h"
 #include "cli/env.h"
 #include "launch/launch.h"
 #include "plan/build.h"

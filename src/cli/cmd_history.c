@@ -7,7 +7,6 @@
 #include "command/command.h"
 #include "command/table.h"
 #include "storage/image.h"
-#include "storage/layer.h"
 
 struct options {
 	bool no_trunc, quiet, human;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/text.h"
 #include "cli/image_filter.h"
 #include "command/ago.h"
 #include "command/bytes.h"

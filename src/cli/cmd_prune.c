@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/text.h"
 #include "cli/image_uses.h"
 #include "cli/prune.h"
-#include "command/ago.h"
 #include "command/bytes.h"
 
 #include <stdio.h>

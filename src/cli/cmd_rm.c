@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/text.h"
 #include "command/command.h"
 #include "runtime/container.h"
 #include "runtime/volume.h"

@@ -13,12 +13,9 @@
 #include "runtime/container.h"
 #include "runtime/plan_file.h"
 #include "runtime/rootfs.h"
-#include "runtime/snapshot.h"
 #include "runtime/supervise.h"
 #include "spec/spec_defaults.h"
 #include "sys/selfexe.h"
-
-#include <stdio.h>
 
 static const char *joined(struct arena *a, const char *const *argv)
 {

@@ -5,9 +5,7 @@
 #include "cli/image_uses.h"
 #include "command/bytes.h"
 #include "command/table.h"
-#include "storage/collect.h"
 #include "storage/image.h"
-#include "storage/layer.h"
 #include "storage/usage.h"
 
 struct options {

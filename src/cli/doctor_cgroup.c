@@ -3,7 +3,6 @@
 #include "cli/doctor.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #define GROUP "cgroups"

@@ -8,8 +8,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
-#include <sys/stat.h>
 
 #define GROUP "namespaces"
 

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "command/ago.h"
 #include "image/reference.h"
 
 #include <fnmatch.h>

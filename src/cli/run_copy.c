@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/run_copy.h"
 
-#include "base/fd.h"
 #include "runtime/mapped.h"
 #include "storage/merge.h"
 #include "stream/tree.h"

@@ -2,7 +2,6 @@
 #include "cli/run_extract.h"
 
 #include "base/spawn.h"
-#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>

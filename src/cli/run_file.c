@@ -2,7 +2,6 @@
 #include "cli/run_file.h"
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/text.h"
 #include "cli/exported.h"
 #include "cli/run_extract.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/run_image.h"
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "cli/run_config.h"
 #include "command/transfer.h"

@@ -4,10 +4,8 @@
 
 #include "base/text.h"
 #include "cli/run_volumes.h"
-#include "spec/mount_words.h"
 #include "spec/spec_defaults.h"
 
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 

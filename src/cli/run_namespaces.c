@@ -4,9 +4,7 @@
 
 #include "base/text.h"
 #include "runtime/container.h"
-#include "runtime/idrange.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 
 /* The namespace file of a container's first process. */

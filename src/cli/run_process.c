@@ -10,7 +10,6 @@
 #include "runtime/signals.h"
 #include "sys/rlimits.h"
 
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 

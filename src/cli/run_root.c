@@ -8,7 +8,6 @@
 #include "spec/spec_defaults.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 enum { MOUNTINFO_MAX = 8 << 20 };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "command/ago.h"
 
-#include "base/clock.h"
-
 #include <time.h>
 
 enum { NS_PER_S = 1000000000 };

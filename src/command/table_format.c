@@ -6,7 +6,6 @@
 #include "command/table.h"
 
 #include "base/text.h"
-#include "command/log.h"
 
 #include <strings.h>
 

@@ -4,7 +4,6 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/names.h"
-#include "base/text.h"
 #include "disk/draft.h"
 #include "disk/note.h"
 #include "disk/sparse.h"

@@ -5,8 +5,6 @@
 #include "base/spawn.h"
 #include "base/text.h"
 
-#include <stdio.h>
-
 enum { WORDS_MAX = 16, NO_LIMIT_MS = -1, SIGNAL_BASE = 128 };
 
 /* Of the command lines: %f is the file, a word behind %l is left out with it when there is no label. */

@@ -3,7 +3,6 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/fd.h"
 
 #include <endian.h>
 #include <string.h>

@@ -6,7 +6,6 @@
 #include "base/fd.h"
 
 #include <linux/fs.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "image/manifest.h"
 
-#include "base/text.h"
 #include "image/digest.h"
 #include "json/bind.h"
 

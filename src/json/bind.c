@@ -4,7 +4,6 @@
 #include "base/text.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <stdio.h>
 
 struct pair {

@@ -4,8 +4,6 @@
 #include "base/plain.h"
 #include "json/tree.h"
 
-#include <string.h>
-
 static void break_line(struct json_out *o)
 {
 	if (o->style != JSON_PRETTY)

@@ -6,7 +6,6 @@
 #include "sys/pty.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

@@ -5,12 +5,10 @@
 #include "sys/userdb.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <linux/securebits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/auxv.h>

@@ -7,7 +7,6 @@
 #include "sys/inroot.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 int apply_open_pid(struct walk *w, const struct step *s, struct nook_error *e)
 {

@@ -11,7 +11,6 @@
 #include "sys/pty.h"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/mempolicy.h>
 #include <linux/prctl.h>
 #include <sched.h>

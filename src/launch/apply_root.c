@@ -6,9 +6,7 @@
 #include "launch/apply_mount.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 static int root_attach(struct walk *w, int mnt, const char *place, struct nook_error *e)

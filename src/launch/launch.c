@@ -17,7 +17,6 @@
  */
 #include "launch/launch.h"
 
-#include "base/fd.h"
 #include "launch/child.h"
 #include "sys/pid.h"
 

@@ -2,7 +2,6 @@
 #include "launch/reaper.h"
 
 #include <linux/capability.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>

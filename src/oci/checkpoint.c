@@ -7,7 +7,6 @@
 #include "oci/protobuf.h"
 
 #include <sched.h>
-#include <string.h>
 #include <sys/stat.h>
 
 /* ---- directories ----------------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/fd.h"
 #include "bundle/config.h"
 #include "oci/commands.h"
 #include "oci/hooks.h"
@@ -9,7 +8,6 @@
 #include "runtime/store.h"
 
 #include <stdio.h>
-#include <string.h>
 
 struct options {
 	bool force, regex;

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/fd.h"
 #include "base/text.h"
 #include "bundle/bundle.h"
 #include "bundle/config.h"

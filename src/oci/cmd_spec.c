@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A config.json to begin with: a shell in a bundle's rootfs, isolated as runtimes have it. */
 #include "base/fd.h"
-#include "base/text.h"
 #include "bundle/config.h"
 #include "oci/commands.h"
-#include "spec/mount_words.h"
 
 #include <linux/capability.h>
-#include <stdio.h>
 #include <sys/resource.h>
 
 struct options {

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/fd.h"
 #include "bundle/config.h"
 #include "oci/commands.h"
 #include "launch/launch.h"

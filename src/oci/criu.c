@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 enum { MESSAGE_MAX = 64 * 1024, LOG_MAX = 64 * 1024 * 1024, KIND_NOTIFY = 6 };

@@ -7,7 +7,6 @@
 #include "sys/pid.h"
 
 #include <signal.h>
-#include <string.h>
 
 static const struct step *filter_with_listener(const struct plan *p)
 {

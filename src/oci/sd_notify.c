@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "oci/sd_notify.h"
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "launch/walk.h"
 #include "runtime/store.h"

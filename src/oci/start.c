@@ -30,7 +30,6 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

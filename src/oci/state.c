@@ -4,7 +4,6 @@
 #include "bundle/config.h"
 #include "json/bind.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct state {

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan/build.h"
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "plan/compile.h"
-#include "sys/ns.h"
 
-#include <sched.h>
 #include <sys/mount.h>
 
 /* ---- namespaces ---------------------------------------------------------------------------------------------------- */

@@ -3,7 +3,6 @@
 #include "plan/build_source.h"
 
 #include "base/text.h"
-#include "spec/spec_defaults.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -10,7 +10,6 @@
 
 #include <linux/capability.h>
 #include <linux/seccomp.h>
-#include <stdio.h>
 #include <sys/resource.h>
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -5,12 +5,9 @@
  */
 #include "plan/compile.h"
 
-#include "base/text.h"
-
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
-#include <stdio.h>
 #include <sys/resource.h>
 
 struct join {

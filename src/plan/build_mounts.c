@@ -5,9 +5,7 @@
 #include "base/text.h"
 #include "spec/spec_defaults.h"
 
-#include <stdio.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 
 static bool is_real_dir_target(const char *target)
 {

@@ -2,7 +2,6 @@
 /* What a plan depends on beside its spec: this machine and the caller. */
 #include "plan/build.h"
 
-#include "base/fd.h"
 #include "sys/kernel.h"
 #include "sys/ns.h"
 

@@ -6,10 +6,8 @@
 #include "base/plain.h"
 #include "security/caps.h"
 #include "spec/spec.h"
-#include "sys/rlimits.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 

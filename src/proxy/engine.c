@@ -6,7 +6,6 @@
 #include "proxy/connection.h"
 #include "sys/record.h"
 
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 

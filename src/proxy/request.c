@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 
-#include <stdio.h>
 #include <strings.h>
 
 enum { METHOD_MAX = 20, SOCKS4_USER_MAX = 256, HTTP_PORT = 80 };

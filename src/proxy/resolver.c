@@ -2,7 +2,6 @@
 #include "proxy/resolver.h"
 
 #include "base/alloc.h"
-#include "base/fd.h"
 
 #include <netdb.h>
 #include <pthread.h>

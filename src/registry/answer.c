@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "registry/answer.h"
 
-#include "base/text.h"
 #include "json/bind.h"
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 enum { WORDS_MAX = 160, TOKEN_MAX = 64 << 10, NAMES_MAX = 100000 };
 

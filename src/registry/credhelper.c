@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "registry/credhelper.h"
 
-#include "base/fd.h"
 #include "base/spawn.h"
 #include "base/text.h"
 #include "json/bind.h"

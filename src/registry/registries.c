@@ -7,7 +7,6 @@
 #include "json/toml.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -6,7 +6,6 @@
 #include "registry/answer.h"
 #include "registry/challenge.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { TOKEN_BODY_MAX = 1 << 20 };

@@ -14,7 +14,6 @@
  */
 #include "runtime/store.h"
 
-#include "base/fd.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/repair.h"
 
-#include "base/fd.h"
 #include "base/names.h"
 #include "base/text.h"
 #include "cgroup/cgroup.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "runtime/tar.h"
 
-#include "base/alloc.h"
 #include "base/fd.h"
 #include "base/spawn.h"
 #include "base/text.h"

@@ -6,7 +6,6 @@
 #include "sys/procfd.h"
 
 #include <stdint.h>
-#include <sys/syscall.h>
 
 #ifndef SYS_lsm_list_modules
 #define SYS_lsm_list_modules 461

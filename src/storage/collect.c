@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "storage/collect.h"
 
-#include "base/fd.h"
 #include "base/names.h"
-#include "base/text.h"
 #include "image/digest.h"
 #include "storage/blob.h"
 #include "storage/layer.h"

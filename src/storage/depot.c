@@ -3,9 +3,7 @@
 
 #include "base/fd.h"
 #include "base/names.h"
-#include "base/text.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/random.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "storage/image.h"
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "image/digest.h"
 #include "image/reference.h"

@@ -2,10 +2,7 @@
 /* Names and removal: what changes images without touching what is in them. */
 #include "storage/image.h"
 
-#include "base/fd.h"
 #include "base/text.h"
-#include "image/digest.h"
-#include "storage/blob.h"
 #include "storage/collect.h"
 #include "storage/layer.h"
 

@@ -8,7 +8,6 @@
 
 #include <sched.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { ATTRIBUTES = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSUID, VALUE_MAX = 255, OPTIONS_MAX = 4095 };
 

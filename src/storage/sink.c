@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "storage/sink.h"
 
-#include "base/fd.h"
 #include "storage/blob.h"
 #include "storage/hash.h"
 #include "storage/layer.h"

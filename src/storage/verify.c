@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A layer compared with what its blob unpacks to. */
-#include "base/fd.h"
 #include "base/text.h"
 #include "storage/blob.h"
 #include "storage/compare.h"

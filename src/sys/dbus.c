@@ -2,7 +2,6 @@
 #include "sys/dbus.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/text.h"
 
 #include <poll.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transfer/transfer.h"
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "command/image_options.h"
 #include "runtime/container.h"

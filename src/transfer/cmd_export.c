@@ -2,7 +2,6 @@
 /* nook export --format oci: a container's whole root as an OCI archive with one image of one layer, past the depot. */
 #include "transfer/transfer.h"
 
-#include "base/fd.h"
 #include "command/image_options.h"
 #include "disk/draft.h"
 #include "image/digest.h"
@@ -13,7 +12,6 @@
 #include "transfer/layertar.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 struct export {
 	struct cli *cli;

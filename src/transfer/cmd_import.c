@@ -4,7 +4,6 @@
 #include "archive/inflate.h"
 #include "base/fd.h"
 #include "command/image_options.h"
-#include "image/reference.h"
 #include "stream/tree.h"
 #include "transfer/layertar.h"
 #include "transfer/options.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transfer/transfer.h"
 
-#include "base/text.h"
 #include "command/registry_options.h"
 #include "json/load.h"
 #include "json/out.h"

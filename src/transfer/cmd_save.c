@@ -11,7 +11,6 @@
 #include "storage/image.h"
 #include "transfer/archive_out.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -7,7 +7,6 @@
 #include "archive/inflate.h"
 #include "storage/hash.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 

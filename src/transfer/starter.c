@@ -17,7 +17,6 @@
 #include "sys/inroot.h"
 #include "sys/record.h"
 
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 
 #include "base/fd.h"
 #include "base/names.h"
-#include "base/text.h"
 #include "security/confine.h"
 #include "security/landlock.h"
 #include "security/seccomp.h"
@@ -14,7 +13,6 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unpack/jail.h"
 
-#include "base/alloc.h"
-#include "base/fd.h"
-#include "base/text.h"
 #include "security/confine.h"
 #include "security/landlock.h"
 #include "sys/mountapi.h"

@@ -2,7 +2,6 @@
 #include "unpack/lower.h"
 
 #include "base/alloc.h"
-#include "base/fd.h"
 #include "sys/openat2.h"
 
 #include <string.h>

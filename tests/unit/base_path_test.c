@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/path.h"
-#include "base/text.h"
 #include "tests.h"
 
 static void test_clean_walks_as_the_kernel_would(void **state)

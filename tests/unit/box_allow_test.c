@@ -3,8 +3,6 @@
 
 #include "box/allow.h"
 
-#include <string.h>
-
 static void test_names_are_read_in_one_way(void **state)
 {
 	static const struct {

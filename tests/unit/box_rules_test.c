@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests.h"
 
-#include "base/buf.h"
 #include "box/box.h"
 #include "nook.h"
 

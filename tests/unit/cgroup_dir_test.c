@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cgroup/dir.h"
 #include "cgroup/named.h"
 #include "cgroup_machine.h"
 

@@ -8,7 +8,6 @@
 #include "tests.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 enum { SUMMARY_MAX = 80, WORDS_MAX = 64 };
 

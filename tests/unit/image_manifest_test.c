@@ -3,7 +3,6 @@
 #include "image/manifest.h"
 #include "tests.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

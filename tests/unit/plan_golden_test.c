@@ -10,8 +10,6 @@
 #include "spec/spec_defaults.h"
 #include "tests.h"
 
-#include <stdio.h>
-
 enum { ARGS_MAX = 24 };
 
 struct machine {

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "seccomp_oracle.h"
 
-#include "base/text.h"
-#include "security/seccomp_names.h"
 #include "tests.h"
 
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>

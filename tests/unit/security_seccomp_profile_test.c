@@ -7,7 +7,6 @@
 
 #include <linux/seccomp.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 /* Reads TEXT and compares the message of the failure. */
 static void expect_refused(const char *text, const char *message)

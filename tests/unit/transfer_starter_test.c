@@ -2,7 +2,6 @@
 /* What a process that was taken over may not order. */
 #include "transfer/starter.h"
 
-#include "base/fd.h"
 #include "temp.h"
 
 #include <sys/stat.h>
