@@ -252,5 +252,5 @@ int box_enter(const struct nook_box *b, struct nook_error *e)
 	walk_init(&w, plan);
 	r = walk_stage(&w, STAGE_FINAL, e);
 	/* The first step has changed nothing when it failed; from the second on the program is neither in nor out. */
-	return r < 0 && w.at > 0 ? 1 : r;
+	return r < 0 && w.at > 0 ? NOOK_MUST_EXIT : r;
 }

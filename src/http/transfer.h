@@ -20,14 +20,12 @@ struct http_reply {
 	struct curl_slist *headers;
 	char *url;
 	struct http_request request; /* its strings are borrowed */
-	bool is_head;
 	uint64_t sent;
 	/* asked of the thread */
 	bool wants_add, wants_resume, wants_remove;
 	/* told by the thread */
 	bool has_header, is_done, is_paused, is_held_up, is_removed, header_too_long;
 	CURLcode result;
-	long os_errno;
 	char error[CURL_ERROR_SIZE];
 	pthread_cond_t changed; /* for the owner */
 	pthread_cond_t drained; /* for the thread, while is_held_up */

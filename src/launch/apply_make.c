@@ -49,7 +49,7 @@ static int make_file(struct walk *w, const struct step *s, struct nook_error *e)
 	return fd < 0 ? err_num(e, STEP_FILE, target, fd) : write_data(w, s, fd, e);
 }
 
-int scratch_open(struct walk *w, struct nook_error *e)
+static int scratch_open(struct walk *w, struct nook_error *e)
 {
 	int fs, mnt;
 

@@ -12,7 +12,6 @@ int fs_make(const struct walk *w, const struct step *s, const char *fstype, stru
 int attach_to(int mnt, int target, enum step_id step, const char *object, struct nook_error *e);
 /* The tmpfs in which things are made that are shown elsewhere: attached where only this mount namespace sees it. */
 int scratch_attach(int scratch, struct nook_error *e);
-int scratch_open(struct walk *w, struct nook_error *e);
 /* "/proc/self/fd/FD": valid until pivot_root(2). */
 enum { FD_PATH_SIZE = 32 };
 void fd_path(char path[FD_PATH_SIZE], int fd);

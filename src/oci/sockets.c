@@ -27,7 +27,8 @@ static int open_parent(const char *path, const char **ret_name)
 	return fd < 0 ? -errno : fd;
 }
 
-int oci_connect(const char *path, enum step_id step, struct nook_error *e)
+/* A stream connection to PATH, which may be longer than a socket address can hold. */
+static int connect_to(const char *path, enum step_id step, struct nook_error *e)
 {
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -49,7 +50,7 @@ int oci_connect(const char *path, enum step_id step, struct nook_error *e)
 
 static int send_fd(enum step_id step, const char *path, int fd, const char *name, struct nook_error *e)
 {
-	auto_close int sock = TRY(oci_connect(path, step, e));
+	auto_close int sock = TRY(connect_to(path, step, e));
 	struct iovec iov = {(void *)(uintptr_t)name, strlen(name)};
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};

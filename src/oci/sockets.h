@@ -6,8 +6,6 @@
 
 #include <sys/types.h>
 
-/* A stream connection to PATH, which may be longer than a socket address can hold. */
-int oci_connect(const char *path, enum step_id step, struct nook_error *e);
 /* Connects to the socket PATH and sends FD with NAME as payload. */
 int oci_send_fd(const char *path, int fd, const char *name, struct nook_error *e);
 /* Hands a seccomp listener to the agent at PATH, with TEXT beside it. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sys/procfd.h"
 
-#include "base/fd.h"
 #include "sys/mountapi.h"
 #include "sys/openat2.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,15 +59,4 @@ int procfd_write(int proc, const char *name, const char *text, enum step_id step
 	if (write(fd, text, strlen(text)) < 0)
 		return err_sys(e, step, name);
 	return 0;
-}
-
-ssize_t procfd_read(int proc, const char *name, char *buf, size_t size, enum step_id step, struct nook_error *e)
-{
-	auto_close int fd = TRY(procfd_path(proc, name, O_RDONLY, step, e));
-	ssize_t n = fd_read(fd, buf, size - 1);
-
-	if (n < 0)
-		return err_num(e, step, name, (int)n);
-	buf[n] = 0;
-	return n;
 }

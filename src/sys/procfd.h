@@ -23,5 +23,3 @@ int procfd_check(int fd);
 int procfd_path(int proc, const char *name, int flags, enum step_id step, struct nook_error *e);
 /* One write(2) of TEXT to PROC/NAME. */
 int procfd_write(int proc, const char *name, const char *text, enum step_id step, struct nook_error *e);
-/* Up to SIZE - 1 bytes of PROC/NAME, terminated: the count. */
-ssize_t procfd_read(int proc, const char *name, char *buf, size_t size, enum step_id step, struct nook_error *e);
