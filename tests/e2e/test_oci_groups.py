@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from test_cgroup import MOUNTS, group_of, has, on_v2
+from groups import MOUNTS, group_of, has, on_v2
 
 pytestmark = pytest.mark.user("root")
 

@@ -18,7 +18,7 @@ import termios
 import pytest
 
 import bundles
-from test_cgroup import MOUNTS
+from groups import MOUNTS
 
 pytestmark = pytest.mark.user("root")
 

@@ -13,7 +13,7 @@ import pytest
 
 import bundles
 from conftest import BUILD, ORDINARY_UID
-from test_cgroup import MOUNTS, on_v2, value
+from groups import MOUNTS, on_v2, value
 
 pytestmark = [pytest.mark.user("root"), pytest.mark.systemd]
 
