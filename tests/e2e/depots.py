@@ -53,3 +53,10 @@ def serve(registry, **options):
     server = Server(registry, **options)
     server.host = f"127.0.0.1:{server.port}"
     return server
+
+
+def assert_has(pull, image):
+    """The image, and nothing else."""
+    assert pull.blobs() == {*image.blobs, image.digest}
+    assert len(pull.layers()) == len(image.layers)
+    assert pull.ingest() == []

@@ -334,6 +334,27 @@ class Memory:
         return Reply.json({"errors": [{"code": code, "message": f"{code.lower().replace('_', ' ')}"}]}, 404)
 
 
+def memory(image=None, repository="team/app", tag="1", faults=None):
+    """A registry with one image."""
+    registry = Memory(faults)
+    registry.add(repository, tag, image or Image())
+    return registry
+
+
+def index_of(registry, images, repository="team/app", tag="1", media_type=OCI_INDEX):
+    """Adds an index of IMAGES, {image: architecture}; what it says."""
+    for image in images:
+        registry.add(repository, "unused", image)
+    entries = [image.descriptor(architecture) for image, architecture in images.items()]
+    entries.insert(0, {**entries[0], "digest": digest(b"no"), "platform": {"os": "unknown", "architecture": "unknown"}})
+    return registry.add_document(repository, tag, media_type, {"schemaVersion": 2, "mediaType": media_type, "manifests": entries})
+
+
+def only(path_part, reply):
+    """A fault for paths that hold PATH_PART."""
+    return lambda request: (reply(request) if callable(reply) else reply) if path_part in request.path else None
+
+
 def ranged(request, data):
     """DATA or the part of it that the request asks for."""
     wanted = request.headers.get("Range")

@@ -15,19 +15,9 @@ import pytest
 
 import registries
 from depots import pull, serve  # noqa: F401 (pull is a fixture)
-from registries import Image, Memory, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Reply, Tokens, digest, noise
+from registries import Image, Memory, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Reply, Tokens, digest, memory, noise
 
 pytestmark = pytest.mark.anywhere
-
-
-def memory(image=None, faults=None, repository="team/app"):
-    registry = Memory(faults)
-    registry.add(repository, "1", image or Image())
-    return registry
-
-
-def only(part, reply):
-    return lambda request: (reply(request) if callable(reply) else reply) if part in request.path else None
 
 
 # ---- tokens, waits ---------------------------------------------------------------------------------------------------
@@ -48,7 +38,7 @@ def test_a_token_that_expires_while_a_blob_comes(pull):
             tokens.left.clear()
         return Reply(write=write)
 
-    tokens = Tokens(memory(image, cut))
+    tokens = Tokens(memory(image, faults=cut))
     with serve(tokens) as server:
         pull(f"{server.host}/team/app:1")
     tokens.close()
@@ -94,7 +84,7 @@ def test_cookies_are_never_sent(pull):
             where = f"http://{elsewhere.host}/{request.path.rsplit('/', 1)[1]}"
             return Reply(307, {"Location": where, **cookie}) if "/blobs/" in request.path else None
 
-        registry = memory(image, to_elsewhere)
+        registry = memory(image, faults=to_elsewhere)
 
         def with_cookie(request):
             reply = registry(request)
@@ -143,7 +133,7 @@ def test_a_downgrade_is_refused(pull, space):
         def down(request):
             return Reply(307, {"Location": f"http://{plain.host}/{request.path.rsplit('/', 1)[1]}"}) if "/blobs/" in request.path else None
 
-        with serve(memory(image, down), tls=tls) as server:
+        with serve(memory(image, faults=down), tls=tls) as server:
             trust(space, server.host, tls[0])
             assert "redirects from https to http" in pull.fails(f"{server.host}/team/app:1")
         assert plain.requests == []
@@ -162,7 +152,7 @@ def test_a_client_certificate_is_for_one_host(pull, space):
         def to_store(request):
             return Reply(307, {"Location": f"https://{store.host}/{request.path.rsplit('/', 1)[1]}"}) if "/blobs/" in request.path else None
 
-        with serve(memory(image, to_store), tls=tls, client_ca=(client[0], ssl.CERT_REQUIRED)) as server:
+        with serve(memory(image, faults=to_store), tls=tls, client_ca=(client[0], ssl.CERT_REQUIRED)) as server:
             trust(space, server.host, tls[0])
             assert pull.nook.result("pull", "--retry", "0", f"{server.host}/team/app:1").code == 125
             shutil.rmtree(space / ".config")

@@ -13,7 +13,7 @@ import pytest
 import conftest
 import registries
 from depots import pull, serve  # noqa: F401 (pull is a fixture)
-from registries import Image, Memory, Tokens
+from registries import Tokens, memory
 
 pytestmark = [pytest.mark.anywhere, pytest.mark.plain]
 
@@ -59,12 +59,6 @@ def assert_shut_in(tried, status, in_store):
             assert tried[name] == errno.EACCES, name
     if in_store:
         assert [tried[name] for name in ("make-in-store", "mode-to-remove", "mode-of-a-database")] == [0, 0, 0]
-
-
-def memory():
-    registry = Memory()
-    registry.add("team/app", "1", Image())
-    return registry
 
 
 def test_a_pull(probed, pull):
