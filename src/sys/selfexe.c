@@ -75,15 +75,6 @@ bool selfexe_is_protected(void)
 	return is;
 }
 
-/* A descriptor, or -errno: -EPERM for an ordinary user. */
-static int readonly_mount(void)
-{
-	auto_close int mnt = open_tree(AT_FDCWD, self, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	int r = mnt < 0 ? -errno : mount_attrs(mnt, 0, MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, -EBADF);
-
-	return r < 0 ? r : take_fd(&mnt);
-}
-
 static int sealed_copy(struct nook_error *e)
 {
 	auto_close int from = open(self, O_RDONLY | O_CLOEXEC);
@@ -112,8 +103,9 @@ void selfexe_note_dir(void)
 
 int selfexe_protect(char *const *argv, struct nook_error *e)
 {
-	auto_close int again = readonly_mount();
+	auto_close int again = mount_copy_with(self, MOUNT_ATTR_RDONLY);
 
+	/* EPERM: an ordinary user's. */
 	if (again < 0)
 		again = TRY(sealed_copy(e));
 	(void)syscall(SYS_execveat, again, "", argv, environ, AT_EMPTY_PATH);
