@@ -58,7 +58,7 @@ int apply_session(struct walk *w, const struct step *s, struct nook_error *e)
 
 int apply_keyring(struct walk *w, const struct step *s, struct nook_error *e)
 {
-	const char *label = walk_str(w, s->pair.value);
+	const char *label = walk_str(w, s->pair.value), *name = s->pair.key.at ? walk_str(w, s->pair.key) : NULL;
 	int r;
 
 	/* execve(2) takes the label for new keys back. */
@@ -67,7 +67,9 @@ int apply_keyring(struct walk *w, const struct step *s, struct nook_error *e)
 
 		TRY(lsm_selinux_keys(proc, label, e));
 	}
-	r = keyring_join(s->pair.key.at ? walk_str(w, s->pair.key) : NULL, e);
+	r = keyring_join(name, e);
+	if (r == 0 && name && !(s->flags & KEYRING_SHARED))
+		r = keyring_share(name, e);
 	/* None can be made here; the caller's is unreachable through the filter anyway. */
 	return r == -EDQUOT || r == -EPERM ? 0 : r;
 }

@@ -171,6 +171,7 @@ static void copy_step(struct join *j, enum stage stage, const struct step *from)
 		copy.landlock.rules = copy_strs(j, from->landlock.rules);
 		break;
 	case DO_KEYRING:
+		copy.flags = KEYRING_SHARED;
 		copy.pair.key = from->pair.key.at ? object : from->pair.key;
 		copy.pair.value = plan_add_str(j->b.out, plan_str(j->of, from->pair.value));
 		break;

@@ -156,6 +156,7 @@ enum {
 	FDS_MARK = 4096,      /* DO_FDS: none is kept yet; next comes a filter, which may not know close_range(2) */
 	FDS_MARKED = 8192,    /* DO_FDS: that was done */
 	RLIMIT_RAISE = 32768, /* DO_RLIMIT: only lift the hard limit to this value where it is lower */
+	KEYRING_SHARED = 512, /* DO_KEYRING: whoever made it has let others join it */
 	GATE_HIDDEN = 512,    /* DO_GATE: nobody without rights over the maker may look into what waits */
 	HOOK_IN_ROOT = 512,   /* DO_HOOK_INSIDE: its working directory is the root that is not yet "/" */
 	ROOT_IN_PLACE = 512,  /* DO_ROOT_ATTACH: at its own path, where hooks look for it */

@@ -13,8 +13,13 @@ int keyring_join(const char *name, struct nook_error *e)
 {
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0) < 0)
 		return errno == ENOSYS ? 0 : err_sys(e, STEP_KEYRING, name ? name : "session keyring");
+	return 0;
+}
+
+int keyring_share(const char *name, struct nook_error *e)
+{
 	/* EACCES: it was there already and is not ours to change. */
-	if (name && syscall(SYS_keyctl, KEYCTL_SETPERM, KEY_SPEC_SESSION_KEYRING, NAMED_RIGHTS, 0, 0) < 0 && errno != EACCES)
+	if (syscall(SYS_keyctl, KEYCTL_SETPERM, KEY_SPEC_SESSION_KEYRING, NAMED_RIGHTS, 0, 0) < 0 && errno != EACCES && errno != ENOSYS)
 		return err_sys(e, STEP_KEYRING, name);
 	return 0;
 }

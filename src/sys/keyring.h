@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 
-/* Joins a new session keyring; NAME NULL: an anonymous one.  A named one may be joined by later processes of the same
- * user.  A kernel built without keys has nothing to keep apart: 0.  Allocates nothing. */
+/* Joins the session keyring NAME, or a new one where there is none that it may join; NAME NULL: an anonymous one.  A kernel
+ * built without keys has nothing to keep apart: 0.  Allocates nothing. */
 int keyring_join(const char *name, struct nook_error *e);
+/* Lets later processes of the same user join the session keyring by its name, NAME. */
+int keyring_share(const char *name, struct nook_error *e);

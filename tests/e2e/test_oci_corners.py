@@ -436,6 +436,15 @@ def test_the_session_keyring_is_new_unless_told_otherwise(oci, ro_bundle):
     assert f"_ses.{second}" not in ro_bundle.run("--no-new-keyring", name=second)
 
 
+def test_an_exec_joins_the_session_keyring_of_its_container(oci, ro_bundle):
+    ro_bundle.linux["maskedPaths"].remove("/proc/keys")
+    name = f"k{os.getpid()}-joined"
+    with oci.start("run", "-b", ro_bundle.sh("cat /proc/keys; echo ready; read line").save(), name, stdin=subprocess.PIPE) as held:
+        keys = list(iter(held.stdout.readline, "ready\n"))
+        assert oci("exec", name, "grep", f" _ses.{name}:", "/proc/keys").split()[0] in [key.split()[0] for key in keys]
+        held.communicate("\n")
+
+
 @pytest.mark.anywhere
 def test_a_bus_that_does_not_answer(oci, ro_bundle, space):
     """Nothing hangs: the time-out of a call to systemd is ten seconds."""

@@ -148,7 +148,7 @@ static int keyring(void)
 		return 1;
 	if (syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) == before)
 		return 2;
-	if (keyring_join("nook-unit", NULL) < 0)
+	if (keyring_join("nook-unit", NULL) < 0 || keyring_share("nook-unit", NULL) < 0)
 		return 3;
 	named = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
 	/* A second one of the same user joins it by name. */
