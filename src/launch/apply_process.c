@@ -304,7 +304,8 @@ int apply_fds(struct walk *w, const struct step *s, struct nook_error *e)
 	for (unsigned fd = 3; fd < first; fd++)
 		if (fcntl((int)fd, F_SETFD, 0) < 0)
 			return err_sys(e, STEP_FDS, walk_str(w, s->object));
-	if (!(s->flags & FDS_MARKED))
+	/* What has been opened since is close-on-exec from the beginning. */
+	if (!(s->flags & FDS_MARKED) && !w->is_empty)
 		TRY(fds_cloexec_from(first, e));
 	for (uint32_t i = 0; i < s->fds.keep.n; i++)
 		if (fcntl((int)keep[i], F_SETFD, 0) < 0)

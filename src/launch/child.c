@@ -123,14 +123,20 @@ static bool stays(const struct plan *p)
 /* Closes what the caller has open and the plan does not use: a lock that the caller takes back, or a pipe whose end
  * somebody waits for, must not live on in a container that waits at its gate, and a process of the container that is
  * joined finds nothing in /proc/PID/fd. */
-static void drop_callers_descriptors(const struct walk *w)
+static void drop_callers_descriptors(struct walk *w)
 {
 	struct kept k = {.n = 0};
 	unsigned next = keep_for_command(w->plan, &k);
+	size_t passed_on;
 
+	/* Where the caller has begun without all of its first three, it may be one of those. */
+	if (w->parents_wire < (int)next)
+		close_fd(&w->parents_wire);
 	keep(&k, w->wire);
+	passed_on = k.n;
 	keep_slots(w, &k);
 	close_others(&k, next);
+	w->is_empty = k.n == passed_on;
 }
 
 /* What waits at the gate has what its command may, and no more: a process that joins the container could look into it, and
@@ -236,6 +242,8 @@ _Noreturn void child_run(struct walk *w)
 		(void)umask(CHILD_UMASK);
 	if (stays(w->plan))
 		drop_callers_descriptors(w);
+	else
+		close_fd(&w->parents_wire);
 	r = child_build(w, &e);
 	if (r < 0)
 		fail(w, &e, r);

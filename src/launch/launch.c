@@ -239,7 +239,7 @@ static int clone_first(struct walk *w, int wire, const struct launch_hooks *hook
 	if (pid < 0)
 		return err_num(e, STEP_CLONE, NULL, pid);
 	if (pid == 0) {
-		(void)close(wire);
+		w->parents_wire = wire;
 		if (joins)
 			join_run(w);
 		if (w->in_pidns)

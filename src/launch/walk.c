@@ -93,6 +93,7 @@ void walk_init(struct walk *w, const struct plan *p)
 		.mask = (mode_t)-1,
 		.limit = -EBADF,
 		.wire = -EBADF,
+		.parents_wire = -EBADF,
 		.root = -EBADF,
 		.proc = -EBADF,
 		.sys = -EBADF,

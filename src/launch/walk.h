@@ -38,6 +38,8 @@ struct walk {
 	uint64_t ignored_signals; /* of the caller: bit 0 is signal 1 */
 	bool waits;            /* the parent has something to do once it exists: it says go */
 	int wire;
+	int parents_wire;      /* the other end, which the child has until it closes it: till then, it would hear of no end of file */
+	bool is_empty;         /* of what the parent has had open, only the wire and what the command gets is left */
 	int root;              /* the container's root */
 	int proc, sys, pts;    /* what was mounted at /proc and /sys, and the container's devpts, or -EBADF */
 	struct {               /* fresh file systems, by where they are: only we have made names in them */
