@@ -38,6 +38,15 @@ static struct step *build_rlimit(struct build *b, enum stage stage, const struct
 	return s;
 }
 
+/* Making a container takes more descriptors than its command may get, so that their limit is only raised early and set last.
+ * A process that joins one opens a few, once it has closed what the caller had. */
+static bool leaves_room(const struct build *b, const struct spec_rlimit *files)
+{
+	enum { FILES_TO_JOIN = 64 };
+
+	return b->joins && files->soft >= FILES_TO_JOIN + b->spec->process.preserve_fds && !b->spec->process.n_keep_fds;
+}
+
 int build_limits(struct build *b, struct nook_error *e)
 {
 	const struct spec_process *p = &b->spec->process;
@@ -51,10 +60,11 @@ int build_limits(struct build *b, struct nook_error *e)
 	}
 	for (size_t i = 0; i < p->n_rlimits; i++) {
 		const struct spec_rlimit limit = possible(b, &p->rlimits[i]);
-		bool is_files = limit.resource == RLIMIT_NOFILE;
+		bool is_files = limit.resource == RLIMIT_NOFILE, raise = is_files && !leaves_room(b, &limit);
 
-		if (!is_files || !b->host->nofile_max || limit.hard > b->host->nofile_max)
-			build_rlimit(b, b->joins && limit.resource != RLIMIT_NPROC ? STAGE_JOIN : STAGE_ADOPT, &limit)->flags = is_files ? RLIMIT_RAISE : 0;
+		if (!raise || !b->host->nofile_max || limit.hard > b->host->nofile_max)
+			build_rlimit(b, b->joins && limit.resource != RLIMIT_NPROC ? STAGE_JOIN : STAGE_ADOPT, &limit)->flags = raise ? RLIMIT_RAISE : 0;
+		b->files_limited |= is_files && !raise;
 	}
 	if (p->die_with_parent)
 		build_step(b, STAGE_BUILD, DO_PARENT_DEATH, NULL);
@@ -309,11 +319,10 @@ void build_fds(struct build *b)
 	struct refs keep = plan_add_array(b->out, p->keep_fds, p->n_keep_fds, sizeof(*p->keep_fds));
 	struct step *s;
 
-	/* Making the container takes descriptors, so only the outside raises their limit early; the command's comes last. */
 	for (size_t i = 0; i < p->n_rlimits; i++) {
 		const struct spec_rlimit limit = possible(b, &p->rlimits[i]);
 
-		if (limit.resource == RLIMIT_NOFILE)
+		if (limit.resource == RLIMIT_NOFILE && !b->files_limited)
 			(void)build_rlimit(b, STAGE_FINAL, &limit);
 	}
 	s = build_step(b, STAGE_FINAL, DO_FDS, NULL);

@@ -21,6 +21,7 @@ struct build {
 	bool cgroup_view; /* groups exist, a view of them can be mounted */
 	bool filtered;    /* a filter of system calls is loaded */
 	bool fds_marked;  /* every descriptor is close-on-exec already */
+	bool files_limited; /* the limit of open files is set early already */
 	bool fresh_dev, fresh_sys; /* a new /dev, a new sysfs at /sys come before what is built next */
 	bool foreign;     /* so does a mount that may hold links of somebody else's */
 };

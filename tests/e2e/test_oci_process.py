@@ -86,6 +86,14 @@ def test_rlimits_and_oom_score(ro_bundle):
     assert out.split() == ["100", "200", "0", "500"]
 
 
+@pytest.mark.parametrize("soft, hard", [(4096, 8192), (20, 40)])
+def test_an_exec_has_the_limit_of_open_files(oci, ro_bundle, soft, hard):
+    """A narrow one comes last: entering the container takes descriptors."""
+    ro_bundle.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": soft, "hard": hard}]
+    oci("run", "--detach", "-b", ro_bundle.args("sleep", "1000").save(), "c")
+    assert oci("exec", "c", "sh", "-c", "ulimit -Sn; ulimit -Hn").split() == [str(soft), str(hard)]
+
+
 def test_every_rlimit(ro_bundle):
     """With values that the program itself can live with."""
     names = {"AS": "address space", "CORE": "core file size", "CPU": "cpu time", "DATA": "data size", "FSIZE": "file size", "LOCKS": "file locks",
