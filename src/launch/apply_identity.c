@@ -45,9 +45,9 @@ int apply_user(struct walk *w, const struct step *s, struct nook_error *e)
 	const char *name = plan_at(w->plan, s->user.group_names.at);
 	struct userdb_user user = {.uid = s->user.uid, .gid = s->user.gid};
 	/* Who joined a container has its root as "/". */
-	int root = w->root >= 0 ? w->root : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int root = w->root >= 0 ? w->root : w->in_root && w->here < 0 ? AT_FDCWD : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (root < 0)
+	if (root == -1)
 		return err_sys(e, STEP_USER, "/");
 	if (s->user.name.at) {
 		TRY(userdb_find(root, walk_str(w, s->user.name), w->groups, GROUPS_MAX, &user, e));

@@ -45,6 +45,7 @@ int apply_join_ns(struct walk *w, const struct step *s, struct nook_error *e)
 			err_detail(e, "it is not a namespace of this kind, or is our own");
 		return r;
 	}
+	w->in_root |= (s->ns.flags & CLONE_NEWNS) != 0;
 	return 0;
 }
 

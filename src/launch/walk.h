@@ -47,6 +47,7 @@ struct walk {
 		int fd;
 	} places[16];
 	size_t n_places;
+	bool in_root;          /* setns(2) has made "/" of the mount namespace the working directory */
 	int here;              /* the working directory, where it is one of these descriptors */
 	int host_null;         /* the host's /dev/null, checked */
 	int mask_dir;          /* an empty read-only directory to cover others with */
