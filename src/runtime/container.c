@@ -120,27 +120,29 @@ int container_create(struct store_run *r, const struct container *c, struct nook
 /* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 /* Is RUN/containers/ID there, although it has no state? */
-static bool is_entry(int containers, const char *id)
+static bool is_entry(const struct store_run *r, const char *id)
 {
+	char path[STORE_PATH_MAX];
 	struct stat st;
 
-	return fstatat(containers, id, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	(void)snprintf(path, sizeof(path), STORE_CONTAINERS "/%s", id);
+	return fstatat(r->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* state_load() or state_load_own(). */
 typedef int load_fn(int dir, const char *name, const char *id, struct arena *a, struct container *ret);
 
 /* -ENOENT: no such directory, or it vanished.  One without a state is being made or removed, or was left half-way. */
-static int entry_load_by(load_fn *load, int containers, const char *id, struct arena *a, struct container *ret)
+static int entry_load_by(load_fn *load, const struct store_run *r, const char *id, struct arena *a, struct container *ret)
 {
-	char path[CONTAINER_ID_MAX + sizeof("/" STORE_STATE)];
+	char path[STORE_PATH_MAX];
 
-	(void)snprintf(path, sizeof(path), "%s/%s", id, STORE_STATE);
-	bool has_state = load(containers, path, id, a, ret) == 0;
+	(void)snprintf(path, sizeof(path), STORE_CONTAINERS "/%s/" STORE_STATE, id);
+	bool has_state = load(r->fd, path, id, a, ret) == 0;
 
 	if (has_state && !ret->damage[0])
 		return 0;
-	if (!is_entry(containers, id))
+	if (!is_entry(r, id))
 		return -ENOENT;
 	if (has_state)
 		return 0;
@@ -151,21 +153,20 @@ static int entry_load_by(load_fn *load, int containers, const char *id, struct a
 	return 0;
 }
 
-static int entry_load(int containers, const char *id, struct arena *a, struct container *ret)
+static int entry_load(const struct store_run *r, const char *id, struct arena *a, struct container *ret)
 {
-	return entry_load_by(state_load, containers, id, a, ret);
+	return entry_load_by(state_load, r, id, a, ret);
 }
 
 /* The one id that begins with PREFIX. */
-static int prefix_find(struct store_run *r, int containers, const char *prefix, struct arena *a, const char **ret,
-                       struct nook_error *e)
+static int prefix_find(struct store_run *r, const char *prefix, struct arena *a, const char **ret, struct nook_error *e)
 {
 	const char **names, *found = NULL;
 	size_t n;
 
 	TRY(names_read(r->fd, STORE_CONTAINERS, a, &names, &n, e));
 	for (size_t i = 0; i < n; i++) {
-		if (!text_after(names[i], prefix) || container_id_check(names[i], NULL) < 0 || !is_entry(containers, names[i]))
+		if (!text_after(names[i], prefix) || container_id_check(names[i], NULL) < 0 || !is_entry(r, names[i]))
 			continue;
 		if (found)
 			return err_fmt(e, STEP_CONTAINER, prefix, EINVAL, "more than one id begins like this: %s, %s", found, names[i]);
@@ -177,27 +178,19 @@ static int prefix_find(struct store_run *r, int containers, const char *prefix, 
 	return 0;
 }
 
-static int containers_open(struct store_run *r)
-{
-	return openat(r->fd, STORE_CONTAINERS, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 int container_load(struct store_run *r, const char *id_or_name, struct arena *a, struct container *ret, struct nook_error *e)
 {
-	auto_close int containers = containers_open(r);
 	char owner[CONTAINER_ID_MAX + 1];
 	const char *id = NULL;
 
-	if (containers < 0 && errno != ENOENT)
-		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
-	if (containers < 0 || container_id_check(id_or_name, NULL) < 0)
+	if (container_id_check(id_or_name, NULL) < 0)
 		return err_why(e, STEP_CONTAINER, id_or_name, ENOENT, "no such container");
-	if (entry_load(containers, id_or_name, a, ret) == 0)
+	if (entry_load(r, id_or_name, a, ret) == 0)
 		return 0;
-	if (store_name_find(r, id_or_name, owner) == 0 && entry_load(containers, owner, a, ret) == 0)
+	if (store_name_find(r, id_or_name, owner) == 0 && entry_load(r, owner, a, ret) == 0)
 		return 0;
-	TRY(prefix_find(r, containers, id_or_name, a, &id, e));
-	if (entry_load(containers, id, a, ret) < 0)
+	TRY(prefix_find(r, id_or_name, a, &id, e));
+	if (entry_load(r, id, a, ret) < 0)
 		return err_why(e, STEP_CONTAINER, id_or_name, ENOENT, "no such container");
 	return 0;
 }
@@ -221,17 +214,14 @@ static bool is_of_this_boot(const struct store_run *r)
 
 static int list_by(load_fn *load, struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
 {
-	auto_close int containers = containers_open(r);
 	struct container *list;
 	size_t n = 0, n_names;
 	const char **names;
 
-	if (containers < 0 && errno != ENOENT)
-		return err_sys(e, STEP_STATE, STORE_CONTAINERS);
 	TRY(names_read(r->fd, STORE_CONTAINERS, a, &names, &n_names, e));
 	list = arena_new_n(a, struct container, n_names);
 	for (size_t i = 0; i < n_names; i++)
-		if (container_id_check(names[i], NULL) == 0 && entry_load_by(load, containers, names[i], a, &list[n]) == 0)
+		if (container_id_check(names[i], NULL) == 0 && entry_load_by(load, r, names[i], a, &list[n]) == 0)
 			n++;
 	if (n)
 		qsort(list, n, sizeof(*list), by_age);
