@@ -361,6 +361,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(protect(o, r, argv[0], e));
 	TRY(oci_load(o, r, argv[0], &c, e));
 	TRY(container_settle(r, &c, e));
+	container_note_boot(r, &c);
 	auto_close int pidfd = TRY(open_running(&c, opts, e));
 
 	if (!opts->process)

@@ -230,6 +230,11 @@ static int list_by(load_fn *load, struct store_run *r, struct arena *a, struct c
 	return 0;
 }
 
+void container_note_boot(const struct store_run *r, struct container *c)
+{
+	c->this_boot = c->pid_inode && is_of_this_boot(r);
+}
+
 int container_list(struct store_run *r, struct arena *a, struct container **ret, size_t *ret_n, struct nook_error *e)
 {
 	return list_by(state_load, r, a, ret, ret_n, e);

@@ -119,7 +119,9 @@ enum container_status container_status_at(const struct container *c, struct cgro
 /* The same on trust: whether the process that the state notes still lives is left to who goes on to hold it. */
 enum container_status container_status_noted(const struct container *c);
 extern const char *const container_status_names[]; /* OCI: "creating", "created", "running", "paused", "stopped" */
-/* A pidfd of its init, checked against the start time; -ESRCH when it has ended. */
+/* Notes whether the state of C can be of an earlier boot; when not, its init is found quicker. */
+void container_note_boot(const struct store_run *r, struct container *c);
+/* A pidfd of its init, checked to be of the process that the state means; -ESRCH when it has ended. */
 int container_pidfd(const struct container *c, struct nook_error *e);
 /* Does its supervisor still live? */
 bool container_is_supervised(const struct container *c);

@@ -6,9 +6,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 const char *const container_status_names[] = {
 	[CONTAINER_CREATING] = "creating", [CONTAINER_CREATED] = "created", [CONTAINER_RUNNING] = "running",
@@ -69,20 +66,16 @@ enum container_status container_status_noted(const struct container *c)
 	return noted_at(c, NULL);
 }
 
-/* By the pidfd's inode, which costs half of what a stat file does. */
-static bool pidfd_lives(pid_t pid, uint64_t inode)
+static bool has_inode(const struct container *c)
 {
-	auto_close int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct stat st;
-
-	return fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == inode && !pid_has_ended(fd);
+	return c->this_boot && c->pid_inode && c->pid;
 }
 
 static bool init_lives(const struct container *c)
 {
-	if (c->this_boot && c->pid_inode && c->pid)
-		return pidfd_lives(c->pid, c->pid_inode);
-	return process_lives(c->pid, c->pid_start);
+	auto_close int fd = has_inode(c) ? pid_open_inode(c->pid, c->pid_inode, NULL) : -EBADF;
+
+	return has_inode(c) ? fd >= 0 && !pid_has_ended(fd) : process_lives(c->pid, c->pid_start);
 }
 
 enum container_status container_status_at(const struct container *c, struct cgroup_look *look)
@@ -101,8 +94,12 @@ enum container_status container_status(const struct container *c)
 
 int container_pidfd(const struct container *c, struct nook_error *e)
 {
-	auto_close int fd = c->pid ? pid_open(AT_FDCWD, c->pid, c->pid_start, e) : -ESRCH;
+	auto_close int fd = -ESRCH;
 
+	if (has_inode(c))
+		fd = pid_open_inode(c->pid, c->pid_inode, e);
+	else if (c->pid)
+		fd = pid_open(AT_FDCWD, c->pid, c->pid_start, e);
 	if (fd < 0 && fd != -ESRCH)
 		return fd;
 	if (fd < 0 || pid_has_ended(fd))

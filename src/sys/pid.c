@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -128,6 +129,17 @@ int pid_open(int proc, pid_t pid, uint64_t start, struct nook_error *e)
 	if (!r && now != start)
 		r = -ESRCH;
 	return r < 0 ? err_num(e, STEP_WAIT, decimal(pid, number), r) : take_fd(&fd);
+}
+
+int pid_open_inode(pid_t pid, uint64_t inode, struct nook_error *e)
+{
+	auto_close int fd = TRY(pid_open_child(pid, e));
+	char number[NUMBER_ROOM];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, STEP_WAIT, decimal(pid, number));
+	return st.st_ino == inode ? take_fd(&fd) : err_num(e, STEP_WAIT, decimal(pid, number), ESRCH);
 }
 
 int pid_signal(int pidfd, int signal, struct nook_error *e)

@@ -33,6 +33,9 @@ int pid_stat_parse(const char *text, struct pid_stat *ret);
 
 /* A pidfd of PID if it started at START; -ESRCH when it has ended or is another one by now. */
 int pid_open(int proc, pid_t pid, uint64_t start, struct nook_error *e);
+/* The same for whom the inode of a pidfd tells (Linux 6.10), which costs half of what a stat file does: never used twice
+ * between two boots. */
+int pid_open_inode(pid_t pid, uint64_t inode, struct nook_error *e);
 /* A pidfd of a process known to be the right one, such as a child not yet waited for. */
 int pid_open_child(pid_t pid, struct nook_error *e);
 /* -ESRCH when it has ended. */
