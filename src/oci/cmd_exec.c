@@ -315,9 +315,9 @@ static int start(struct oci *o, struct store_run *r, const struct options *opts,
 
 /* Whoever has a range of ids of its own cannot write our file; so it is with who made it.  Asked first of all, because it
  * may begin all anew. */
-static int protect(struct oci *o, struct store_run *r, const char *id, struct nook_error *e)
+static int protect(struct oci *o, const char *id, struct nook_error *e)
 {
-	return selfexe_is_protected() || plan_file_has_own_ids(r, id) ? 0 : selfexe_protect(o->argv, e);
+	return selfexe_is_protected() || plan_file_has_own_ids(o->root, id) ? 0 : selfexe_protect(o->argv, e);
 }
 
 static int tell_caller(const struct options *opts, const struct launched *l, struct nook_error *e)
@@ -357,8 +357,8 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	sigset_t before;
 	int n;
 
+	TRY(protect(o, argv[0], e));
 	TRY(oci_store(o, &r, e));
-	TRY(protect(o, r, argv[0], e));
 	TRY(oci_load(o, r, argv[0], &c, e));
 	TRY(container_settle(r, &c, e));
 	container_note_boot(r, &c);

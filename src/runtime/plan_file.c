@@ -27,10 +27,11 @@ static int path_of(const char *id, char path[static PATH_ROOM], struct nook_erro
 	return 0;
 }
 
-bool plan_file_has_own_ids(struct store_run *r, const char *id)
+bool plan_file_has_own_ids(const char *run, const char *id)
 {
 	char path[PATH_ROOM];
-	auto_close int fd = path_of(id, path, NULL) < 0 ? -EBADF : openat(r->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	auto_free char *whole = path_of(id, path, NULL) < 0 ? NULL : xasprintf("%s/%s", run, path);
+	auto_close int fd = whole ? open(whole, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -EBADF;
 	struct plan head;
 
 	return fd >= 0 && fd_read_once(fd, &head, sizeof(head)) == sizeof(head) && head.format == PLAN_FORMAT &&
