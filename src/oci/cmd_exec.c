@@ -352,10 +352,9 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	const struct options *opts = options;
 	struct store_run *r = NULL; /* open until the program ends */
 	AUTO(spec_free) struct spec *s = spec_new();
-	struct launched l = LAUNCHED_INIT;
+	struct launched l = LAUNCHED_INIT; /* so is what it holds */
 	struct container c;
 	sigset_t before;
-	int n;
 
 	TRY(protect(o, argv[0], e));
 	TRY(oci_store(o, &r, e));
@@ -372,9 +371,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	else
 		supervise_begin(&before);
 	TRY(start(o, r, opts, &c, &pidfd, &s->process, &l, e));
-	n = attend(opts, &l, e);
-	launched_done(&l);
-	return n;
+	return attend(opts, &l, e);
 }
 
 const struct oci_command cmd_exec = {

@@ -57,9 +57,8 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 {
 	const struct start_options *opts = options;
 	struct store_run *r = NULL; /* open until the program ends */
-	struct started s;
+	struct started s; /* so is what it holds */
 	sigset_t before;
-	int status;
 
 	TRY(oci_start_protect(o, opts, e));
 	TRY(oci_store(o, &r, e));
@@ -68,9 +67,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	else
 		supervise_begin(&before);
 	TRY(oci_start(o, r, opts, argv[0], START_AT_ONCE, &s, e));
-	status = attend(o, r, opts, &s, e);
-	started_done(&s);
-	return status;
+	return attend(o, r, opts, &s, e);
 }
 
 const struct oci_command cmd_run = {

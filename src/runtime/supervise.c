@@ -126,7 +126,7 @@ static int loop_terminal(struct launched *l, int signals, const struct terminal 
 int supervise(struct launched *l, struct nook_error *e)
 {
 	struct terminal terminal = {.master = -EBADF};
-	auto_close int signals = TRY(supervise_signals(e));
+	int signals = TRY(supervise_signals(e)); /* open until the program ends, which is about to */
 	int r;
 
 	if (l->console >= 0)

@@ -11,7 +11,8 @@
 void supervise_begin(sigset_t *before);
 /* Of them only what a write to a reader that has gone away would cause; supervise_begin() includes it. */
 void supervise_hold_pipe(void);
-/* Waits until the first process has ended: its exit status, 128 + n for a signal, or -errno.  L is reaped. */
+/* Waits until the first process has ended: its exit status, 128 + n for a signal, or -errno.  L is reaped.  For programs that are
+ * about to end themselves: what signals come by stays open. */
 int supervise(struct launched *l, struct nook_error *e);
 /* The parts of it, for a loop of one's own: a signalfd of what supervise_begin() blocked, and what to do when it is readable
  * (T: the terminal whose size follows, or NULL). */
