@@ -111,15 +111,20 @@ static void add_landlock(struct spec *s, const char *key, bool write)
 	}
 }
 
+static void add_demands_of_process(struct spec *s)
+{
+	clamp_limits(&s->process);
+	s->process.new_keyring = true;
+	s->process.all_processors = true;
+	s->process.user.keep_groups = is_on(spec_annotation(s, "run.oci.keep_original_groups"));
+}
+
 /* What config-linux.md demands without a member for it, and what annotations ask for. */
 static void add_demands(struct spec *s)
 {
 	s->default_devices = true;
 	s->net_loopback_up = s->ns[NS_NET].mode == NS_PRIVATE;
-	clamp_limits(&s->process);
-	s->process.new_keyring = true;
-	s->process.all_processors = true;
-	s->process.user.keep_groups = is_on(spec_annotation(s, "run.oci.keep_original_groups"));
+	add_demands_of_process(s);
 	s->seccomp.only_known = is_on(spec_annotation(s, "run.oci.seccomp_fail_unknown_syscall"));
 	if (!s->seccomp.listener_path || !*s->seccomp.listener_path)
 		s->seccomp.listener_path = spec_annotation(s, "run.oci.seccomp.receiver");
@@ -186,12 +191,22 @@ int bundle_settle(const char *bundle, struct spec *s, struct nook_error *e)
 	return spec_check(s, e);
 }
 
+static const char *config_path(struct arena *a, const char *bundle, const char *file)
+{
+	return file ? file : arena_printf(a, "%s/config.json", bundle);
+}
+
 int bundle_load(const char *bundle, const char *file, struct spec *s, struct nook_error *e)
 {
-	const char *path = file ? file : arena_printf(s->arena, "%s/config.json", bundle);
-
-	TRY(config_load(AT_FDCWD, path, s, e));
+	TRY(config_load(AT_FDCWD, config_path(s->arena, bundle, file), s, e));
 	return bundle_settle(bundle, s, e);
+}
+
+int bundle_load_own_process(const char *bundle, const char *file, struct spec *s, struct nook_error *e)
+{
+	TRY(config_load_process(AT_FDCWD, config_path(s->arena, bundle, file), s, e));
+	add_demands_of_process(s);
+	return 0;
 }
 
 int bundle_read_resources(int fd, const char *name, struct arena *a, struct spec_resources *r, struct nook_error *e)

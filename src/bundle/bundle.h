@@ -17,6 +17,8 @@ int bundle_load(const char *bundle, const char *file, struct spec *s, struct noo
  * what is no regular file, because it may be read only once. */
 bool bundle_may_have_userns(const char *bundle, const char *file);
 
+/* Reads of the same configuration only the process, for one more like it; spec_check_process() is still to be asked. */
+int bundle_load_own_process(const char *bundle, const char *file, struct spec *s, struct nook_error *e);
 /* A file with the "process" object alone (exec --process): replaces S->process and says so in S->has_process. */
 int bundle_load_process(int dir, const char *name, struct spec *s, struct nook_error *e);
 /* Makes the sources of mounts absolute from the directory BUNDLE. */

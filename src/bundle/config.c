@@ -341,6 +341,17 @@ int config_load(int dir, const char *name, struct spec *s, struct nook_error *e)
 	return config_read(root, s, e);
 }
 
+int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e)
+{
+	static const struct bind table[] = {
+		{HAS(struct spec, process, has_process), BIND_STRUCT, "process", .table = process_table},
+		{LIST(struct spec, annotations, n_annotations), BIND_MAP, "annotations"},
+		{0},
+	};
+
+	return bind_load(dir, name, JSON_LIMIT, table, s, s->arena, STEP_CONFIG, e);
+}
+
 int config_load_mounts(int dir, const char *name, struct spec *s, struct nook_error *e)
 {
 	static const struct bind table[] = {

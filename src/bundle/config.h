@@ -16,6 +16,8 @@ int config_load(int dir, const char *name, struct spec *s, struct nook_error *e)
 int config_read(struct json *root, struct spec *s, struct nook_error *e);
 void config_text(const struct spec *s, enum json_style style, struct buf *text);
 
+/* The process and the annotations alone, of a configuration. */
+int config_load_process(int dir, const char *name, struct spec *s, struct nook_error *e);
 /* Mounts alone: an object with "mounts", or that list. */
 int config_load_mounts(int dir, const char *name, struct spec *s, struct nook_error *e);
 /* The hooks of poststart and poststop alone, kept in a container's state until their time comes. */

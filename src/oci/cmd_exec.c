@@ -364,7 +364,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	auto_close int pidfd = TRY(open_running(&c, opts, e));
 
 	if (!opts->process)
-		TRY(bundle_load(c.bundle, *c.source ? c.source : NULL, s, e));
+		TRY(bundle_load_own_process(c.bundle, *c.source ? c.source : NULL, s, e));
 	TRY(make_process(opts, argc - 1, argv + 1, s, e));
 	if (opts->detach)
 		supervise_hold_pipe();
