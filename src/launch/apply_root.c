@@ -54,7 +54,8 @@ int apply_pivot(struct walk *w, const struct step *s, struct nook_error *e)
 		if (umount2(".", MNT_DETACH) < 0)
 			return err_sys(e, STEP_PIVOT, "old root");
 	}
-	return chdir("/") < 0 ? err_sys(e, STEP_PIVOT, "/") : 0;
+	/* The working directory, which was "." all the time, is "/" now. */
+	return 0;
 }
 
 int apply_root_readonly(struct walk *w, const struct step *s, struct nook_error *e)
