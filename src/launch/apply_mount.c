@@ -4,6 +4,7 @@
 
 #include "sys/fsimage.h"
 #include "sys/inroot.h"
+#include "sys/opentree.h"
 #include "sys/userns.h"
 
 #include <linux/magic.h>
@@ -110,14 +111,20 @@ static int open_held(const struct walk *w, const struct step *s, unsigned flags)
 
 int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
 {
+	const struct mount_attr attr = {.attr_set = s->mount.rec_attr_set, .propagation = s->mount.propagation & ~(uint64_t)MS_REC};
 	const char *source = walk_str(w, s->mount.source);
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+	bool has_attr = attr.attr_set || attr.propagation;
 	int fd;
 
 	if (s->flags & PATH_RECURSIVE)
 		flags |= AT_RECURSIVE;
 	if (s->flags & PATH_NOFOLLOW)
 		flags |= AT_SYMLINK_NOFOLLOW;
+	if (has_attr && (fd = opentree_attr(AT_FDCWD, source, flags, &attr)) >= 0) {
+		w->slots[s->slot] = fd;
+		return 0;
+	}
 	if (s->flags & PATH_HELD)
 		fd = open_held(w, s, flags);
 	else
@@ -129,7 +136,7 @@ int apply_open_tree(struct walk *w, const struct step *s, struct nook_error *e)
 	if (fd < 0)
 		return err_sys(e, STEP_SOURCE, walk_str(w, s->object));
 	w->slots[s->slot] = fd;
-	return 0;
+	return has_attr ? set_attr(fd, attr.attr_set, 0, attr.propagation, flags & AT_RECURSIVE, walk_str(w, s->object), e) : 0;
 }
 
 int apply_disk(struct walk *w, const struct step *s, struct nook_error *e)

@@ -26,6 +26,8 @@ int plan_host_probe(struct plan_host *ret, struct nook_error *e);
 bool plan_host_is_root(const struct plan_host *h);
 /* Has each process's pidfd an inode number of its own, never used twice? (kernel 6.10) */
 bool plan_host_has_pidfs(const struct plan_host *h);
+/* Can a tree be copied with other attributes in one call? (kernel 6.15) */
+bool plan_host_has_open_tree_attr(const struct plan_host *h);
 /* Does tmpfs keep user.* attributes, which an overlay in a user namespace needs for its marks? (kernel 6.6) */
 bool plan_host_has_user_xattr(const struct plan_host *h);
 /* Can a tmpfs be mounted with mapped ids? (kernel 6.3) */

@@ -61,13 +61,22 @@ int build_root(struct build *b, struct nook_error *e)
 	case ROOT_DIR:
 		break;
 	}
-	slot = root->disk ? TRY(build_open_disk(b, root->disk, &ids, e)) : build_open_source(b, root->path, PATH_ROOT | PATH_RECURSIVE, &ids);
+	/* pivot_root(2) wants a root without peers; what it becomes is set behind it. */
+	const struct source_attributes attributes = {
+		.attr_set = build_no_nodes(b, 0),
+		.propagation = MS_REC | (root->propagation & (MS_SHARED | MS_SLAVE) ? MS_SLAVE : MS_PRIVATE),
+	};
+	bool at_once = !root->disk && plan_host_has_open_tree_attr(b->host);
+
+	slot = root->disk ? TRY(build_open_disk(b, root->disk, &ids, e))
+			  : build_open_source_with(b, root->path, PATH_ROOT | PATH_RECURSIVE, &ids, at_once ? &attributes : NULL);
 	s = build_step(b, STAGE_BUILD, DO_ROOT_ATTACH, root->path);
 	s->slot = (int16_t)slot;
 	s->flags = has_early_hooks(b->spec) ? ROOT_IN_PLACE : 0;
 	s->mount.source = s->object;
-	/* pivot_root(2) wants a root without peers; what it becomes is set behind it. */
-	s->mount.propagation = MS_REC | (root->propagation & (MS_SHARED | MS_SLAVE) ? MS_SLAVE : MS_PRIVATE);
-	s->mount.rec_attr_set = build_no_nodes(b, 0);
+	if (!at_once) {
+		s->mount.propagation = attributes.propagation;
+		s->mount.rec_attr_set = attributes.attr_set;
+	}
 	return 0;
 }

@@ -120,8 +120,8 @@ static void map_source(struct build *b, const char *path, int slot, const struct
 	s->idmap.gid_map = gids;
 }
 
-/* Opens a source and maps its ids; returns the slot. */
-int build_open_source(struct build *b, const char *path, unsigned flags, const struct source_ids *ids)
+int build_open_source_with(struct build *b, const char *path, unsigned flags, const struct source_ids *ids,
+	const struct source_attributes *attributes)
 {
 	int slot = plan_add_slot(b->out);
 	struct step *s = build_step(b, b->open, DO_OPEN_TREE, path);
@@ -130,9 +130,18 @@ int build_open_source(struct build *b, const char *path, unsigned flags, const s
 	s->flags = (uint16_t)flags;
 	/* With a slash behind it the kernel takes nothing but a directory. */
 	s->mount.source = flags & PATH_ROOT ? plan_add_str(b->out, arena_printf(b->arena, "%s/", path)) : s->object;
+	if (attributes) {
+		s->mount.propagation = attributes->propagation;
+		s->mount.rec_attr_set = attributes->attr_set;
+	}
 	if (ids->map)
 		map_source(b, path, slot, ids);
 	return slot;
+}
+
+int build_open_source(struct build *b, const char *path, unsigned flags, const struct source_ids *ids)
+{
+	return build_open_source_with(b, path, flags, ids, NULL);
 }
 
 /* Mounts a disk and maps its ids; returns the slot. */

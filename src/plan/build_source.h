@@ -12,9 +12,17 @@ struct source_ids {
 	const struct spec_mount *mount;
 };
 
+/* What a copy of a source is from the beginning. */
+struct source_attributes {
+	uint64_t attr_set;
+	uint32_t propagation; /* MS_* */
+};
+
 /* Are ids of sources mapped by the container's maps? */
 bool build_maps_sources(const struct build *b);
-/* Opens a source and maps its ids; returns the slot. */
+/* Opens a source and maps its ids; returns the slot.  ATTRIBUTES may be NULL. */
+int build_open_source_with(struct build *b, const char *path, unsigned flags, const struct source_ids *ids,
+	const struct source_attributes *attributes);
 int build_open_source(struct build *b, const char *path, unsigned flags, const struct source_ids *ids);
 /* Mounts a disk and maps its ids; returns the slot. */
 int build_open_disk(struct build *b, const struct spec_disk *disk, const struct source_ids *ids, struct nook_error *e);

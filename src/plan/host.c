@@ -43,6 +43,11 @@ bool plan_host_has_pidfs(const struct plan_host *h)
 	return h->kernel >= KERNEL(6, 10);
 }
 
+bool plan_host_has_open_tree_attr(const struct plan_host *h)
+{
+	return h->kernel >= (6 << 16 | 15 << 8);
+}
+
 bool plan_host_has_user_xattr(const struct plan_host *h)
 {
 	return h->kernel >= KERNEL(6, 6);

@@ -5,10 +5,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#ifndef SYS_open_tree_attr
-#define SYS_open_tree_attr 467
-#endif
-
 enum { MESSAGE_MAX = 512, MESSAGES_MAX = 16 };
 
 /* What the kernel says about the last failure on a file system context, without its "e " prefix: the length, 0 when it
@@ -76,21 +72,6 @@ int fs_mount_new(const char *fstype, const char *const *params, size_t n, unsign
 		return err_fs(e, step, object, fs);
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, attr);
 	return mnt < 0 ? err_fs(e, step, object, fs) : mnt;
-}
-
-int mount_copy_with(const char *path, uint64_t set)
-{
-	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-	struct mount_attr attr = {.attr_set = set, .propagation = MS_PRIVATE};
-	auto_close int copy = (int)syscall(SYS_open_tree_attr, AT_FDCWD, path, flags, &attr, sizeof(attr));
-	int r;
-
-	if (copy >= 0)
-		return take_fd(&copy);
-	/* Before Linux 6.15 there was no such call; a filter that does not know it may refuse it in its own way. */
-	copy = open_tree(AT_FDCWD, path, flags);
-	r = copy < 0 ? -errno : mount_attrs(copy, 0, set, 0, MS_PRIVATE, -EBADF);
-	return r < 0 ? r : take_fd(&copy);
 }
 
 int mount_pivot(int root, struct nook_error *e)

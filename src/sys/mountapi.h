@@ -65,9 +65,6 @@ static inline int mount_copy(int fd, unsigned flags)
 	return copy < 0 ? -errno : copy;
 }
 
-/* A detached copy of what is at PATH, with the attributes SET and peer of nobody: a mount descriptor or -errno. */
-int mount_copy_with(const char *path, uint64_t set);
-
 /* Makes ROOT (a descriptor of a mount point) the root of this mount namespace and lets the old one go.
  * The working directory is then the new root. */
 int mount_pivot(int root, struct nook_error *e);

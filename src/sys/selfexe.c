@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "sys/mountapi.h"
+#include "sys/opentree.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -75,6 +76,21 @@ bool selfexe_is_protected(void)
 	return is;
 }
 
+/* A descriptor, or -errno: -EPERM for an ordinary user. */
+static int readonly_mount(void)
+{
+	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+	const struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
+	auto_close int mnt = opentree_attr(AT_FDCWD, self, flags, &readonly);
+	int r;
+
+	if (mnt >= 0)
+		return take_fd(&mnt);
+	mnt = open_tree(AT_FDCWD, self, flags);
+	r = mnt < 0 ? -errno : mount_attrs(mnt, 0, MOUNT_ATTR_RDONLY, 0, MS_PRIVATE, -EBADF);
+	return r < 0 ? r : take_fd(&mnt);
+}
+
 static int sealed_copy(struct nook_error *e)
 {
 	auto_close int from = open(self, O_RDONLY | O_CLOEXEC);
@@ -103,9 +119,8 @@ void selfexe_note_dir(void)
 
 int selfexe_protect(char *const *argv, struct nook_error *e)
 {
-	auto_close int again = mount_copy_with(self, MOUNT_ATTR_RDONLY);
+	auto_close int again = readonly_mount();
 
-	/* EPERM: an ordinary user's. */
 	if (again < 0)
 		again = TRY(sealed_copy(e));
 	(void)syscall(SYS_execveat, again, "", argv, environ, AT_EMPTY_PATH);
