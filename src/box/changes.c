@@ -2,6 +2,7 @@
 #include "box/changes.h"
 
 #include "base/alloc.h"
+#include "base/content.h"
 #include "base/fd.h"
 #include "base/text.h"
 #include "sys/openat2.h"
@@ -148,19 +149,12 @@ static int gone(struct changes *c, const struct level *l, const char *name, cons
 
 /* ---- comparing ------------------------------------------------------------------------------------------------------ */
 
-static bool same_content(int a, int b, off_t size)
+static bool same_content(int a, int b)
 {
 	auto_free char *one = xcalloc(1, BLOCK);
 	auto_free char *two = xcalloc(1, BLOCK);
 
-	while (size > 0) {
-		ssize_t n = fd_read(a, one, BLOCK);
-
-		if (n <= 0 || fd_read(b, two, BLOCK) != n || memcmp(one, two, (size_t)n) != 0)
-			return false;
-		size -= n;
-	}
-	return true;
+	return content_compare(a, b, (char *[]){one, two}, BLOCK) == 0;
 }
 
 static bool same_meta(const struct stat *now, const struct stat *had)
@@ -183,7 +177,7 @@ static enum change_kind file_kind(const struct level *l, const char *name, int n
 	if (!is_same_type(now, had))
 		return CHANGE_TYPE;
 	had_fd = openat2_raw(l->original, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, RESOLVE_BENEATH | RESOLVE_NO_XDEV);
-	if (had_fd < 0 || now->st_size != had->st_size || !same_content(now_fd, had_fd, now->st_size))
+	if (had_fd < 0 || now->st_size != had->st_size || !same_content(now_fd, had_fd))
 		return CHANGE_CONTENT;
 	return same_meta(now, had) && attributes_are_equal(now_fd, had_fd) ? CHANGE_KINDS : CHANGE_META;
 }

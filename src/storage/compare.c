@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "storage/compare.h"
 
+#include "base/content.h"
 #include "base/fd.h"
 #include "base/names.h"
 #include "base/text.h"
@@ -41,18 +42,9 @@ static bool is_same_status(const struct stat *a, const struct stat *b)
 
 static int compare_content(struct comparison *c, int left, int right, struct nook_error *e)
 {
-	ssize_t n;
+	int r = content_compare(left, right, c->blocks, BLOCK);
 
-	do {
-		n = fd_read(left, c->blocks[0], BLOCK);
-		ssize_t other = fd_read(right, c->blocks[1], BLOCK);
-
-		if (n < 0 || other < 0)
-			return err_num(e, STEP_IMAGE, c->path, (int)(n < 0 ? n : other));
-		if (n != other || memcmp(c->blocks[0], c->blocks[1], (size_t)n) != 0)
-			return 1;
-	} while (n);
-	return 0;
+	return r < 0 ? err_num(e, STEP_IMAGE, c->path, r) : r;
 }
 
 /* Values of every attribute of LEFT are those of RIGHT, and there are as many.  PATHS: /proc/self/fd/DIR/NAME. */

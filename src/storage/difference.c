@@ -2,6 +2,7 @@
 #include "storage/difference.h"
 
 #include "base/alloc.h"
+#include "base/content.h"
 #include "base/fd.h"
 #include "base/names.h"
 #include "stream/tree.h"
@@ -67,19 +68,12 @@ static int open_one(int dir, const char *name, int more)
 static int compare_content(struct walk *w, const struct pair *p, struct nook_error *e)
 {
 	auto_close int before = open_one(p->dirs[BEFORE], p->name, 0), now = open_one(p->dirs[NOW], p->name, 0);
-	ssize_t n, other;
+	int r;
 
 	if (before < 0 || now < 0)
 		return failed(w, e);
-	do {
-		n = fd_read(before, w->blocks[BEFORE], BLOCK);
-		other = fd_read(now, w->blocks[NOW], BLOCK);
-		if (n < 0 || other < 0)
-			return err_num(e, STEP_FILE, w->path, (int)(n < 0 ? n : other));
-		if (n != other || memcmp(w->blocks[BEFORE], w->blocks[NOW], (size_t)n) != 0)
-			return 1;
-	} while (n);
-	return 0;
+	r = content_compare(before, now, w->blocks, BLOCK);
+	return r < 0 ? err_num(e, STEP_FILE, w->path, r) : r;
 }
 
 static int compare_links(struct walk *w, const struct pair *p, struct nook_error *e)

@@ -4,6 +4,7 @@
 import gzip
 import json
 import os
+import pathlib
 import re
 import subprocess
 import zlib
@@ -220,6 +221,26 @@ def test_labels_that_a_state_holds(nook, layout):
     layout.image("t", [images.busybox_layer()], {"Cmd": ["true"], "Env": ["PATH=/bin"], "Labels": {"long": "y" * (1 << 20)}})
     nook("run", "--name", "heavy", layout.source("t"))
     assert json.loads(nook("inspect", "heavy"))[0]["annotations"]["long"] == "y" * (1 << 20)
+
+
+def test_terabytes_of_holes_are_no_work(nook, layout):
+    """GNU tar's form of a file that is one byte and a hole."""
+    size = 4 << 40
+    body = b"1\n0\n1\n".ljust(512, b"\0") + b"x".ljust(512, b"\0")
+    records = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "wide", "GNU.sparse.realsize": str(size)}
+    layout.image("t", [images.busybox_layer(), tars.archive(tars.file("GNUSparseFile.0/wide", body, pax_headers=records))],
+                 {"Cmd": ["touch", "/wide"], "Env": ["PATH=/bin"]})
+    nook("load", "--name", "wide", layout.source("t"))
+    assert nook("system", "check") == ""
+    nook("run", "--name", "wider", "wide")
+    assert "/wide" not in nook("diff", "wider")
+    layer = pathlib.Path(json.loads(nook("inspect", "wide"))[0]["layers"][0])
+    before = (layer / "wide").stat().st_mtime_ns
+    with open(layer / "wide", "r+b") as file:
+        file.seek(size - 1)
+        file.write(b"x")
+    os.utime(layer / "wide", ns=(before, before))
+    assert "was changed at ./wide" in nook.result("system", "check").out
 
 
 # ---- words for the terminal -------------------------------------------------------------------------------------------

@@ -376,8 +376,8 @@ def test_misuse_is_said(options, word):
 
 def test_a_layer_below_is_no_link(place, space):
     (space / "link").symlink_to(place.outside)
-    layer = tars.archive(tars.hardlink("mine", "secret"))
-    assert "link" in place.refuses(layer, "--image", "--layer=both", "--lower", space / "link")
+    (space / "a.tar").write_bytes(tars.archive(tars.hardlink("mine", "secret")))
+    assert "link" in place.refuses(b"", "--image", "--layer=both", "--lower", space / "link", space / "a.tar")
 
 
 def test_is_jailed_before_it_reads(place):
