@@ -15,7 +15,8 @@
 /* For programs that only compute: no sockets, no looking at others, no memory shared by name. */
 const char box_strict_calls[] =
 	"socket,ptrace,process_vm_readv,process_vm_writev,pidfd_getfd,kcmp,shmget,shmat,msgget,semget,mq_open,personality,chroot,"
-	"unshare,setns,mount,umount2,pivot_root,open_tree,move_mount,fsopen,mount_setattr,inotify_init1,fanotify_init,memfd_secret";
+	"unshare,setns,mount,umount2,pivot_root,open_tree,open_tree_attr,move_mount,fsopen,mount_setattr,inotify_init1,fanotify_init,"
+	"memfd_secret";
 
 static int deny_one(struct nook_box *b, char *word, struct nook_error *e)
 {

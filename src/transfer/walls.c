@@ -142,8 +142,8 @@ static const char *const refused[] = {
 	/* what Landlock leaves to the owner of a file, wherever that is; before ABI 3 also its length */
 	"chown", "fchown", "fchownat", "lchown", "setxattr", "fsetxattr", "lsetxattr", "removexattr", "fremovexattr", "lremovexattr", "truncate",
 	/* mounts, namespaces, roots */
-	"mount", "umount2", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "pivot_root",
-	"chroot", "unshare", "setns", "open_by_handle_at", "name_to_handle_at", "mknod", "mknodat",
+	"mount", "umount2", "move_mount", "open_tree", "open_tree_attr", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
+	"pivot_root", "chroot", "unshare", "setns", "open_by_handle_at", "name_to_handle_at", "mknod", "mknodat",
 	/* who is asked for what nobody here needs */
 	"accept", "accept4", "listen", "add_key", "keyctl", "request_key", "bpf", "fanotify_init", "io_uring_enter",
 	"io_uring_register", "io_uring_setup", "perf_event_open", "personality", "syslog", "userfaultfd", "vmsplice",

@@ -46,7 +46,7 @@ def probed(pull, space):
 def assert_shut_in(tried, status, in_store):
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert int(status["CapPrm"], 16) & ~(1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER) == 0
-    for name in ("fork", "exec", "mount", "unshare", "ptrace", "kill", "sigqueue", "owner-of-a-file", "owner-of-a-file-wide",
+    for name in ("fork", "exec", "mount", "tree", "unshare", "ptrace", "kill", "sigqueue", "owner-of-a-file", "owner-of-a-file-wide",
                  "signal-of-a-file", "limit-of-others", "nice-of-others", "type-ahead", "type-ahead-wide", "mode-elsewhere",
                  "mode-elsewhere-at", "mode-set-id", "mode-writable", "list-elsewhere", "length-elsewhere", "chown"):
         assert tried[name] == errno.EPERM, name

@@ -22,6 +22,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+/* Newer than the headers. */
+enum { OPEN_TREE_ATTR = 467 };
+
 static void tell(const char *name, long result)
 {
 	int errnum = result < 0 ? errno : 0;
@@ -132,6 +135,7 @@ int curl_global_init(long flags)
 	try_fork();
 	tell("exec", execl("/bin/true", "true", NULL));
 	tell("mount", mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	tell("tree", syscall(OPEN_TREE_ATTR, AT_FDCWD, "/", O_CLOEXEC, NULL, 0));
 	tell("unshare", unshare(CLONE_NEWUSER));
 	try_signals();
 	tell("ptrace", ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
