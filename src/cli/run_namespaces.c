@@ -15,6 +15,8 @@ static int ns_of_container(struct cli *c, const char *id, enum ns_kind kind, con
 
 	TRY(runtime_open(c->run, c->arena, &store, e));
 	TRY(container_load(store, id, c->arena, &other, e));
+	/* Some of its namespaces are made when its process is there already. */
+	TRY(container_settle(store, &other, e));
 	/* The pidfd proves that the number still means the container's process. */
 	auto_close int pidfd = TRY(container_pidfd(&other, e));
 

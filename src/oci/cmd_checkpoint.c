@@ -156,6 +156,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(oci_load(o, r, argv[0], &c, e));
 	if (container_status(&c) != CONTAINER_RUNNING && container_status(&c) != CONTAINER_PAUSED)
 		return err_why(e, STEP_CONTAINER, argv[0], ESRCH, "container not running");
+	TRY(container_settle(r, &c, e));
 	TRY(bundle_load(c.bundle, *c.source ? c.source : NULL, s, e));
 	TRY(image_dirs_open(&opts->image, IMAGE_WRITE, &dirs, e));
 	criu.work_dir = dirs.work;

@@ -359,10 +359,10 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(protect(o, argv[0], e));
 	TRY(oci_store(o, &r, e));
 	TRY(oci_load(o, r, argv[0], &c, e));
-	TRY(container_settle(r, &c, e));
 	container_note_boot(r, &c);
 	auto_close int pidfd = TRY(open_running(&c, opts, e));
 
+	TRY(container_settle(r, &c, e));
 	if (!opts->process)
 		TRY(bundle_load_own_process(c.bundle, *c.source ? c.source : NULL, s, e));
 	TRY(make_process(opts, argc - 1, argv + 1, s, e));

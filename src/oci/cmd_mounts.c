@@ -37,6 +37,7 @@ static int run(struct oci *o, void *options, int argc, char **argv, struct nook_
 	TRY(oci_store(o, &r, e));
 	TRY(oci_load(o, r, argv[1], &c, e));
 	TRY(config_load_mounts(AT_FDCWD, argv[2], s, e));
+	TRY(container_settle(r, &c, e));
 	auto_close int pidfd = container_pidfd(&c, NULL);
 
 	if (pidfd < 0)

@@ -265,19 +265,18 @@ static int note_process(struct making *m, pid_t pid, int pidfd, struct nook_erro
 	c->pid = pid;
 	if (plan_host_has_pidfs(&m->host) && fstat(pidfd, &st) == 0)
 		c->pid_inode = st.st_ino;
-	c->creating = false;
 	if (m->gate == START_AT_ONCE)
 		(void)now_ns(&c->started_ns);
-	if (m->gate == START_GATED || m->opts->detach) {
-		c->supervisor = 0;
-		c->supervisor_start = 0;
-	}
 	return container_save(m->dir, c, e);
 }
 
 static int born(void *data, pid_t pid, int pidfd, struct nook_error *e)
 {
-	return note_process(data, pid, pidfd, e);
+	struct making *m = data;
+
+	/* What waits at a gate is created when it has got there. */
+	m->container.creating = m->gate == START_GATED;
+	return note_process(m, pid, pidfd, e);
 }
 
 static int notify(void *data, pid_t pid, int listener, struct nook_error *e)
@@ -327,7 +326,7 @@ static int restore(struct making *m, struct launched *ret, struct nook_error *e)
 		return l.pidfd;
 	}
 	*ret = l;
-	return note_process(m, l.pid, l.pidfd, e);
+	return 0;
 }
 
 static int launch_plan(struct making *m, struct launched *ret, struct nook_error *e)
@@ -387,9 +386,20 @@ static int tell_caller(const struct making *m, const struct launched *l, struct 
 
 static int make(struct making *m, struct launched *l, struct nook_error *e)
 {
+	struct container *c = &m->container;
+	bool stays = m->gate == START_AT_ONCE && !m->opts->detach;
+
 	TRY(launch_plan(m, l, e));
-	if (m->container.creating)
+	c->creating = false;
+	/* Not before it has left the host's files: without a supervisor container_settle() waits for nothing. */
+	if (!stays) {
+		c->supervisor = 0;
+		c->supervisor_start = 0;
+	}
+	if (!c->pid)
 		TRY(note_process(m, l->pid, l->pidfd, e));
+	else if (!stays)
+		TRY(container_save(m->dir, c, e));
 	return tell_caller(m, l, e);
 }
 

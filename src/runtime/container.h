@@ -101,7 +101,7 @@ int container_load(struct store_run *r, const char *id_or_name, struct arena *a,
 /* The container's directory, locked exclusively; waits for who holds it.  -ENOENT: it is gone. */
 int container_lock(struct store_run *r, const char *id, struct nook_error *e);
 /* Waits until who starts C has done so, or given up (-ENOENT: it is gone).  Its process is known before that, and stands in the
- * host's files yet: whoever joins it then, sees them. */
+ * host's files yet: whoever joins it then, sees them.  -ESRCH: it is being created.  -EDEADLK: who starts it waits for the caller. */
 int container_settle(struct store_run *r, const struct container *c, struct nook_error *e);
 /* container_lock(), but -EWOULDBLOCK at once (nothing recorded) when somebody holds it: its creator or remover. */
 int container_trylock(struct store_run *r, const char *id, struct nook_error *e);

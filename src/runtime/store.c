@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "runtime/mounts.h"
 #include "runtime/plan_file.h"
+#include "sys/pid.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -95,12 +96,31 @@ int container_lock(struct store_run *r, const char *id, struct nook_error *e)
 	return entry_lock(r, id, LOCK_EX, e);
 }
 
+/* Is the caller a hook of its start, or what that one called? */
+static bool is_waited_for(const struct container *c)
+{
+	struct pid_stat st;
+
+	for (pid_t pid = getppid(); pid > 1 && pid_stat(AT_FDCWD, pid, &st) == 0; pid = st.parent)
+		if (pid == c->supervisor && st.start == c->supervisor_start)
+			return true;
+	return false;
+}
+
 int container_settle(struct store_run *r, const struct container *c, struct nook_error *e)
 {
-	/* Nobody stays beside what was created for an engine, which has its files by then. */
-	auto_close int lock = c->supervisor ? TRY(entry_lock(r, c->id, LOCK_SH, e)) : -EBADF;
+	if (c->creating)
+		return err_why(e, STEP_CONTAINER, c->id, ESRCH, "it is not running");
+	/* Who does not stay beside it is named in the state until it has left the host's files. */
+	if (!c->supervisor)
+		return 0;
+	auto_close int lock = entry_lock(r, c->id, LOCK_SH | LOCK_NB, e);
 
-	return 0;
+	if (lock == -EWOULDBLOCK && is_waited_for(c))
+		return err_why(e, STEP_CONTAINER, c->id, EDEADLK, "it goes on to start when this has ended");
+	if (lock == -EWOULDBLOCK)
+		lock = entry_lock(r, c->id, LOCK_SH, e);
+	return lock < 0 ? lock : 0;
 }
 
 int container_trylock(struct store_run *r, const char *id, struct nook_error *e)

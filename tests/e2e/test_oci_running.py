@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nook-oci on containers that run: events, mounts that come and go, new limits."""
 
+import contextlib
 import json
 import os
 import pathlib
+import re
+import shlex
+import shutil
+import signal
 import subprocess
 
+import clients
 import pytest
 
 pytestmark = pytest.mark.user("root")
@@ -94,6 +100,67 @@ def test_mounts_come_and_go(oci, bundle, space):
         assert oci("exec", "c", "sh", "-c", "grep -c /mnt /proc/1/mountinfo; true") == "0\n"
     (space / "mounts.json").write_text(json.dumps(mounts[:1]))
     assert "nothing is mounted there" in oci.fails(1, "mounts", "remove", "c", space / "mounts.json")
+
+
+@pytest.fixture
+def slow(oci, bundle, space):
+    """Starts container "c" by these words, and is there when its process is noted: it stays in the host's files for a second."""
+    @contextlib.contextmanager
+    def start(how):
+        (bundle.root / "marker").write_text("inside\n")
+        line = oci.argv(*how, "-b", bundle.args("sleep", "1000").save(), "c")
+        held = ["strace", "-f", "-o", space / "trace", "-e", "trace=sethostname", "-e", "inject=sethostname:delay_enter=1000000"]
+        with subprocess.Popen([*held, *line], env=oci.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
+            try:
+                clients.wait_for(lambda: re.search('"pid": [1-9]', oci.result("state", "c").out), lambda: "it does not come")
+                yield
+            finally:
+                oci("delete", "--force", "c")
+    if not shutil.which("strace"):
+        pytest.skip("strace holds the start up")
+    return start
+
+
+HOW = pytest.mark.parametrize("how", [["--cgroup-manager=disabled", "create"], ["run", "--detach"], ["run"]], ids=" ".join)
+
+
+@pytest.mark.parametrize("what", ["exec", "mounts"])
+@HOW
+def test_what_comes_while_it_starts_sees_no_file_of_the_host(oci, slow, space, how, what):
+    """What is only created cannot be joined before it is; what runs at once counts as running, and is waited for."""
+    (space / "mounts.json").write_text(json.dumps([{"destination": "/mnt", "type": "tmpfs", "source": "tmpfs"}]))
+    words = ["exec", "c", "cat", "/marker"] if what == "exec" else ["mounts", "add", "c", space / "mounts.json"]
+    with slow(how):
+        if "create" in how:
+            assert "not running" in oci.fails(1, *words)
+            oci.wait("c", "created")
+        assert oci(*words) == ("inside\n" if what == "exec" else "")
+        if what == "mounts":
+            assert oci("exec", "c", "grep", "-c", " /mnt ", "/proc/1/mountinfo") == "1\n"
+
+
+@HOW
+def test_one_whose_start_was_killed_keeps_nobody_waiting(oci, slow, how):
+    """What was to wait at a gate ends; what runs at once does so without us, and still nobody comes in too early."""
+    with slow(how):
+        os.kill(json.loads((oci.space / "oci/containers/c/state.json").read_text())["supervisor"], signal.SIGKILL)
+        if "create" in how:
+            assert "not running" in oci.fails(1, "exec", "c", "cat", "/marker")
+            assert oci.status("c") == "stopped"
+        else:
+            assert oci("exec", "c", "cat", "/marker") == "inside\n"
+
+
+@HOW
+def test_a_hook_of_the_start_cannot_come_in_and_hears_so(oci, ro_bundle, space, how):
+    """The start waits for the hook, and so the hook must not wait for the start."""
+    hook = space / "hook"
+    hook.write_text(f"#!/bin/sh\nexec {shlex.join(oci.argv('exec', 'c', 'true'))} 2>{space}/told\n")
+    hook.chmod(0o755)
+    ro_bundle.config["hooks"] = {"createRuntime": [{"path": str(hook)}]}
+    assert "it ended with status 1" in oci.fails(1, *how, "-b", ro_bundle.args("true").save(), "c")
+    told = (space / "told").read_text()
+    assert ("not running" if "create" in how else "it goes on to start when this has ended") in told
 
 
 def test_a_mount_follows_no_link_out_of_the_container(oci, bundle, space):

@@ -4,8 +4,11 @@
 import json
 import os
 import pathlib
+import shutil
+import subprocess
 import time
 
+import clients
 import pytest
 
 KINDS = ["mnt", "pid", "uts", "ipc", "net", "cgroup", "user"]
@@ -56,6 +59,20 @@ def test_one_can_be_another_containers(nook, busybox_root, kind):
         assert inode(f"/proc/{web.pid}/ns/{kind}") in out
         out = nook("run", "--rm", f"--{kind}", f"path:/proc/{web.pid}/ns/{kind}", f"dir:{busybox_root}", "hostname")
         assert (out == "first\n") == (kind == "uts")
+
+
+@pytest.mark.user("root")
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace holds the start up")
+def test_one_of_a_container_that_just_starts_is_its_own(nook, busybox_root, space):
+    """Its process is known before it has a cgroup namespace of its own."""
+    held = ["strace", "-f", "-o", space / "trace", "-e", "trace=sethostname", "-e", "inject=sethostname:delay_enter=1000000"]
+    line = nook.argv("run", "--rm", "--name", "slow", f"dir:{busybox_root}", "sh", "-c", "read end")
+    with subprocess.Popen([*held, *line], env=nook.environment, stdin=subprocess.PIPE) as start:
+        clients.wait_for(lambda: "running" in nook.result("inspect", "slow").out, lambda: "it does not come")
+        out = nook("run", "--rm", "--userns", "host", "--cgroupns", "container:slow", f"dir:{busybox_root}", "readlink", "/proc/self/ns/cgroup")
+        assert inode("/proc/self/ns/cgroup") not in out
+        start.communicate(b"end\n")
+    assert start.returncode == 0
 
 
 def test_names(nook, busybox_root):
