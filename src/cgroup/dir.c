@@ -199,12 +199,14 @@ static int fill_cpuset(int parent, int dir, const char *path, struct nook_error 
 	return 0;
 }
 
-/* A group that was there: its processes, or a freezer that nobody would thaw, are somebody's. */
+/* A group that was there: its processes, also those further below, or a freezer that nobody would thaw, are somebody's. */
 static int check_left_over(int dir, const char *path, struct nook_error *e)
 {
+	AUTO(arena_free) struct arena *a = arena_new();
+	struct cgroup_pid_list list = {.arena = a};
 	char text[64];
 
-	if (cgroup_read(dir, "cgroup.procs", text, sizeof(text)) != 0)
+	if (cgroup_list_pids(dir, &list) < 0 || list.n)
 		return err_why(e, STEP_CGROUP, path, EBUSY, "this group exists and has processes in it");
 	if ((cgroup_read(dir, "cgroup.freeze", text, sizeof(text)) > 0 && text[0] == '1') ||
 	    (cgroup_read(dir, "freezer.state", text, sizeof(text)) > 0 && text[0] == 'F'))

@@ -403,9 +403,29 @@ static int make(struct making *m, struct launched *l, struct nook_error *e)
 	return tell_caller(m, l, e);
 }
 
-/* A start that failed leaves nothing; poststop hooks run as after any end. */
-static void take_back(struct making *m, struct launched *l)
+/* A group that has somebody else in it ended the start before anything ran: nobody is killed in the groups, and what was
+ * made beside it is empty.  (Those of a scope are systemd's, and nobody else's.) */
+static void disown_groups(struct making *m)
 {
+	struct container *c = &m->container;
+
+	for (size_t i = 0; i < c->n_cgroups; i++) {
+		const struct cgroup one = {.dirs = &c->cgroups[i], .n = 1};
+
+		/* In a hierarchy without a mount there is no path to it. */
+		if (c->cgroups[i][0] == '/')
+			(void)rmdir(c->cgroups[i]);
+		else
+			(void)cgroup_remove(&one, NULL);
+	}
+	c->n_cgroups = 0;
+}
+
+/* A start that failed by N, which E tells, leaves nothing; poststop hooks run as after any end. */
+static void take_back(struct making *m, struct launched *l, int n, const struct nook_error *e)
+{
+	if (n == -EBUSY && e && e->step == STEP_CGROUP && !m->container.unit)
+		disown_groups(m);
 	if (l->pidfd >= 0) {
 		(void)pid_signal(l->pidfd, SIGKILL, NULL);
 		(void)pid_reap(l->pidfd, NULL);
@@ -459,7 +479,7 @@ int oci_start(struct oci *o, struct store_run *r, const struct start_options *op
 	if (n < 0 && m.dir < 0)
 		return n;
 	if (n < 0) {
-		take_back(&m, &l);
+		take_back(&m, &l, n, e);
 		return n;
 	}
 	close_fd(&m.dir);

@@ -222,3 +222,25 @@ def test_delete_force_with_frozen_groups_below(oci, ro_bundle, paused):
         oci("pause", "c")
     oci("delete", "--force", "c")
     assert not place.exists()
+
+
+# ---- groups of somebody else ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("how", ["create", "run"])
+@pytest.mark.parametrize("where", ["", "/below"])
+def test_a_group_that_somebody_is_in_is_left_to_him(oci, ro_bundle, how, where):
+    """Whoever is there, or further below, is no left-over of ours: the start ends, and he does not."""
+    ro_bundle.linux["cgroupsPath"] = f"/{ro_bundle.path.parent.name}/c{where}"
+    ro_bundle.args("sleep", "1000").run("--detach", name="first")
+    ro_bundle.linux["cgroupsPath"] = f"/{ro_bundle.path.parent.name}/c"
+    assert "this group exists and has processes in it" in oci.fails(1, how, "-b", ro_bundle.save(), "second")
+    assert oci.status("first") == "running" and "does not exist" in oci.fails(1, "state", "second")
+    assert oci("exec", "first", "echo", "alive") == "alive\n"
+    groups = {line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if " - cgroup" in line}
+    places = [pathlib.Path(group, ro_bundle.path.parent.name) for group in groups]
+    assert places and {child.name for place in places if place.exists() for child in place.iterdir() if child.is_dir()} == {"c"}
+    oci("delete", "--force", "first")
+    for place in places:
+        for path in (place / "c", place):
+            if path.exists():
+                path.rmdir()
