@@ -140,6 +140,19 @@ static int check_affinity(const char *cpus, const char *where, struct nook_error
 	               : 0;
 }
 
+/* To setresuid(2) and its like the largest number says that the id stays as it is: root's. */
+static int check_user(const struct spec_user *u, struct nook_error *e)
+{
+	if (u->uid == UINT32_MAX)
+		return refuse(e, "process.user.uid", "is above 4294967294");
+	if (u->gid == UINT32_MAX)
+		return refuse(e, "process.user.gid", "is above 4294967294");
+	for (size_t i = 0; i < u->n_groups; i++)
+		if (u->groups[i] == UINT32_MAX)
+			return refuse_item(e, "process.user.additionalGids", i, "", "is above 4294967294");
+	return 0;
+}
+
 int spec_check_process(const struct spec_process *p, struct nook_error *e)
 {
 	if (!p->argv || !p->argv[0])
@@ -164,6 +177,7 @@ int spec_check_process(const struct spec_process *p, struct nook_error *e)
 		return refuse(e, "process.oomScoreAdj", "is not between -1000 and 1000");
 	if (p->user.has_umask && p->user.umask > 0777)
 		return refuse(e, "process.user.umask", "is above 0777");
+	TRY(check_user(&p->user, e));
 	TRY(check_affinity(p->cpu_affinity_initial, "process.execCPUAffinity.initial", e));
 	TRY(check_affinity(p->cpu_affinity_final, "process.execCPUAffinity.final", e));
 	if (p->scheduler.set && (p->scheduler.nice < -20 || p->scheduler.nice > 19))

@@ -35,6 +35,17 @@ def test_user_groups_and_umask(ro_bundle):
     assert out.split() == ["1000", "1001", "1001", "5", "20", "0027"]
 
 
+@pytest.mark.parametrize("user, member", [({"uid": 4294967295, "gid": 5}, "uid"), ({"uid": 5, "gid": 4294967295}, "gid"),
+                                          ({"uid": 5, "gid": 5, "additionalGids": [7, 4294967295]}, "additionalGids[1]")])
+def test_no_id_leaves_the_user_as_he_is(oci, ro_bundle, space, user, member):
+    """The largest number means "no change" to the kernel, and before the change it is root."""
+    ro_bundle.args("sleep", "1000").run("--detach")
+    (space / "process.json").write_text(json.dumps({"args": ["id"], "cwd": "/", "user": user}))
+    assert f"process.user.{member}" in oci.fails(1, "exec", "--process", space / "process.json", "c")
+    ro_bundle.process["user"] = user
+    assert f"process.user.{member}" in ro_bundle.args("id").fails(1, name="other")
+
+
 def test_umask_is_0022_when_nobody_says_otherwise(oci, ro_bundle):
     assert ro_bundle.sh("umask").run(preexec_fn=lambda: os.umask(0o77)) == "0022\n"
 
