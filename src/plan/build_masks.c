@@ -4,6 +4,8 @@
 
 #include "base/text.h"
 
+#include <ctype.h>
+#include <string.h>
 #include <sys/mount.h>
 
 /* Masked paths that are directories wherever they exist; the slash tells the walker. */
@@ -57,6 +59,17 @@ static bool is_out_of_reach(const struct build *b, const char *path)
 	return false;
 }
 
+/* The rest of PATH below BASE ("/proc/"), where the kernel alone has made each name.  Not one that begins anew, goes up
+ * or is a process's, whose links lead anywhere: such a path is looked up as any other, below the container's root. */
+static const char *kernels_name(const char *path, const char *base)
+{
+	const char *rest = text_after(path, base);
+
+	if (!rest || !*rest || *rest == '/' || *rest == '.' || strstr(path, "/.."))
+		return NULL;
+	return isdigit((unsigned char)*rest) || text_after(rest, "self") || text_after(rest, "thread-self") ? NULL : rest;
+}
+
 /* Paths below BASE, relative to it, in one step; with BASE "/" those that are below neither /proc nor /sys. */
 static void mask_below(struct build *b, enum step_kind kind, const char *const *paths, const char *base)
 {
@@ -66,7 +79,7 @@ static void mask_below(struct build *b, enum step_kind kind, const char *const *
 	struct refs refs;
 
 	for (const char *const *p = paths; p && *p; p++) {
-		const char *in_proc = text_after(*p, "/proc/"), *in_sys = text_after(*p, "/sys/");
+		const char *in_proc = kernels_name(*p, "/proc/"), *in_sys = kernels_name(*p, "/sys/");
 		const char *rest = text_is(base, "/proc") ? in_proc : text_is(base, "/sys") ? in_sys : in_proc || in_sys ? NULL : *p;
 
 		if (rest && !(b->spec->default_masks && is_out_of_reach(b, *p)))

@@ -302,6 +302,29 @@ def test_links_in_a_mount_target_stay_inside(bundle, space):
     assert result.code in (0, 1)
 
 
+@pytest.mark.parametrize("path", ["/proc/../link", "/sys/../link", "/proc/self/../../link", "/proc//../link", "//proc/../link"])
+def test_a_masked_path_that_leaves_proc_stays_in_the_container(bundle, path):
+    """What "/" means in a link of the image is the container's root, whatever stands before it."""
+    (bundle.root / "secrets").mkdir()
+    (bundle.root / "secrets/key").write_text("secret\n")
+    (bundle.root / "link").symlink_to("/secrets")
+    bundle.linux["maskedPaths"] = [path]
+    assert bundle.sh("ls /secrets").run() == ""
+
+
+@pytest.mark.parametrize("member", ["maskedPaths", "readonlyPaths"])
+@pytest.mark.parametrize("path", ["/proc/self/root/etc", "/proc/1/cwd", "/proc/thread-self/root", "/proc/./self/root"])
+def test_a_masked_path_follows_no_link_of_a_process(bundle, member, path):
+    bundle.linux[member] = [path]
+    assert "too many levels of symbolic links" in bundle.args("true").fails(1)
+
+
+@pytest.mark.parametrize("path", ["/proc/", "/proc//version", "/proc/./version"])
+def test_a_masked_path_may_be_spelt_in_other_ways(bundle, path):
+    bundle.linux["maskedPaths"] = [path]
+    assert bundle.sh("cat /proc/version 2>/dev/null || true").run() == ""
+
+
 def test_masks_never_use_the_containers_null(bundle):
     """CVE-2025-31133: /dev comes from the image and its null is something else."""
     bundle.config["mounts"] = [m for m in bundle.config["mounts"] if not m["destination"].startswith("/dev")]
