@@ -85,19 +85,37 @@ int oci_check_socket(const char *path, const char *member, struct nook_error *e)
 	return S_ISSOCK(st.st_mode) ? 0 : err_fmt(e, STEP_CONFIG, member, ENOTSOCK, "%s is no socket", path);
 }
 
+/* Is NAME in DIR a pipe or a device, to be opened with *RET_FLAGS?  As root, a rename would put a file in place of
+ * /dev/null.  A link may lead to one when nobody else has made it or can put another in its place. */
+static bool is_special(int dir, const char *name, int *ret_flags)
+{
+	uid_t own = geteuid();
+	struct stat st, d;
+
+	*ret_flags = O_NOFOLLOW;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	if (S_ISLNK(st.st_mode)) {
+		if (fstat(dir, &d) < 0 || (st.st_uid && st.st_uid != own) || (d.st_uid && d.st_uid != own))
+			return false;
+		if (fstatat(dir, name, &st, 0) < 0)
+			return false;
+		*ret_flags = 0;
+	}
+	return !S_ISREG(st.st_mode);
+}
+
 int oci_write_pid(const char *path, pid_t pid, struct nook_error *e)
 {
 	const char *name;
 	auto_close int dir = open_parent(path, &name);
 	char text[16];
-	int len = snprintf(text, sizeof(text), "%d", (int)pid), r;
-	struct stat st;
+	int len = snprintf(text, sizeof(text), "%d", (int)pid), flags, r;
 
 	if (dir < 0)
 		return err_num(e, STEP_FILE, path, dir);
-	/* A pipe or a device is written: as root, a rename would put a file in place of /dev/null. */
-	if (fstatat(dir, name, &st, 0) == 0 && !S_ISREG(st.st_mode)) {
-		auto_close int fd = openat(dir, name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (is_special(dir, name, &flags)) {
+		auto_close int fd = openat(dir, name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags);
 
 		r = fd < 0 ? -errno : fd_write(fd, text, (size_t)len);
 	} else {

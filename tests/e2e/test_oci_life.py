@@ -15,6 +15,8 @@ import time
 
 import pytest
 
+from conftest import ORDINARY_UID
+
 pytestmark = pytest.mark.user("root")
 
 EVERY = os.environ.get("NOOK_SWEEP") == "all"
@@ -63,6 +65,24 @@ def test_a_pid_file_that_is_no_file_is_written_and_stays_what_it_is(ro_bundle, s
         assert os.read(reader, 100).isdigit()
         ro_bundle.args("true").run("--pid-file", space / "null")
         assert stat.S_ISCHR(os.stat(space / "null").st_mode) and stat.S_ISFIFO(os.stat(space / "pipe").st_mode)
+    finally:
+        os.close(reader)
+
+
+def test_a_link_in_somebody_elses_directory_does_not_lead_the_pid_anywhere(ro_bundle, space):
+    """He could let root write to any device; a link of root's own (/dev/stdout) is followed."""
+    os.mkfifo(space / "pipe")
+    reader = os.open(space / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    (space / "his").mkdir()
+    for place in (space / "his", space):
+        (place / "link").symlink_to(space / "pipe")
+    os.chown(space / "his", ORDINARY_UID, ORDINARY_UID)
+    try:
+        ro_bundle.args("true").run("--pid-file", space / "his/link")
+        assert (space / "his/link").read_text().isdigit() and not (space / "his/link").is_symlink()
+        assert os.read(reader, 100) == b""
+        ro_bundle.args("true").run("--pid-file", space / "link")
+        assert os.read(reader, 100).isdigit() and (space / "link").is_symlink()
     finally:
         os.close(reader)
 
