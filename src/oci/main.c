@@ -142,8 +142,10 @@ static int settle(const struct oci_globals *g, struct oci *o, struct nook_error 
 	o->criu = g->criu && *g->criu ? g->criu : "criu";
 	if (g->root && *g->root)
 		o->root = absolute(o->arena, g->root);
+	else if ((o->root_is_own = is_users(runtime_dir)))
+		o->root = arena_printf(o->arena, "%s/nook-oci", runtime_dir);
 	else
-		o->root = is_users(runtime_dir) ? arena_printf(o->arena, "%s/nook-oci", runtime_dir) : "/run/nook-oci";
+		o->root = "/run/nook-oci";
 	return 0;
 }
 

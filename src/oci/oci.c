@@ -3,10 +3,12 @@
 
 #include "base/text.h"
 #include "oci/log.h"
+#include "runtime/store.h"
 #include "security/caps.h"
 
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 __attribute__((format(printf, 3, 0)))
@@ -29,7 +31,16 @@ void oci_warn(const struct oci *o, const char *fmt, ...)
 
 int oci_store(struct oci *o, struct store_run **ret, struct nook_error *e)
 {
-	return runtime_open(o->root, o->arena, ret, e);
+	AUTO(runtime_close) struct store_run *r = NULL;
+	struct stat st;
+
+	TRY(runtime_open(o->root, o->arena, &r, e));
+	/* Where XDG_RUNTIME_DIR is a directory that many may write to (/tmp), somebody may have come first: what his states
+	 * name would be removed, and killed. */
+	if (o->root_is_own && (fstat(runtime_fd(r), &st) < 0 || st.st_uid != geteuid()))
+		return err_why(e, STEP_STATE, o->root, EPERM, "it is another user's: set XDG_RUNTIME_DIR, or use --root");
+	*ret = take_ptr(&r);
+	return 0;
 }
 
 int oci_load(struct oci *o, struct store_run *r, const char *id, struct container *ret, struct nook_error *e)

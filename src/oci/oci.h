@@ -23,6 +23,7 @@ enum oci_manager { MANAGER_CGROUPFS, MANAGER_SYSTEMD, MANAGER_NONE };
 struct oci {
 	struct arena *arena; /* lives as long as the program */
 	const char *root;    /* where states are kept; absolute */
+	bool root_is_own;    /* nobody named it: below XDG_RUNTIME_DIR, it has to be the caller's */
 	enum oci_manager manager;
 	const char *criu;    /* the program */
 	struct oci_log *log;

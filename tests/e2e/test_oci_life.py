@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from conftest import ORDINARY_UID
+from conftest import BUILD, ORDINARY_UID
 
 pytestmark = pytest.mark.user("root")
 
@@ -67,6 +67,22 @@ def test_a_pid_file_that_is_no_file_is_written_and_stays_what_it_is(ro_bundle, s
         assert stat.S_ISCHR(os.stat(space / "null").st_mode) and stat.S_ISFIFO(os.stat(space / "pipe").st_mode)
     finally:
         os.close(reader)
+
+
+def test_states_that_somebody_else_has_made_are_not_looked_at(space):
+    """Where XDG_RUNTIME_DIR is a directory of everybody's."""
+    space.chmod(0o1777)
+    (space / "nook-oci").mkdir()
+    (space / "nook-oci").chmod(0o755)
+
+    def listed():
+        return subprocess.run([BUILD / "nook-oci", "list"], env={"XDG_RUNTIME_DIR": str(space)}, user=ORDINARY_UID, group=ORDINARY_UID,
+                              extra_groups=[], capture_output=True, text=True, check=False)
+
+    result = listed()
+    assert result.returncode == 1 and "it is another user's" in result.stderr
+    os.chown(space / "nook-oci", ORDINARY_UID, ORDINARY_UID)
+    assert listed().returncode == 0
 
 
 def test_a_link_in_somebody_elses_directory_does_not_lead_the_pid_anywhere(ro_bundle, space):
