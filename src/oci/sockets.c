@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 /* The directory of PATH, and its last component in *ret_name. */
@@ -27,6 +28,9 @@ static int open_parent(const char *path, const char **ret_name)
 	return fd < 0 ? -errno : fd;
 }
 
+/* As long as it takes, no more: the container's lock is held meanwhile. */
+static const struct timeval patience = {.tv_sec = 10};
+
 /* A stream connection to PATH, which may be longer than a socket address can hold. */
 static int connect_to(const char *path, enum step_id step, struct nook_error *e)
 {
@@ -43,8 +47,10 @@ static int connect_to(const char *path, enum step_id step, struct nook_error *e)
 	len = snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%s", dir, name);
 	if (len >= (int)sizeof(address.sun_path))
 		return err_num(e, step, path, ENAMETOOLONG);
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
 		return err_sys(e, step, path);
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return errno == EAGAIN ? err_why(e, step, path, ETIMEDOUT, "nobody there takes the call") : err_sys(e, step, path);
 	return take_fd(&fd);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nook-oci: the life of a container as runtime.md tells it, and what comes in between."""
 
+import contextlib
 import errno
 import json
 import os
@@ -85,6 +86,29 @@ def test_states_that_somebody_else_has_made_are_not_looked_at(space):
     assert listed().returncode == 0
 
 
+@pytest.mark.parametrize("command", ["create", "start"])
+def test_a_socket_at_which_nobody_takes_the_call_keeps_nobody_waiting(oci, ro_bundle, space, command):
+    """Neither who calls it, for ever, nor who then deletes the container."""
+    with socket.socket(socket.AF_UNIX) as full, contextlib.ExitStack() as callers:
+        full.bind(str(space / "full"))
+        full.listen(0)
+        for _ in range(2):
+            caller = callers.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                caller.connect(str(space / "full"))
+        if command == "create":
+            ro_bundle.process["terminal"] = True
+            words = ["create", "--console-socket", space / "full", "-b", ro_bundle.args("true").save(), "c"]
+        else:
+            ro_bundle.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(space / "full"),
+                                          "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}
+            oci("create", "-b", ro_bundle.args("true").save(), "c")
+            words = ["start", "c"]
+        assert "nobody there takes the call" in oci.fails(1, *words)
+        oci("delete", "--force", "c")
+
+
 def test_a_link_in_somebody_elses_directory_does_not_lead_the_pid_anywhere(ro_bundle, space):
     """He could let root write to any device; a link of root's own (/dev/stdout) is followed."""
     os.mkfifo(space / "pipe")
@@ -95,7 +119,7 @@ def test_a_link_in_somebody_elses_directory_does_not_lead_the_pid_anywhere(ro_bu
     os.chown(space / "his", ORDINARY_UID, ORDINARY_UID)
     try:
         ro_bundle.args("true").run("--pid-file", space / "his/link")
-        assert (space / "his/link").read_text().isdigit() and not (space / "his/link").is_symlink()
+        assert not (space / "his/link").is_symlink() and (space / "his/link").read_text().isdigit()
         assert os.read(reader, 100) == b""
         ro_bundle.args("true").run("--pid-file", space / "link")
         assert os.read(reader, 100).isdigit() and (space / "link").is_symlink()
