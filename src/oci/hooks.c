@@ -30,7 +30,7 @@ static int run_one(const struct container *c, const struct spec_hook *h, const c
 		.input_len = strlen(state),
 		.stdout_fd = to_stdout,
 		.stderr_fd = to_stderr,
-		.timeout_ms = h->timeout.set ? (int)h->timeout.value * 1000 : -1,
+		.timeout_ms = spec_hook_ms(h) ? spec_hook_ms(h) : -1,
 	};
 	int r = spawn_run(&spawn, &out, e);
 

@@ -22,7 +22,7 @@ void build_hooks(struct build *b, enum stage stage, enum hook_kind kind)
 		s->hook.argv = plan_add_strs(b->out, h->args);
 		s->hook.env = plan_add_strs(b->out, h->env);
 		s->hook.state = plan_add_str(b->out, b->request->hook_state);
-		s->hook.timeout_ms = h->timeout.set ? h->timeout.value * 1000 : 0;
+		s->hook.timeout_ms = spec_hook_ms(h);
 		s->hook.out_slot = (int16_t)b->hook_out;
 		s->hook.err_slot = (int16_t)b->hook_err;
 		s->hook.kind = kind;
@@ -49,7 +49,7 @@ void build_hooks_inside(struct build *b, enum stage stage, enum hook_kind kind, 
 		s->hook.argv_room = argv_room;
 		s->hook.env_room = env_room;
 		s->hook.state = text;
-		s->hook.timeout_ms = h->timeout.set ? h->timeout.value * 1000 : 0;
+		s->hook.timeout_ms = spec_hook_ms(h);
 		s->hook.out_slot = (int16_t)b->hook_out;
 		s->hook.err_slot = (int16_t)b->hook_err;
 		s->hook.kind = kind;

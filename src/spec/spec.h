@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/value.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -344,6 +345,12 @@ struct spec_hook {
 	const char *const *args, *const *env; /* NULL-terminated or NULL */
 	struct opt_i64 timeout; /* seconds */
 };
+
+/* For poll(2) and its like, or 0 when it has none.  One of more than 24 days has none in it. */
+static inline int spec_hook_ms(const struct spec_hook *h)
+{
+	return h->timeout.set && h->timeout.value <= INT_MAX / 1000 ? (int)h->timeout.value * 1000 : 0;
+}
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 

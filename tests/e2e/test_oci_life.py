@@ -309,6 +309,14 @@ def test_every_hook_has_its_time(oci, bundle, kind):
     assert oci("list", "-q") == ""
 
 
+@pytest.mark.parametrize("seconds", [115964117, 4294967296, 2 ** 63 - 1])
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer", "poststart"])
+def test_a_hook_may_have_more_time_than_fits(bundle, kind, seconds):
+    """The first number is 8 ms in 32 bits."""
+    bundle.config["hooks"] = {kind: [{"path": "/bin/sleep", "args": ["sleep", "0.1"], "timeout": seconds}]}
+    bundle.args("true").run()
+
+
 def test_a_hook_need_not_read_its_stdin(oci, ro_bundle, space):
     ro_bundle.config["annotations"] = {"big": "x" * 200000}
     ro_bundle.config["hooks"] = {"createRuntime": [hook(space, "exec <&-; true")]}
