@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An object of more members than this is searched through a sorted index: a hostile document must not cost the square. */
-enum { INDEX_FROM = 32 };
+/* An object of so many members is searched through a sorted index, which takes new ones in as many at a time: a hostile document
+ * must not cost the square. */
+enum { UNSORTED_MAX = 32 };
 
 struct member {
 	const char *key;
@@ -27,7 +28,8 @@ struct json {
 		struct json **elements;
 		struct member *members;
 	};
-	uint32_t *index; /* of members, sorted by key; NULL while there are few */
+	uint32_t *index; /* of the first SORTED members, by key; NULL while there are few */
+	uint32_t sorted;
 };
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
@@ -85,10 +87,10 @@ const char *json_key_at(const struct json *object, size_t i)
 	return object->members[i].key;
 }
 
-/* Where NAME stands in the index, or would. */
-static size_t place_of(const struct json *object, const char *name, bool *ret_found)
+/* Where NAME stands among the first N of the index, or would. */
+static size_t place_of(const struct json *object, size_t n, const char *name, bool *ret_found)
 {
-	size_t low = 0, high = object->n;
+	size_t low = 0, high = n;
 
 	*ret_found = false;
 	while (low < high) {
@@ -111,13 +113,11 @@ static size_t place_of(const struct json *object, const char *name, bool *ret_fo
 static struct member *find(const struct json *object, const char *name)
 {
 	bool found;
+	size_t place = place_of(object, object->sorted, name, &found);
 
-	if (object->index) {
-		size_t place = place_of(object, name, &found);
-
-		return found ? &object->members[object->index[place]] : NULL;
-	}
-	for (size_t i = 0; i < object->n; i++)
+	if (found)
+		return &object->members[object->index[place]];
+	for (size_t i = object->sorted; i < object->n; i++)
 		if (object->members[i].key[0] == name[0] && !strcmp(object->members[i].key, name))
 			return &object->members[i];
 	return NULL;
@@ -243,23 +243,29 @@ void json_append(struct json *array, struct json *value)
 	array->elements[array->n++] = value;
 }
 
-static void index_add(struct json *object, const char *key, uint32_t member)
+/* The next UNSORTED_MAX members find their places among those that have one. */
+static void index_more(struct json *object)
 {
-	bool found;
-	size_t place = place_of(object, key, &found);
+	uint32_t fresh[UNSORTED_MAX], n = 0, old = object->sorted;
 
-	assert(!found);
-	memmove(&object->index[place + 1], &object->index[place], (object->n - place) * sizeof(*object->index));
-	object->index[place] = member;
-}
+	for (; n < UNSORTED_MAX; n++) {
+		const char *key = object->members[old + n].key;
+		uint32_t at = n;
 
-static void index_begin(struct json *object)
-{
-	size_t n = object->n;
+		for (; at > 0 && strcmp(object->members[fresh[at - 1]].key, key) > 0; at--)
+			fresh[at] = fresh[at - 1];
+		fresh[at] = old + n;
+	}
+	for (size_t end = old; n; n--) {
+		bool found;
+		size_t place = place_of(object, end, object->members[fresh[n - 1]].key, &found);
 
-	object->index = arena_new_n(object->arena, uint32_t, object->room);
-	for (object->n = 0; object->n < n; object->n++)
-		index_add(object, object->members[object->n].key, (uint32_t)object->n);
+		assert(!found);
+		memmove(&object->index[place + n], &object->index[place], (end - place) * sizeof(*object->index));
+		object->index[place + n - 1] = fresh[n - 1];
+		end = place;
+	}
+	object->sorted = old + UNSORTED_MAX;
 }
 
 void json_put(struct json *object, const char *name, struct json *value)
@@ -273,12 +279,12 @@ void json_put(struct json *object, const char *name, struct json *value)
 		return;
 	}
 	make_room(object);
-	object->members[object->n] = (struct member){name, value};
-	if (object->index)
-		index_add(object, name, (uint32_t)object->n);
-	object->n++;
-	if (!object->index && object->n > INDEX_FROM)
-		index_begin(object);
+	object->members[object->n++] = (struct member){name, value};
+	if (object->n - object->sorted < UNSORTED_MAX)
+		return;
+	if (!object->index)
+		object->index = arena_new_n(object->arena, uint32_t, object->room);
+	index_more(object);
 }
 
 void json_set(struct json *object, const char *name, struct json *value)
@@ -294,8 +300,8 @@ void json_remove(struct json *object, const char *name)
 		return;
 	memmove(m, m + 1, (size_t)(&object->members[object->n] - (m + 1)) * sizeof(*m));
 	object->n--;
-	if (object->index)
-		index_begin(object);
+	for (object->sorted = 0; object->n - object->sorted >= UNSORTED_MAX;)
+		index_more(object);
 }
 
 struct json *json_wrap(struct json *root, const char *name)

@@ -126,6 +126,27 @@ static void test_many_members_are_found_replaced_and_removed(void **state)
 	assert_true(json_find(root, "918", NULL) && json_find(root, "920", NULL));
 }
 
+/* The order that costs most, so many that the square of them would take seconds. */
+static void test_members_in_descending_order(void **state)
+{
+	enum { MANY = 60000 };
+	AUTO(json_free) struct json *root = json_new();
+	struct json *found = NULL;
+	char name[16];
+
+	(void)state;
+	for (int i = MANY; i-- > 0;) {
+		(void)snprintf(name, sizeof(name), "%05d", i);
+		json_set(root, name, json_make_i64(root, i));
+	}
+	assert_int_equal(json_length(root), MANY);
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(name, sizeof(name), "%05d", i);
+		assert_true(json_find(root, name, &found) && json_i64(found) == i);
+	}
+	assert_false(json_find(root, "60000", NULL));
+}
+
 static void test_an_array_gets_an_object_around_it(void **state)
 {
 	struct json *list = NULL;
@@ -146,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_errors_name_the_place),
 		cmocka_unit_test(test_numbers_stay_in_their_range),
 		cmocka_unit_test(test_many_members_are_found_replaced_and_removed),
+		cmocka_unit_test(test_members_in_descending_order),
 		cmocka_unit_test(test_an_array_gets_an_object_around_it),
 	};
 
