@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "json/out.h"
+#include "oci/sockets.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -31,6 +32,7 @@ static int open_socket(const char *path, const char *target, struct nook_error *
 int oci_log_open(struct oci_log *log, const char *target, struct nook_error *e)
 {
 	const char *file, *name = text_after(target ? target : "", "syslog:");
+	int r;
 
 	if (!target || !*target)
 		return 0;
@@ -42,8 +44,11 @@ int oci_log_open(struct oci_log *log, const char *target, struct nook_error *e)
 		return 0;
 	}
 	file = text_after(target, "file:");
-	log->fd = open(file ? file : target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	return log->fd < 0 ? err_sys(e, STEP_OPTION, target) : 0;
+	r = oci_open_file(file ? file : target, O_WRONLY | O_CREAT | O_APPEND, 0644);
+	if (r < 0)
+		return err_num(e, STEP_OPTION, target, r);
+	log->fd = r;
+	return 0;
 }
 
 static void add_json(struct buf *line, const char *level, const char *message, const struct nook_error *why, const char *time)

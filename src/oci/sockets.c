@@ -2,6 +2,7 @@
 #include "oci/sockets.h"
 
 #include "base/fd.h"
+#include "sys/ns.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -27,6 +28,8 @@ static int open_parent(const char *path, const char **ret_name)
 
 	return fd < 0 ? -errno : fd;
 }
+
+enum { UID_OVERFLOW = 65534 }; /* of an id that has no mapping */
 
 /* As long as it takes, no more: the container's lock is held meanwhile. */
 static const struct timeval patience = {.tv_sec = 10};
@@ -91,20 +94,49 @@ int oci_check_socket(const char *path, const char *member, struct nook_error *e)
 	return S_ISSOCK(st.st_mode) ? 0 : err_fmt(e, STEP_CONFIG, member, ENOTSOCK, "%s is no socket", path);
 }
 
+/* Nobody who could gain by it.  In a user namespace the machine's root is nobody, too. */
+static bool is_trusted(uid_t uid)
+{
+	return uid == 0 || uid == geteuid() || (uid == UID_OVERFLOW && ns_is_first_user(NULL) == 0);
+}
+
+/* May NAME in DIR, of which ST tells that it is a link, lead anywhere?  Not when somebody else has made it or can put
+ * another in its place. */
+static bool is_own_link(int dir, const struct stat *st)
+{
+	struct stat d;
+
+	return is_trusted(st->st_uid) && fstat(dir, &d) == 0 && is_trusted(d.st_uid);
+}
+
+int oci_open_file(const char *path, int flags, mode_t mode)
+{
+	auto_close int fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC, mode), dir = -EBADF;
+	const char *name;
+	struct stat st;
+
+	if (fd >= 0 || errno != ELOOP)
+		return fd < 0 ? -errno : take_fd(&fd);
+	dir = open_parent(path, &name);
+	if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return dir < 0 ? dir : -errno;
+	if (S_ISLNK(st.st_mode) && !is_own_link(dir, &st))
+		return -ELOOP;
+	fd = openat(dir, name, flags | O_CLOEXEC, mode);
+	return fd < 0 ? -errno : take_fd(&fd);
+}
+
 /* Is NAME in DIR a pipe or a device, to be opened with *RET_FLAGS?  As root, a rename would put a file in place of
- * /dev/null.  A link may lead to one when nobody else has made it or can put another in its place. */
+ * /dev/null. */
 static bool is_special(int dir, const char *name, int *ret_flags)
 {
-	uid_t own = geteuid();
-	struct stat st, d;
+	struct stat st;
 
 	*ret_flags = O_NOFOLLOW;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	if (S_ISLNK(st.st_mode)) {
-		if (fstat(dir, &d) < 0 || (st.st_uid && st.st_uid != own) || (d.st_uid && d.st_uid != own))
-			return false;
-		if (fstatat(dir, name, &st, 0) < 0)
+		if (!is_own_link(dir, &st) || fstatat(dir, name, &st, 0) < 0)
 			return false;
 		*ret_flags = 0;
 	}

@@ -86,6 +86,24 @@ def test_states_that_somebody_else_has_made_are_not_looked_at(space):
     assert listed().returncode == 0
 
 
+@pytest.mark.parametrize("prefix", ["", "file:"])
+def test_a_link_in_somebody_elses_directory_does_not_lead_the_log_anywhere(oci, space, prefix):
+    """What stands in the log is partly another's words, and what is appended to may be a script."""
+    (space / "precious").write_text("")
+    (space / "his").mkdir()
+    for place in (space / "his", space):
+        (place / "link").symlink_to(space / "precious")
+    os.chown(space / "his", ORDINARY_UID, ORDINARY_UID)
+    assert "symbolic link" in oci.fails(1, "--log", f"{prefix}{space}/his/link", "state", "none")
+    assert (space / "precious").read_text() == ""
+    os.chown(space / "his", 0, 0)
+    os.lchown(space / "his/link", ORDINARY_UID, ORDINARY_UID)
+    assert "symbolic link" in oci.fails(1, "--log", f"{prefix}{space}/his/link", "state", "none")
+    for place, lines in ((space / "link", 1), (space / "his/new", 1), ("/dev/stderr", 2)):
+        assert oci.fails(1, "--log", f"{prefix}{place}", "state", "none").count("does not exist") == lines
+    assert "does not exist" in (space / "precious").read_text() and "does not exist" in (space / "his/new").read_text()
+
+
 @pytest.mark.parametrize("command", ["create", "start"])
 def test_a_socket_at_which_nobody_takes_the_call_keeps_nobody_waiting(oci, ro_bundle, space, command):
     """Neither who calls it, for ever, nor who then deletes the container."""
