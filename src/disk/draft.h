@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #include <limits.h>
+#include <sys/types.h>
 
 struct draft {
 	int fd;
@@ -16,6 +17,10 @@ struct draft {
 
 /* A file that will become PATH; -EEXIST when there is something already. */
 int draft_open(struct draft *d, const char *path, struct nook_error *e);
+/* The same, and what is there will be replaced. */
+int draft_open_over(struct draft *d, const char *path, struct nook_error *e);
+/* Gives it its name and MODE in place of what is there; it is not waited for the disk. */
+int draft_replace(struct draft *d, const char *path, mode_t mode, struct nook_error *e);
 /* Gives it its name: -EEXIST when somebody was faster. */
 int draft_publish(struct draft *d, const char *path, struct nook_error *e);
 /* Closes it, and removes what was not published. */

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "command/image_options.h"
+#include "disk/draft.h"
 #include "image/digest.h"
 #include "image/reference.h"
 #include "json/out.h"
@@ -170,8 +171,16 @@ static int format_parse(const char *text, enum save_format *ret, struct nook_err
 	return err_fmt(e, STEP_OPTION, "--format", EINVAL, "\"%.40s\" is none of docker-archive, oci-archive and oci", text);
 }
 
-/* What was begun and not ended is of no use to anybody. */
-static int save_to_file(struct save *s, enum save_format format, const char *path, struct nook_error *e)
+/* What was begun and not ended is of no use to anybody: the file has its name when it is whole. */
+static int save_to_draft(struct save *s, enum save_format format, const char *path, mode_t mode, struct draft *d, struct nook_error *e)
+{
+	s->out.stream = d->fd;
+	TRY(write_all(s, format, e));
+	return draft_replace(d, path, mode, e);
+}
+
+/* Through a link, into a device or a pipe, or where no other file can be made. */
+static int save_in_place(struct save *s, enum save_format format, const char *path, struct nook_error *e)
 {
 	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	struct stat st;
@@ -195,6 +204,27 @@ static int save_to_folder(struct save *s, const char *path, struct nook_error *e
 		return err_sys(e, STEP_FILE, path);
 	s->out.dir = dir;
 	return write_all(s, SAVE_OCI, e);
+}
+
+static int save_to_file(struct save *s, enum save_format format, const char *path, struct nook_error *e)
+{
+	AUTO_VALUE(draft_done) struct draft d = DRAFT_INIT;
+	struct stat st = {.st_mode = S_IFREG | 0644};
+	mode_t mask;
+	int code;
+
+	if (lstat(path, &st) < 0) {
+		mask = umask(0);
+		(void)umask(mask);
+		st.st_mode &= ~mask;
+	}
+	if (!S_ISREG(st.st_mode))
+		return save_in_place(s, format, path, e);
+	code = draft_open_over(&d, path, e);
+	if (code == -EACCES || code == -ENOENT)
+		return save_in_place(s, format, path, e);
+	TRY(code);
+	return save_to_draft(s, format, path, st.st_mode & 07777, &d, e);
 }
 
 int save_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)

@@ -61,8 +61,12 @@ int layertar_run(struct newlayer *l, const struct layertar_work *work, struct no
 		j.words = words[1];
 		pid = fork();
 	}
-	if (pid == 0)
+	if (pid == 0) {
+		/* Who holds an end that is read waits for ever for itself when nobody else reads any more. */
+		(void)close(stream[0]);
+		(void)close(words[0]);
 		child(&j);
+	}
 	r = pid < 0 ? err_sys(e, STEP_IMAGE, "new layer") : 0;
 	close_fd(&stream[1]);
 	close_fd(&words[1]);

@@ -111,6 +111,26 @@ def test_commit_of_a_running_container(nook, base):
     nook("rm", "live")
 
 
+def test_save_over_what_is_there(nook, base, space):
+    """A file keeps its mode, a link leads on, and what cannot be written leaves the old file."""
+    out = space / "out.tar"
+    nook("save", "-o", out, base)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o644
+    whole = out.read_bytes()
+    out.write_bytes(b"old")
+    out.chmod(0o600)
+    (space / "link").symlink_to(out)
+    assert "no such image" in nook.fails(125, "save", "-o", out, "nothing:1")
+    assert out.read_bytes() == b"old"
+    nook("save", "-o", out, base)
+    assert out.read_bytes() == whole and stat.S_IMODE(out.stat().st_mode) == 0o600
+    out.write_bytes(b"old")
+    nook("save", "-o", space / "link", base)
+    assert out.read_bytes() == whole and (space / "link").is_symlink()
+    assert "No such file" in nook.fails(125, "save", "-o", space / "nowhere/out.tar", base)
+    assert sorted(path.name for path in space.glob("*out*")) == ["out.tar"] and not list(space.glob(".out*"))
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace sees what is opened")
 @pytest.mark.parametrize("options, pauses", [([], True), (["-p"], True), (["--pause=true"], True), (["--pause=false"], False), (["--no-pause"], False)])
 def test_commit_pauses_or_not(nook, base, options, pauses):
