@@ -3,7 +3,8 @@
 had happened, nothing half made is visible, and prune leaves nothing of it.
 
 strace(1) kills, whichever process of the command comes to its N-th call first.  A few random places of each command are tried;
-NOOK_KILLS=200 tries as many, NOOK_SEED chooses others.  NOOK_SWEEP=all tries every size of a full disk.
+NOOK_KILLS=200 tries as many, NOOK_SEED chooses others.  Each group of tests (root, a user) has places of its own, so that a run of
+both comes to more than 200.  NOOK_SWEEP=all tries every size of a full disk.
 """
 
 import collections
@@ -28,8 +29,9 @@ pytestmark = [
     pytest.mark.skipif("ASAN_OPTIONS" in os.environ and "asan" in os.environ.get("NOOK_BUILD", ""), reason="a sanitizer and strace are slow together"),
 ]
 
-KILLS = int(os.environ.get("NOOK_KILLS", "24"))
-BATCH = 6  # of one test, which has two minutes
+KILLS = int(os.environ.get("NOOK_KILLS", "105"))
+GROUP = "root" if os.geteuid() == 0 else "user"
+BATCH = 7  # of one test, which has two minutes
 ALL = os.environ.get("NOOK_SWEEP") == "all"
 LAYERS = [images.busybox_layer(), tars.archive(*[tars.file(f"d/{i}", b"x" * 3000) for i in range(40)], tars.file(".wh.gone", b"")),
           tars.archive(tars.hardlink("again", "d/7"))]
@@ -49,7 +51,6 @@ def judge(nook, layout):
     for image in json.loads(nook("images", "--format", "json")):
         assert nook("run", "--rm", f"{image['repository']}:{image['tag']}" if image["repository"] != "<none>" else image["id"]) == "whole\n"
     nook("load", "--name", "t:1", layout.source("t"))
-    assert nook("run", "--rm", "t:1") == "whole\n"
     assert nook("run", "--rm", "t:1", "sh", "-c", "test -s /again && echo linked") == "linked\n"
     nook("image", "prune")
     store = images.store_of(nook)
@@ -117,6 +118,9 @@ def damaged(nook, layout):
     subprocess.run(["rm", "-rf", layer], check=True)
 
 
+OUTPUT = "out"  # beside the store
+
+
 COMMANDS = {
     "load": Command(lambda nook, layout: None, "load", "--name", "t:1", "{layout}"),
     "load-beside-another": Command(other, "load", "--name", "t:1", "{layout}"),
@@ -125,6 +129,13 @@ COMMANDS = {
     "prune": Command(dangling, "image", "prune"),
     "commit": Command(worker, "commit", "worker", "made:1"),
     "import": Command(base, "import", "-c", 'CMD ["echo", "whole"]', "-c", "ENV PATH=/bin", "{tar}", "made:1"),
+    "bootstrap": Command(base, "bootstrap", "--from", "{root}", "-c", 'CMD ["echo", "whole"]', "-c", "ENV PATH=/bin", "--name", "made:1"),
+    "tag": Command(base, "tag", "t:1", "made:1"),
+    "prune-all": Command(dangling, "prune"),
+    "save": Command(base, "save", "-o", "{out}", "t:1"),
+    "save-oci": Command(base, "save", "--format", "oci", "-o", "{out}", "t:1"),
+    "export": Command(worker, "export", "-o", "{out}", "worker"),
+    "export-oci": Command(worker, "export", "--format", "oci", "-o", "{out}", "worker"),
     "repair": Command(damaged, "system", "check", "--repair"),
 }
 
@@ -146,26 +157,52 @@ def registry(layout):
 
 def words_of(command, layout, registry, space):
     (space / "root.tar").write_bytes(LAYERS[0])
-    return [word.format(layout=layout.source("t"), registry=registry, tar=space / "root.tar") for word in command.line]
+    if not (space / "root").exists():
+        (space / "root").mkdir()
+        subprocess.run(["tar", "-xf", space / "root.tar", "-C", space / "root", "--no-same-owner"], check=True)
+    return [word.format(layout=layout.source("t"), registry=registry, tar=space / "root.tar", root=space / "root", out=space / OUTPUT)
+            for word in command.line]
+
+
+def remove_output(space):
+    subprocess.run(["rm", "-rf", space / OUTPUT], check=True)
+
+
+def judge_output(nook, name, line):
+    """What a command that was cut off has written, if it shows anything, is whole; the same command writes it then."""
+    out = nook.space / OUTPUT
+    for again in False, True:
+        if again:
+            nook(*line)
+        if name.startswith("save") and (again or (out.is_file() or (out / "index.json").exists())):
+            nook("load", "--name", "t:1", f"oci:{out}" if out.is_dir() else out)
+        elif name.startswith("export") and (again or out.exists()):
+            assert nook("run", "--rm", *(["-e", "PATH=/bin"] if name == "export" else []), f"img:{out}", "sh", "-c", "cat /new") == "new\n"
+            nook("image", "prune")  # an image in an archive is loaded
+    assert sorted(path.name for path in nook.space.glob(f"*{OUTPUT}*")) == [OUTPUT]
 
 
 @pytest.mark.parametrize("batch", range(-(-KILLS // len(COMMANDS) // BATCH)))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_that_is_killed_anywhere(nook, layout, registry, space, name, batch):
     command = COMMANDS[name]
-    killer = Killer(nook, *words_of(command, layout, registry, space))
+    line = words_of(command, layout, registry, space)
+    killer = Killer(nook, *line)
     command.prepare(nook, layout)
     assert killer.run() == 0
     places = killer.places()
-    chosen = random.Random(f"{os.environ.get('NOOK_SEED', '7')} {name} {batch}").sample(places, min(max(KILLS // len(COMMANDS), 1), BATCH))
+    chosen = random.Random(f"{os.environ.get('NOOK_SEED', '7')} {GROUP} {name} {batch}").sample(places, min(max(KILLS // len(COMMANDS), 1), BATCH))
     for call, n in chosen:
         nook.result("rm", "-f", "worker")
         nook("rmi", "--all", "--force")
         command.prepare(nook, layout)
+        remove_output(space)
         killer.run("-e", f"inject={call}:signal=KILL:when={n}")
         try:
             if name == "repair":
                 nook("system", "check", "--repair")
+            if f"{space / OUTPUT}" in line:
+                judge_output(nook, name, line)
             judge(nook, layout)
         except (AssertionError, subprocess.TimeoutExpired) as error:
             raise AssertionError(f"{name} killed at {call} number {n}") from error
@@ -187,3 +224,36 @@ def test_a_store_without_room(nook, layout, registry, space, name, room_kib):
         filler.unlink()
         assert nook("images", "-q") == ""
         judge(nook, layout)
+
+
+@pytest.mark.user("root")
+@pytest.mark.parametrize("room_kib", range(0, 3100, 64) if ALL else [0, 4, 40, 160, 1200])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("load", "load-beside-another", "pull", "repair")])
+def test_a_command_without_room(nook, layout, registry, space, name, room_kib):
+    """With an image in the store already, and what is written beside it on the same disk.  What nobody needs can be taken away from a full disk, too."""
+    line = words_of(COMMANDS[name], layout, registry, space)
+    with tmpfs(space / "disk", "16m"):
+        root = nook.root
+        nook.root.mkdir()
+        subprocess.run(["mount", "--bind", space / "disk", root], check=True)
+        try:
+            line = [word.replace(f"{space / OUTPUT}", f"{space / 'disk' / OUTPUT}") for word in line]
+            COMMANDS[name].prepare(nook, layout)
+            filler = space / "disk/filler"
+            free = os.statvfs(space / "disk")
+            filler.write_bytes(bytes(max(free.f_bavail * free.f_frsize - room_kib * 1024, 0)))
+            result = nook.result(*line)
+            if name in ("prune", "prune-all"):
+                assert result.code == 0, str(result)
+            assert result.code in (0, 1, 125) and (result.code == 0 or "No space left" in result.err or "full" in result.err), str(result)
+            out = space / "disk" / OUTPUT
+            if result.code and f"{out}" in line:
+                assert not out.is_file() and not (out / "index.json").exists(), os.listdir(space / "disk")
+            filler.unlink()
+            if result.code:
+                nook(*line)
+            subprocess.run(["rm", "-rf", out], check=True)
+            judge(nook, layout)
+            nook.result("rm", "-f", "worker")
+        finally:
+            subprocess.run(["umount", root], check=True)
