@@ -2,139 +2,19 @@
 #include "runtime/idrange.h"
 
 #include "base/fd.h"
-#include "base/text.h"
 #include "runtime/idfiles.h"
-#include "sys/fields.h"
 
 #include <assert.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* As systemd-nspawn has them, so that the two share one pool that other software stays away from. */
 enum { POOL_FIRST = 524288, POOL_LAST = 1879048191 };
 /* The kernel takes 340 lines in uid_map; one is the user's own id. */
-enum { SUBIDS_MAX = 339, OWNER_MAX = 256 };
-/* Host files: what an administrator may well have with a hundred thousand users. */
-enum { HOST_FILE_MAX = 64 << 20, MAP_FILE_MAX = 64 << 10 };
-
-struct range {
-	uint64_t first, end; /* end is not part of it */
-};
-
-struct ranges {
-	struct range *items;
-	size_t n;
-};
-
-static void add_range(struct arena *a, struct ranges *r, uint64_t first, uint64_t count)
-{
-	*arena_push(a, &r->items, &r->n) = (struct range){first, first + count};
-}
-
-static bool touches(const struct ranges *r, uint64_t first, uint64_t count)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (first < r->items[i].end && r->items[i].first < first + count)
-			return true;
-	return false;
-}
-
-/* ---- the files --------------------------------------------------------------------------------------------------- */
-
-struct subid_line {
-	char owner[OWNER_MAX + 1];
-	uint64_t first, count;
-};
-
-static bool next_number(struct fields *f, uint64_t *ret)
-{
-	char text[24];
-
-	return f->end == ':' && fields_next(f, text, sizeof(text), "") && f->fit && text_u64(text, ret) == 0;
-}
-
-static bool subid_line(struct fields *f, struct subid_line *l)
-{
-	return f->fit && next_number(f, &l->first) && next_number(f, &l->count) && l->count > 0 && l->first < UINT32_MAX &&
-	       l->count <= UINT32_MAX - l->first;
-}
-
-/* Opens a file that may be missing: -ENOENT with nothing recorded. */
-static int open_optional(int etc, const char *name, struct nook_error *e)
-{
-	char path[IDFILES_PATH];
-	int fd = openat(etc, idfiles_path(etc, name, path), O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 && errno != ENOENT)
-		return err_sys(e, STEP_IDRANGE, name);
-	return fd < 0 ? -ENOENT : fd;
-}
-
-/* The lines of a subuid file that are NAME's or NUMBER's. */
-static int read_subids(int etc, const char *file, const char *name, const char *number, struct arena *a,
-                       struct ranges *mine, struct nook_error *e)
-{
-	auto_close int fd = open_optional(etc, file, e);
-	struct subid_line l;
-	struct fields f;
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	fields_init(&f, fd, HOST_FILE_MAX);
-	while (fields_next(&f, l.owner, sizeof(l.owner), "")) {
-		if (subid_line(&f, &l)) {
-			if (text_is(l.owner, name) || text_is(l.owner, number))
-				add_range(a, mine, l.first, l.count);
-		}
-		fields_skip_line(&f);
-	}
-	return f.error ? err_num(e, STEP_IDRANGE, file, f.error) : 0;
-}
-
-/* passwd or group: each id that lies in the pool. */
-static int read_ids(int etc, const char *file, struct arena *a, struct ranges *others, struct nook_error *e)
-{
-	auto_close int fd = open_optional(etc, file, e);
-	struct fields f;
-	char word[2];
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	fields_init(&f, fd, HOST_FILE_MAX);
-	while (fields_next(&f, word, sizeof(word), "")) {
-		uint64_t id = 0;
-
-		if (f.end == ':' && fields_next(&f, word, sizeof(word), "") && next_number(&f, &id) && id >= POOL_FIRST &&
-		    id <= POOL_LAST)
-			add_range(a, others, id, 1);
-		fields_skip_line(&f);
-	}
-	return f.error ? err_num(e, STEP_IDRANGE, file, f.error) : 0;
-}
-
-/* The user's name, or "" when passwd has no line for UID. */
-static int read_name(int etc, uint32_t uid, char *name, size_t size, struct nook_error *e)
-{
-	auto_close int fd = open_optional(etc, "passwd", e);
-	struct fields f;
-	char word[2];
-
-	name[0] = 0;
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	fields_init(&f, fd, HOST_FILE_MAX);
-	while (fields_next(&f, name, size, "")) {
-		bool fit = f.fit;
-		uint64_t id = 0;
-
-		if (f.end == ':' && fields_next(&f, word, sizeof(word), "") && next_number(&f, &id) && id == uid && fit)
-			return 0;
-		fields_skip_line(&f);
-	}
-	name[0] = 0;
-	return f.error ? err_num(e, STEP_IDRANGE, "passwd", f.error) : 0;
-}
+enum { SUBIDS_MAX = 339 };
+enum { MAP_FILE_MAX = 64 << 10 };
 
 int idrange_read_map(int dir, const char *name, struct arena *a, struct spec_idmap **ret, size_t *ret_n,
                      struct nook_error *e)
@@ -227,14 +107,14 @@ static int try_base(int run, const char *target, uint32_t base, struct nook_erro
 
 struct search {
 	const struct idrange_files *files;
-	const struct ranges *taboo;
-	const struct ranges *gid_entries; /* NULL: any gid will do */
+	const struct id_ranges *taboo;
+	const struct id_ranges *gid_entries; /* NULL: any gid will do */
 	int run;
 	const char *id, *target;
 	bool any_mapped;
 };
 
-static bool is_inside(const struct ranges *r, uint64_t first)
+static bool is_inside(const struct id_ranges *r, uint64_t first)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (first >= r->items[i].first && first + IDRANGE_SIZE <= r->items[i].end)
@@ -243,7 +123,7 @@ static bool is_inside(const struct ranges *r, uint64_t first)
 }
 
 /* Tries the slices of one range, starting at one that the id names: 1 taken, 0 none free. */
-static int search_range(struct search *s, const struct range *r, uint32_t *ret_base, struct nook_error *e)
+static int search_range(struct search *s, const struct id_range *r, uint32_t *ret_base, struct nook_error *e)
 {
 	uint64_t n = (r->end - r->first) / IDRANGE_SIZE, start = n ? hash_of(s->id) % n : 0;
 
@@ -253,7 +133,7 @@ static int search_range(struct search *s, const struct range *r, uint32_t *ret_b
 		if (!is_mapped(s->files->uids, s->files->n_uids, base) || !is_mapped(s->files->gids, s->files->n_gids, base))
 			continue;
 		/* Base 0 would make the container's root the host's. */
-		if (base < IDRANGE_SIZE / 2 || touches(s->taboo, base, IDRANGE_SIZE) ||
+		if (base < IDRANGE_SIZE / 2 || id_ranges_touch(s->taboo, base, IDRANGE_SIZE) ||
 		    (s->gid_entries && !is_inside(s->gid_entries, base)))
 			continue;
 		s->any_mapped = true;
@@ -269,31 +149,8 @@ static int search_range(struct search *s, const struct range *r, uint32_t *ret_b
 static const char *const owners[] = {"nook", "root"};
 enum { OWNERS = sizeof(owners) / sizeof(owners[0]) };
 
-/* One pass over a subuid file: each owner's ranges, and all ranges. */
-static int read_owners(int etc, const char *file, struct arena *a, struct ranges *owned, struct ranges *all,
-                       struct nook_error *e)
-{
-	auto_close int fd = open_optional(etc, file, e);
-	struct subid_line l;
-	struct fields f;
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	fields_init(&f, fd, HOST_FILE_MAX);
-	while (fields_next(&f, l.owner, sizeof(l.owner), "")) {
-		if (subid_line(&f, &l)) {
-			add_range(a, all, l.first, l.count);
-			for (size_t i = 0; i < OWNERS; i++)
-				if (text_is(l.owner, owners[i]))
-					add_range(a, &owned[i], l.first, l.count);
-		}
-		fields_skip_line(&f);
-	}
-	return f.error ? err_num(e, STEP_IDRANGE, file, f.error) : 0;
-}
-
 /* The entries of one owner in both files. */
-static int search_owner(struct search *s, const struct ranges *uids, const struct ranges *gids, uint32_t *ret_base,
+static int search_owner(struct search *s, const struct id_ranges *uids, const struct id_ranges *gids, uint32_t *ret_base,
                         struct nook_error *e)
 {
 	s->gid_entries = gids;
@@ -304,7 +161,7 @@ static int search_owner(struct search *s, const struct ranges *uids, const struc
 	return 0;
 }
 
-static bool has_ranges(const struct ranges *owned)
+static bool has_ranges(const struct id_ranges *owned)
 {
 	for (size_t i = 0; i < OWNERS; i++)
 		if (owned[i].n)
@@ -316,21 +173,21 @@ int idrange_take(const struct idrange_files *f, int run, const char *id, struct 
                  struct nook_error *e)
 {
 	char stamp[IDFILES_STAMP];
-	const struct range pool = {POOL_FIRST, (uint64_t)POOL_LAST + 1};
-	struct ranges uids[OWNERS] = {0}, gids[OWNERS] = {0}, none = {0}, taboo = {0};
+	const struct id_range pool = {POOL_FIRST, (uint64_t)POOL_LAST + 1};
+	struct id_ranges uids[OWNERS] = {0}, gids[OWNERS] = {0}, none = {0}, taboo = {0};
 	struct search s = {.files = f, .taboo = &none, .run = run, .id = id};
 
 	s.target = arena_printf(a, "../containers/%s", id);
 	idfiles_stamp(f->etc, stamp);
 	if (!idfiles_are_known(run, stamp)) {
-		TRY(read_owners(f->etc, "subuid", a, uids, &taboo, e));
-		TRY(read_owners(f->etc, "subgid", a, gids, &taboo, e));
+		TRY(idfiles_of_owners(f->etc, "subuid", owners, OWNERS, a, uids, &taboo, e));
+		TRY(idfiles_of_owners(f->etc, "subgid", owners, OWNERS, a, gids, &taboo, e));
 		for (size_t i = 0; i < OWNERS; i++)
 			if (TRY(search_owner(&s, &uids[i], &gids[i], ret_base, e)))
 				return 0;
-		TRY(read_ids(f->etc, "passwd", a, &taboo, e));
-		TRY(read_ids(f->etc, "group", a, &taboo, e));
-		if (!has_ranges(uids) && !touches(&taboo, pool.first, pool.end - pool.first))
+		TRY(idfiles_within(f->etc, "passwd", &pool, a, &taboo, e));
+		TRY(idfiles_within(f->etc, "group", &pool, a, &taboo, e));
+		if (!has_ranges(uids) && !id_ranges_touch(&taboo, pool.first, pool.end - pool.first))
 			idfiles_note(run, f->etc, stamp);
 	}
 	s.taboo = &taboo;
@@ -390,22 +247,22 @@ int idrange_sweep(int run, uint32_t base, struct nook_error *e)
 /* ---- an ordinary user --------------------------------------------------------------------------------------------- */
 
 /* {0 -> OWN, 1.. -> RANGES}, leaving out what would map a host id twice, which the kernel refuses. */
-static size_t stack_maps(struct arena *a, uint32_t own, const struct ranges *ranges, struct spec_idmap **ret)
+static size_t stack_maps(struct arena *a, uint32_t own, const struct id_ranges *ranges, struct spec_idmap **ret)
 {
-	struct ranges used = {0};
+	struct id_ranges used = {0};
 	uint64_t inside = 1;
 	size_t n = 0;
 
 	*ret = NULL;
 	*arena_push(a, ret, &n) = (struct spec_idmap){0, own, 1};
-	add_range(a, &used, own, 1);
+	id_ranges_add(a, &used, own, 1);
 	for (size_t i = 0; i < ranges->n && n <= SUBIDS_MAX; i++) {
 		uint64_t first = ranges->items[i].first, count = ranges->items[i].end - first;
 
-		if (touches(&used, first, count) || inside + count > UINT32_MAX)
+		if (id_ranges_touch(&used, first, count) || inside + count > UINT32_MAX)
 			continue;
 		*arena_push(a, ret, &n) = (struct spec_idmap){(uint32_t)inside, (uint32_t)first, (uint32_t)count};
-		add_range(a, &used, first, count);
+		id_ranges_add(a, &used, first, count);
 		inside += count;
 	}
 	return n;
@@ -413,15 +270,15 @@ static size_t stack_maps(struct arena *a, uint32_t own, const struct ranges *ran
 
 int idrange_subids(int etc, uint32_t uid, uint32_t gid, struct arena *a, struct idrange *ret, struct nook_error *e)
 {
-	struct ranges uids = {0}, gids = {0}, none = {0};
-	char name[OWNER_MAX + 1], number[16];
+	struct id_ranges uids = {0}, gids = {0}, none = {0};
+	char name[IDFILES_NAME], number[16];
 	struct idrange r = {0};
 
-	TRY(read_name(etc, uid, name, sizeof(name), e));
+	TRY(idfiles_name_of(etc, uid, name, e));
 	(void)snprintf(number, sizeof(number), "%u", uid);
-	TRY(read_subids(etc, "subuid", *name ? name : number, number, a, &uids, e));
+	TRY(idfiles_of_user(etc, "subuid", *name ? name : number, number, a, &uids, e));
 	if (uids.n)
-		TRY(read_subids(etc, "subgid", *name ? name : number, number, a, &gids, e));
+		TRY(idfiles_of_user(etc, "subgid", *name ? name : number, number, a, &gids, e));
 	r.helper = uids.n && gids.n;
 	r.kind = r.helper ? IDRANGE_SUBID : IDRANGE_SINGLE;
 	r.n_uid_maps = stack_maps(a, uid, r.helper ? &uids : &none, &r.uid_maps);
@@ -498,8 +355,8 @@ int idrange_choose(int run, const char *id, bool first_userns, struct arena *a, 
 	TRY(idrange_subids(etc, geteuid(), getegid(), a, &r, e));
 	if (r.helper && !(has_program("newuidmap") && has_program("newgidmap"))) {
 		r = (struct idrange){.kind = IDRANGE_SINGLE};
-		r.n_uid_maps = stack_maps(a, geteuid(), &(struct ranges){0}, &r.uid_maps);
-		r.n_gid_maps = stack_maps(a, getegid(), &(struct ranges){0}, &r.gid_maps);
+		r.n_uid_maps = stack_maps(a, geteuid(), &(struct id_ranges){0}, &r.uid_maps);
+		r.n_gid_maps = stack_maps(a, getegid(), &(struct id_ranges){0}, &r.gid_maps);
 	}
 	*ret = r;
 	return 0;
