@@ -14,6 +14,12 @@ static bool is_kept(const struct run *r)
 	return r->storage.kind == STORAGE_DIR || r->storage.kind == STORAGE_DISK;
 }
 
+/* Do the files of a copy belong to the host ids that stand behind the container's? */
+static bool is_mapped(const struct run *r)
+{
+	return r->spec->ns[NS_USER].mode == NS_PRIVATE && r->host.privileged;
+}
+
 static const char *own_path(struct run *r, enum data_kind kind)
 {
 	struct arena *a = r->cli->arena;
@@ -34,7 +40,6 @@ void run_data_use_tar(struct run *r)
 /* The image's files are this container's own, then, and what it changes is changed in them. */
 void run_data_use_copy(struct run *r)
 {
-	const bool is_mapped = r->spec->ns[NS_USER].mode == NS_PRIVATE && r->host.privileged;
 	struct arena *a = r->cli->arena;
 	struct spec *s = r->spec;
 
@@ -45,19 +50,18 @@ void run_data_use_copy(struct run *r)
 		s->root.kind = ROOT_DIR;
 	if (is_kept(r) && s->root.kind == ROOT_DIR)
 		*arena_push(a, &r->state.kept, &r->state.n_kept) = snapshot_home(r->store, r->cli->root, r->state.id, a);
-	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_COPY, is_mapped ? COPY_MAPPED : COPY_AS_IT_IS);
+	spec_pair_set(s->arena, &s->annotations, &s->n_annotations, ANNOTATION_COPY, is_mapped(r) ? COPY_MAPPED : COPY_AS_IT_IS);
 }
 
 int run_data_copy(struct run *r, struct nook_error *e)
 {
 	const struct spec *s = r->spec;
 	const struct idrange range = {.uid_maps = s->uid_maps, .n_uid_maps = s->n_uid_maps, .gid_maps = s->gid_maps, .n_gid_maps = s->n_gid_maps};
-	const bool is_shifted = s->ns[NS_USER].mode == NS_PRIVATE && r->host.privileged;
 
 	if (!r->copied)
 		return 0;
 	r->data[DATA_UNPACKED] = TRY(data_make(r->copied, e));
-	return run_copy(r->image, r->data[DATA_UNPACKED], is_shifted ? &range : NULL, e);
+	return run_copy(r->image, r->data[DATA_UNPACKED], is_mapped(r) ? &range : NULL, e);
 }
 
 /* tar: into a root of this container alone, which its state already names. */
