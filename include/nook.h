@@ -4,7 +4,8 @@
  *
  * Every function that can fail returns 0 (or a count, or a descriptor) or a negative errno value and takes an
  * error record that the caller owns; NULL is allowed.  The record means something only when the result is negative.
- * The library keeps no global state, takes no signals, prints nothing and never exits.
+ * The library keeps no global state, takes no signals, prints nothing and never exits; only when memory is out it
+ * calls abort(3).
  */
 #ifndef NOOK_H
 #define NOOK_H
@@ -65,6 +66,7 @@ struct nook_host {
 
 #define NOOK_HOST_INIT {sizeof(struct nook_host), 0, 0, 0, 0, 0, 0, ""}
 
+/* Tries each thing and writes what holds to *RET. */
 NOOK_API int nook_host_probe(struct nook_host *ret, struct nook_error *e);
 
 /* ---- a box: the description of a sandbox -------------------------------------------------------------------------- */
@@ -79,6 +81,7 @@ NOOK_API int nook_host_probe(struct nook_host *ret, struct nook_error *e);
  */
 struct nook_box;
 
+/* Never NULL.  Each is the caller's, who frees it. */
 NOOK_API struct nook_box *nook_box_new(void);
 NOOK_API struct nook_box *nook_box_clone(const struct nook_box *box);
 NOOK_API void nook_box_free(struct nook_box *box); /* NULL is fine */
@@ -151,7 +154,8 @@ struct nook_result {
 	int32_t term_signal;  /* the signal that ended it, or -1 */
 	int32_t limit;        /* enum nook_limit: the one that ended it */
 	uint32_t refused;     /* requests for hosts that no rule "allow" names */
-	uint64_t wall_us, user_us, system_us; /* of all processes together */
+	uint64_t wall_us;     /* since the command was started */
+	uint64_t user_us, system_us; /* of processors, all processes together */
 	uint64_t max_rss;     /* bytes, of the largest process */
 	uint64_t peak_memory; /* bytes, of all together */
 	uint64_t pids;        /* processes: now (nook_proc_stats()), the most at once (nook_proc_wait()) */
@@ -181,7 +185,7 @@ NOOK_API int nook_proc_pidfd(const struct nook_proc *p);
 NOOK_API pid_t nook_proc_pid(const struct nook_proc *p);
 /* What it has used so far. */
 NOOK_API int nook_proc_stats(struct nook_proc *p, struct nook_result *ret, struct nook_error *e);
-/* Ends the box if it still runs. */
+/* Frees P (NULL is fine), and ends the box if it still runs. */
 NOOK_API void nook_proc_free(struct nook_proc *p);
 
 /* All of it in one call: a box with these rules (NULL: the default), started, waited for and gone. */

@@ -39,5 +39,5 @@ int seccomp_compile(struct arena *a, const struct spec_seccomp *s, uint64_t caps
 int seccomp_profile_load(
 	struct arena *a, const char *path, uint64_t caps, struct spec_seccomp *s, struct nook_error *e);
 
-/* Runs a filter on one call as the kernel would: the SECCOMP_RET_* value.  For tests and `nook box --explain`. */
+/* Runs a filter on one call as the kernel would: the SECCOMP_RET_* value.  Only tests ask. */
 uint32_t seccomp_verdict(const struct sock_filter *f, size_t n, uint32_t arch, uint32_t nr, const uint64_t args[6]);
