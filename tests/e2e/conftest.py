@@ -30,6 +30,7 @@ import images
 import leaks
 import roots
 import runner
+import world as worlds
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("NOOK_BUILD", SOURCE / "build")).resolve()
@@ -165,6 +166,21 @@ def as_user(space):
     home.mkdir()
     os.chown(home, ORDINARY_UID, ORDINARY_UID)
     return runner.Nook(BUILD, home, uid=ORDINARY_UID)
+
+
+@pytest.fixture(params=["self", "ordinary"])
+def either(request, nook, as_user):
+    """Runs nook as whoever runs the tests, and once more as an ordinary user."""
+    if request.param == "ordinary" and os.geteuid() != 0:
+        pytest.skip("this session is that of an ordinary user already")
+    return nook if request.param == "self" else as_user
+
+
+@pytest.fixture
+def world(space):
+    """A network that plays the internet."""
+    with worlds.make(space) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

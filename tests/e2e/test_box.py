@@ -13,9 +13,9 @@ import threading
 import pytest
 
 
-@pytest.fixture(params=["self", "ordinary"])
-def box(request, nook, as_user):
-    return nook if request.param == "self" else as_user
+@pytest.fixture
+def box(either):
+    return either
 
 
 def test_exit_statuses(box):

@@ -33,11 +33,9 @@ def probe(tmp_path_factory):
     return program
 
 
-@pytest.fixture(params=["self", "ordinary"])
-def box(request, nook, as_user):
-    if request.param == "ordinary" and os.geteuid() != 0:
-        pytest.skip("this session is that of an ordinary user already")
-    return nook if request.param == "self" else as_user
+@pytest.fixture
+def box(either):
+    return either
 
 
 def is_ours(path):

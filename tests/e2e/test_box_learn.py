@@ -13,15 +13,13 @@ from world import WEB
 pytestmark = pytest.mark.anywhere
 
 
-@pytest.fixture(params=["self", "ordinary"])
-def box(request, nook, as_user):
-    made = nook if request.param == "self" else as_user
-    work = made.space / "work"
-    work.mkdir()
-    if made.uid is not None:
-        os.chown(work, made.uid, made.uid)
-    made.work = work
-    return made
+@pytest.fixture
+def box(either):
+    either.work = either.space / "work"
+    either.work.mkdir()
+    if either.uid is not None:
+        os.chown(either.work, either.uid, either.uid)
+    return either
 
 
 def own(box, path, text, mode=0o644):

@@ -17,11 +17,9 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.anywhere
 
 
-@pytest.fixture(params=["self", "ordinary"])
-def box(request, nook, as_user):
-    if request.param == "ordinary" and os.geteuid() != 0:
-        pytest.skip("this session is that of an ordinary user already")
-    return nook if request.param == "self" else as_user
+@pytest.fixture
+def box(either):
+    return either
 
 
 # ---- sockets and buses -----------------------------------------------------------------------------------------------------

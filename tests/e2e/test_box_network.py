@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 import library
-import world as worlds
 from world import WEB
 
 pytestmark = pytest.mark.anywhere
@@ -47,14 +46,8 @@ print("all")
 
 
 @pytest.fixture
-def world(space):
-    with worlds.make(space) as made:
-        yield made
-
-
-@pytest.fixture(params=["self", "ordinary"])
-def box(request, nook, as_user, world):
-    return world.nook(nook if request.param == "self" else as_user)
+def box(either, world):
+    return world.nook(either)
 
 
 def ask(world, host, port, count=1):

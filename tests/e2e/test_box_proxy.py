@@ -14,7 +14,6 @@ import pytest
 
 import library
 import runner
-import world as worlds
 from world import SIX, WEB
 
 PORT = 3128
@@ -24,14 +23,8 @@ pytestmark = pytest.mark.anywhere
 
 
 @pytest.fixture
-def world(space):
-    with worlds.make(space) as made:
-        yield made
-
-
-@pytest.fixture(params=["self", "ordinary"])
-def box(request, nook, as_user, world):
-    return world.nook(nook if request.param == "self" else as_user)
+def box(either, world):
+    return world.nook(either)
 
 
 @pytest.fixture

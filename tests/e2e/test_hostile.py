@@ -294,17 +294,14 @@ def test_a_script_cannot_write_the_nook_that_runs_it(request, space, own_root, e
 
 # ---- boxes: from one run to the next, and around a run ---------------------------------------------------------------------
 
-@pytest.fixture(params=["self", "ordinary"])
-def box(request, nook, as_user):
-    if request.param == "ordinary" and os.geteuid() != 0:
-        pytest.skip("this session is that of an ordinary user already")
-    user = nook if request.param == "self" else as_user
-    (user.space / "work").mkdir()
-    (user.space / "outside").mkdir()
-    (user.space / "outside/secret").write_text("secret\n")
-    if user.uid is not None:
-        subprocess.run(["chown", "-R", f"{user.uid}:{user.uid}", user.space], check=True)
-    return user
+@pytest.fixture
+def box(either):
+    (either.space / "work").mkdir()
+    (either.space / "outside").mkdir()
+    (either.space / "outside/secret").write_text("secret\n")
+    if either.uid is not None:
+        subprocess.run(["chown", "-R", f"{either.uid}:{either.uid}", either.space], check=True)
+    return either
 
 
 @pytest.mark.anywhere
