@@ -226,3 +226,10 @@ def bundle(oci, space):
 def ro_bundle(oci, space, busybox_root):
     """An OCI bundle with the shared root, read-only: quick to make."""
     return bundles.Bundle(oci, space / "bundle", busybox_root)
+
+
+@pytest.fixture
+def running(ro_bundle):
+    """That bundle as the container "c", which does nothing."""
+    ro_bundle.args("sleep", "1000").run("--detach")
+    return ro_bundle

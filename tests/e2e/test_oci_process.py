@@ -307,12 +307,6 @@ def test_all_output_of_a_terminal_arrives(oci, ro_bundle, console):
 
 # ---- exec -------------------------------------------------------------------------------------------------------------
 
-@pytest.fixture
-def running(oci, ro_bundle):
-    ro_bundle.args("sleep", "1000").run("--detach")
-    return ro_bundle
-
-
 def test_exec_runs_beside_the_first_process(oci, running):
     out = oci("exec", "c", "sh", "-c", "readlink /proc/1/ns/mnt; readlink /proc/self/ns/mnt; cat /proc/1/cmdline")
     first, second, command = out.split("\n")

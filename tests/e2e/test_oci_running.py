@@ -17,12 +17,6 @@ import pytest
 pytestmark = pytest.mark.user("root")
 
 
-@pytest.fixture
-def running(oci, ro_bundle):
-    ro_bundle.args("sleep", "1000").run("--detach")
-    return ro_bundle
-
-
 # ---- events --------------------------------------------------------------------------------------------------------------
 
 def test_statistics_once(oci, running):
