@@ -108,7 +108,7 @@ def test_passwords_are_for_the_registry_itself(pull, challenge):
 
     with serve(ask) as elsewhere:
         hosts.append(elsewhere.host)
-        tokens = Tokens(memory(image, lambda request: Reply(307, {"Location": f"http://{elsewhere.host}{request.path}?signature=secret"})
+        tokens = Tokens(memory(image, faults=lambda request: Reply(307, {"Location": f"http://{elsewhere.host}{request.path}?signature=secret"})
                                if "/blobs/" in request.path else None), users={"alice": "secret"})
         with serve(tokens) as server:
             pull.nook("login", "-u", "alice", "--password-stdin", server.host, input="secret")
