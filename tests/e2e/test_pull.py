@@ -15,7 +15,7 @@ import conftest
 import hostile_tars as tars
 import registries
 from depots import assert_has, pull, serve  # noqa: F401 (pull is a fixture)
-from registries import DOCKER_MANIFEST, Image, Memory, OCI_INDEX, OCI_MANIFEST, Reply, digest, index_of, memory, noise, only
+from registries import DOCKER_MANIFEST, Image, Memory, OCI_MANIFEST, Reply, digest, index_of, memory, noise, only
 
 pytestmark = pytest.mark.anywhere
 
@@ -149,14 +149,6 @@ def test_run_pulls_what_is_not_here(pull):
 
 
 # ---- platforms -------------------------------------------------------------------------------------------------------
-
-def index_of(registry, images, repository="team/app", tag="1", media_type=OCI_INDEX):
-    for image in images:
-        registry.add(repository, "unused", image)
-    entries = [image.descriptor(architecture) for image, architecture in images.items()]
-    entries.insert(0, {**entries[0], "digest": digest(b"no"), "platform": {"os": "unknown", "architecture": "unknown"}})
-    return registry.add_document(repository, tag, media_type, {"schemaVersion": 2, "mediaType": media_type, "manifests": entries})
-
 
 def test_the_platform_of_an_index(pull):
     images = {Image([{"f": name.encode()}], name): name for name in ("s390x", "amd64", "arm64")}
