@@ -10,7 +10,6 @@
 #include "base/plain.h"
 #include "base/text.h"
 #include "command/image_options.h"
-#include "command/log.h"
 #include "image/digest.h"
 #include "image/reference.h"
 #include "storage/blob.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transfer/copylayer.h"
 
-#include "base/fd.h"
 #include "base/text.h"
 #include "storage/difference.h"
 #include "storage/merge.h"
