@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transfer/transfer.h"
 
+#include "base/fd.h"
 #include "command/image_options.h"
 #include "image/reference.h"
 #include "transfer/intake.h"
+#include "transfer/starter.h"
+#include "transfer/walls.h"
 
 #include <stdio.h>
 
@@ -13,10 +16,28 @@ static void print(const struct arrival *arrivals, size_t n, bool quiet)
 		(void)printf("%s%s\n", quiet ? "" : "Loaded image: ", arrivals[i].name ? reference_familiar(arrivals[i].name) : arrivals[i].id);
 }
 
+/* Before the first byte of the source is looked at. */
+static int shut_in(struct cli *c, const char *text, struct starter *starter, struct nook_error *e)
+{
+	static const char *const no_files[] = {NULL};
+	const struct walls w = {.images = arena_printf(c->arena, "%s/images", c->root), .auth_files = no_files,
+		.read_from = source_path(text, c->arena)};
+	const char *missing = NULL;
+
+	TRY(starter_start(starter, c->root, e));
+	/* Only what is there can be let through. */
+	close_fd(&(int){TRY(dir_make(w.images, 0700, e))});
+	TRY(walls_raise(&w, c->arena, &missing, e));
+	if (missing)
+		cli_debug(c, "what reads the archive is not kept from files by Landlock: %s", missing);
+	return 0;
+}
+
 int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
 {
 	const struct load_options *o = options;
 	const char *text = argc ? argv[0] : o->input, *name = NULL;
+	AUTO_VALUE(starter_done) struct starter starter = {0};
 	AUTO_VALUE(source_done) struct source s = SOURCE_INIT;
 	AUTO(depot_close) struct depot *d = NULL;
 	struct arrival *arrivals = NULL;
@@ -31,7 +52,9 @@ int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_er
 		TRY(reference_parse(o->name, c->arena, &r, e));
 		name = reference_text(&r, c->arena);
 	}
+	TRY(shut_in(c, text, &starter, e));
 	TRY(depot_open(c->root, DEPOT_WRITE, c->arena, &d, e));
+	d->unpackers = &starter.unpackers;
 	TRY(source_open(d, text, c->arena, &s, e));
 	platform_host(&here);
 	code = intake_all(d, &s, &here, name, c->arena, &arrivals, &n, e);

@@ -155,6 +155,19 @@ static const char *cut_tag(const char *text, struct arena *a, const char **ret_t
 	return arena_strndup(a, text, (size_t)(colon - text));
 }
 
+const char *source_path(const char *text, struct arena *a)
+{
+	static const char *const tagged[] = {"oci:", "oci-archive:", "docker-archive:"};
+	const char *tag, *path = text ? text_after(text, "dir:") : NULL;
+
+	if (path)
+		return path;
+	for (size_t i = 0; text && i < sizeof(tagged) / sizeof(tagged[0]); i++)
+		if ((path = text_after(text, tagged[i])))
+			return cut_tag(path, a, &tag);
+	return text && !text_is(text, "-") ? text : NULL;
+}
+
 /* Its manifest is the only one without a digest in its name. */
 static int open_flat(struct source *s, const char *path, struct nook_error *e)
 {

@@ -24,6 +24,8 @@ struct source {
 /* "oci:DIR[:TAG]", "dir:DIR", "oci-archive:FILE[:TAG]", "docker-archive:FILE[:NAME]", or a file that is told by what is in it; NULL or
  * "-" is stdin.  A stream or a compressed archive is first written to a nameless file of the depot. */
 int source_open(struct depot *d, const char *text, struct arena *a, struct source *ret, struct nook_error *e);
+/* The file or directory that source_open() would open; NULL: it is stdin. */
+const char *source_path(const char *text, struct arena *a);
 void source_done(struct source *s);
 
 /* One stretch of bytes of it. */

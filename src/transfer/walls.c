@@ -129,6 +129,7 @@ static int fence(const struct walls *w, struct arena *a, const char **ret_missin
 	TRY(allow_user(&f, w, a, e));
 	TRY(allow(&f, w->images, k.fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, e));
 	TRY(allow(&f, w->written_in, REPLACE, e));
+	TRY(allow(&f, w->read_from, READ, e));
 	return landlock_enforce(rules, e);
 }
 

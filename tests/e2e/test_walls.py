@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What speaks to registries has shut itself in: what a process that was taken over could still do, tried from inside."""
+"""What speaks to registries, or reads an archive, has shut itself in: what a process that was taken over could still do, tried from inside."""
 
 import ctypes
 import errno
@@ -11,6 +11,8 @@ import subprocess
 import pytest
 
 import conftest
+import hostile_tars as tars
+import images
 import registries
 from depots import pull, serve  # noqa: F401 (pull is a fixture)
 from registries import Tokens, memory
@@ -105,3 +107,43 @@ def test_certificates_may_be_links(pull, space):
         certs.mkdir(parents=True)
         (certs / "ca.crt").symlink_to(space / "vault/ca.pem")
         pull(f"{server.host}/team/app:1")
+
+
+def status_of(pid):
+    return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+
+
+def test_a_load(nook, space):
+    """What reads an archive of a stranger's: looked at while it waits for the rest of it."""
+    layout = images.Layout(space / "oci")
+    layout.image("t", [tars.archive(tars.file("x", b"x" * 300000))], {"Cmd": ["true"]})
+    archive = space / "archive.tar"
+    subprocess.run(["tar", "-C", layout.path, "-cf", archive, "."], check=True)
+    data = archive.read_bytes() + bytes(1 << 20)
+    with nook.start("load", "--name", "t:1", stdin=subprocess.PIPE, text=False) as process:
+        # More than a pipe holds: it has begun to read.
+        process.stdin.write(data[:400000])
+        process.stdin.flush()
+        status = status_of(process.pid)
+        out, err = process.communicate(data[400000:], timeout=60)
+    assert process.returncode == 0, err
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2") and status["Name"] == "nook-transfer"
+    assert int(status["CapPrm"], 16) & ~(1 << CAP_DAC_OVERRIDE | 1 << CAP_FOWNER) == 0
+    assert b"t:1" in out
+
+
+@pytest.mark.skipif(not LANDLOCK, reason="the kernel keeps nobody from files")
+def test_a_layout_whose_files_lead_out_of_it(nook, space):
+    """A link in a directory that is loaded reaches nothing beside it."""
+    layout = images.Layout(space / "oci")
+    layout.image("t", [tars.archive(tars.file("x", b"x"))], {"Cmd": ["true"]})
+    manifest = layout.path / "blobs/sha256" / layout.manifests[0]["digest"][7:]
+    inside, outside = layout.path / "kept", space / "outside"
+    shutil.move(manifest, outside)
+    manifest.symlink_to(outside)
+    assert "Permission denied" in nook.fails(125, "load", layout.source("t"))
+    manifest.unlink()
+    shutil.move(outside, inside)
+    manifest.symlink_to("../../kept")
+    nook("load", "--name", "t:1", layout.source("t"))
+    nook("load", "--name", "t:2", f"oci:{layout.path}")
