@@ -5,6 +5,7 @@
 #include "command/image_options.h"
 #include "image/reference.h"
 #include "transfer/intake.h"
+#include "transfer/options.h"
 #include "transfer/starter.h"
 #include "transfer/walls.h"
 
@@ -42,16 +43,13 @@ int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_er
 	AUTO(depot_close) struct depot *d = NULL;
 	struct arrival *arrivals = NULL;
 	struct platform here;
-	struct reference r;
 	size_t n = 0;
 	int code;
 
 	if (argc && o->input)
 		return err_why(e, STEP_OPTION, "--input", EINVAL, "the source stands twice");
-	if (o->name) {
-		TRY(reference_parse(o->name, c->arena, &r, e));
-		name = reference_text(&r, c->arena);
-	}
+	if (o->name)
+		TRY(option_name(o->name, c->arena, &name, e));
 	TRY(shut_in(c, text, &starter, e));
 	TRY(depot_open(c->root, DEPOT_WRITE, c->arena, &d, e));
 	d->unpackers = &starter.unpackers;

@@ -180,6 +180,17 @@ static const char *annotation(const struct descriptor *d, const char *key)
 	return NULL;
 }
 
+/* What a file calls an image of this digest.  Another digest in the name would be believed by whoever runs the image by it: it is
+ * left out, and with it a name that has no tag. */
+static const char *honest_name(struct intake *in, const struct reference *said, const char *digest)
+{
+	struct reference r = *said;
+
+	if (r.digest && !text_is(r.digest, digest))
+		r.digest = NULL;
+	return r.digest || r.tag ? reference_text(&r, in->arena) : NULL;
+}
+
 /* What the layout calls the image, when that is a whole name and not only a tag. */
 static const char *descriptor_name(struct intake *in, const struct descriptor *d)
 {
@@ -188,7 +199,7 @@ static const char *descriptor_name(struct intake *in, const struct descriptor *d
 
 	if (!full && ref && strpbrk(ref, "/:"))
 		full = ref;
-	return full && reference_parse(full, in->arena, &r, NULL) == 0 ? reference_text(&r, in->arena) : NULL;
+	return full && reference_parse(full, in->arena, &r, NULL) == 0 ? honest_name(in, &r, d->digest) : NULL;
 }
 
 static bool is_chosen(const struct intake *in, const struct descriptor *d)
@@ -335,7 +346,7 @@ static int take_docker_image(struct intake *in, const struct docker_image *image
 		struct reference r;
 
 		TRY(reference_parse(image->tags[i], in->arena, &r, e));
-		TRY(arrived(in, reference_text(&r, in->arena), digest, m.config.digest, e));
+		TRY(arrived(in, honest_name(in, &r, digest), digest, m.config.digest, e));
 	}
 	return 0;
 }

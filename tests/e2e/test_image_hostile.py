@@ -2,11 +2,13 @@
 """Images that somebody made to do harm: refused with a message that names the entry, or harmless."""
 
 import gzip
+import io
 import json
 import os
 import pathlib
 import re
 import subprocess
+import tarfile
 import zlib
 
 import pytest
@@ -221,6 +223,44 @@ def test_labels_that_a_state_holds(nook, layout):
     layout.image("t", [images.busybox_layer()], {"Cmd": ["true"], "Env": ["PATH=/bin"], "Labels": {"long": "y" * (1 << 20)}})
     nook("run", "--name", "heavy", layout.source("t"))
     assert json.loads(nook("inspect", "heavy"))[0]["annotations"]["long"] == "y" * (1 << 20)
+
+
+@pytest.mark.parametrize("said, names", [
+    ("quay.io/team/app@sha256:" + "0" * 64, []),
+    ("quay.io/team/app:1@sha256:" + "0" * 64, ["quay.io/team/app:1"]),
+    ("quay.io/team/app@{digest}", ["quay.io/team/app@{digest}"]),
+], ids=["digest", "tag-and-digest", "right"])
+def test_no_file_takes_a_digest_that_is_not_its_own(nook, layout, said, names):
+    """Who runs an image by its digest trusts that it is that one."""
+    manifest = good_parts(layout)
+    digest = layout.manifest("t", manifest)
+    layout.manifests[-1]["annotations"]["io.containerd.image.name"] = said.format(digest=digest)
+    layout.write_index()
+    nook("load", layout.source("t"))
+    assert json.loads(nook("inspect", digest))[0]["names"] == [name.format(digest=digest) for name in names]
+
+
+def test_no_docker_archive_takes_a_digest(nook, layout, space):
+    layout.image("t", [GOOD])
+    nook("load", "--name", "honest", layout.source("t"))
+    nook("save", "--format", "docker-archive", "-o", space / "a.tar", "honest")
+    nook("rmi", "honest")
+    lie = "quay.io/team/app@sha256:" + "0" * 64
+    with tarfile.open(space / "a.tar") as honest, tarfile.open(space / "b.tar", "w") as archive:
+        for member in filter(tarfile.TarInfo.isreg, honest):
+            data = honest.extractfile(member).read()
+            if member.name == "manifest.json":
+                data = images.to_json([dict(json.loads(data)[0], RepoTags=[lie])])
+            if member.name != "index.json":
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    nook("load", f"docker-archive:{space / 'b.tar'}")
+    assert lie not in nook("images", "--digests") and nook.result("inspect", lie).code == 1
+
+
+def test_no_name_with_a_digest_is_given(nook, layout):
+    layout.image("t", [GOOD])
+    assert "only what is in an image can give it" in nook.fails(125, "load", "--name", "app@sha256:" + "0" * 64, layout.source("t"))
 
 
 def test_terabytes_of_holes_are_no_work(nook, layout):
