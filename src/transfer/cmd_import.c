@@ -8,13 +8,20 @@
 #include "transfer/layertar.h"
 #include "transfer/options.h"
 #include "transfer/rootfile.h"
+#include "transfer/shut_in.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
 
-static int add_file(struct depot *d, struct newlayer *l, const char *file, struct nook_error *e)
+/* xz and bzip2 have run already when the rest is shut in; what they have written is not looked at before. */
+static int add_file(struct depot *d, struct newlayer *l, const struct import_want *want, struct nook_error *e)
 {
-	auto_close int fd = TRY(rootfile_open(d, file, e));
+	auto_close int fd = TRY(rootfile_open(d, want->source, e));
+
+	if (want->shut_in) {
+		TRY(shut_in(want->shut_in, NULL, want->starter, e));
+		d->unpackers = &want->starter->unpackers;
+	}
 	AUTO(inflate_free) struct inflate *f = inflate_new(fd, -1, DIGEST_SHA256);
 	const void *data;
 	ssize_t n;
@@ -46,7 +53,7 @@ int import_source(struct depot *d, const struct import_want *want, struct arena 
 	if (stat(want->source, &st) == 0 && S_ISDIR(st.st_mode))
 		TRY(add_directory(l, want->source, e));
 	else
-		TRY(add_file(d, l, want->source, e));
+		TRY(add_file(d, l, want, e));
 	if (want->platform)
 		config.platform = *want->platform;
 	for (size_t i = 0; i < want->changes.n; i++)
@@ -60,6 +67,7 @@ int import_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 {
 	const struct import_options *o = options;
 	struct import_want want = {.source = argv[0], .message = o->message, .changes = o->changes, .created_by = "nook import"};
+	AUTO_VALUE(starter_done) struct starter starter = {0};
 	AUTO(depot_close) struct depot *d = NULL;
 	struct platform platform;
 	const char *id = NULL;
@@ -68,6 +76,8 @@ int import_run(struct cli *c, void *options, int argc, char **argv, struct nook_
 		TRY(platform_parse(o->platform, c->arena, &platform, e));
 		want.platform = &platform;
 	}
+	want.shut_in = c;
+	want.starter = &starter;
 	TRY(option_compression(o->compression, &want.compression, e));
 	if (argc > 1)
 		TRY(option_name(argv[1], c->arena, &want.name, e));

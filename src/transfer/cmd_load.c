@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transfer/transfer.h"
 
-#include "base/fd.h"
 #include "command/image_options.h"
 #include "image/reference.h"
 #include "transfer/intake.h"
 #include "transfer/options.h"
-#include "transfer/starter.h"
-#include "transfer/walls.h"
+#include "transfer/shut_in.h"
 
 #include <stdio.h>
 
@@ -15,23 +13,6 @@ static void print(const struct arrival *arrivals, size_t n, bool quiet)
 {
 	for (size_t i = 0; i < n; i++)
 		(void)printf("%s%s\n", quiet ? "" : "Loaded image: ", arrivals[i].name ? reference_familiar(arrivals[i].name) : arrivals[i].id);
-}
-
-/* Before the first byte of the source is looked at. */
-static int shut_in(struct cli *c, const char *text, struct starter *starter, struct nook_error *e)
-{
-	static const char *const no_files[] = {NULL};
-	const struct walls w = {.images = arena_printf(c->arena, "%s/images", c->root), .auth_files = no_files,
-		.read_from = source_path(text, c->arena)};
-	const char *missing = NULL;
-
-	TRY(starter_start(starter, c->root, e));
-	/* Only what is there can be let through. */
-	close_fd(&(int){TRY(dir_make(w.images, 0700, e))});
-	TRY(walls_raise(&w, c->arena, &missing, e));
-	if (missing)
-		cli_debug(c, "what reads the archive is not kept from files by Landlock: %s", missing);
-	return 0;
 }
 
 int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_error *e)
@@ -50,7 +31,7 @@ int load_run(struct cli *c, void *options, int argc, char **argv, struct nook_er
 		return err_why(e, STEP_OPTION, "--input", EINVAL, "the source stands twice");
 	if (o->name)
 		TRY(option_name(o->name, c->arena, &name, e));
-	TRY(shut_in(c, text, &starter, e));
+	TRY(shut_in(c, source_path(text, c->arena), &starter, e));
 	TRY(depot_open(c->root, DEPOT_WRITE, c->arena, &d, e));
 	d->unpackers = &starter.unpackers;
 	TRY(source_open(d, text, c->arena, &s, e));

@@ -15,6 +15,7 @@ int option_name(const char *text, struct arena *a, const char **ret, struct nook
 
 /* nook import, as other commands use it. */
 struct depot;
+struct starter;
 struct import_want {
 	const char *source;     /* a file, a directory or "-" */
 	const char *name;       /* canonical, or NULL */
@@ -22,5 +23,7 @@ struct import_want {
 	const struct platform *platform; /* or NULL: this machine's */
 	struct opt_list changes;
 	enum compression compression;
+	struct cli *shut_in;     /* a file is read behind the walls (transfer/shut_in.h), or NULL */
+	struct starter *starter; /* for that */
 };
 int import_source(struct depot *d, const struct import_want *want, struct arena *a, const char **ret_id, struct nook_error *e);

@@ -3,6 +3,8 @@
 
 import ctypes
 import errno
+import json
+import lzma
 import pathlib
 import re
 import shutil
@@ -147,3 +149,18 @@ def test_a_layout_whose_files_lead_out_of_it(nook, space):
     manifest.symlink_to("../../kept")
     nook("load", "--name", "t:1", layout.source("t"))
     nook("load", "--name", "t:2", f"oci:{layout.path}")
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace sees what it gives up")
+@pytest.mark.parametrize("packed", ["", "gzip", "zstd", "xz"])
+def test_an_import(nook, space, packed):
+    """The process itself, not those that it starts."""
+    data = tars.archive(tars.file("x", b"x" * 5000))
+    (space / "root.tar").write_bytes(lzma.compress(data) if packed == "xz" else images.compress(data, packed))
+    log = space / "calls"
+    subprocess.run(["strace", "-qq", "-o", log, "-e", "trace=prctl,seccomp,landlock_restrict_self", *nook.argv("import", space / "root.tar", "t:1")],
+                   env=nook.environment, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    calls = log.read_text()
+    assert re.search(r"seccomp\(SECCOMP_SET_MODE_FILTER.* = 0", calls) and re.search(r"prctl\(PR_SET_NO_NEW_PRIVS, 1.* = 0", calls)
+    assert not LANDLOCK or re.search(r"landlock_restrict_self\(.* = 0", calls)
+    assert [image["repository"] for image in json.loads(nook("images", "--format", "json"))] == ["t"]
