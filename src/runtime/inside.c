@@ -9,6 +9,7 @@
 #include "runtime/idrange.h"
 #include "runtime/mapped.h"
 #include "runtime/plan_file.h"
+#include "runtime/rootfs.h"
 #include "sys/mountapi.h"
 #include "sys/pid.h"
 
@@ -319,6 +320,21 @@ static int run_reported(struct store_run *r, struct inside *i, struct arena *a, 
 	return report.code;
 }
 
+/* Files on disk that are those of a range; of an overlay only the lowest ones are, and no view is right for all. */
+static int find_range(struct inside *i, struct arena *a, struct nook_error *e)
+{
+	struct spec_root root = {0};
+
+	if (!TRY(copied_range(i->container, i->plan, a, &i->range, e)))
+		return 0;
+	TRY(rootfs_of_plan(i->plan, a, &root, e));
+	if (root.kind != ROOT_OVERLAY)
+		return 0;
+	return err_fmt(e, STEP_CONTAINER, i->container->id, EOPNOTSUPP,
+		"it has ended, and below its disk lies a copy that belongs to the ids it had: nook run container:%s shows it as it is",
+		i->container->id);
+}
+
 int inside_run(struct store_run *r, const struct container *c, enum inside_view view, inside_job job, void *data,
 	struct nook_error *e)
 {
@@ -337,8 +353,7 @@ int inside_run(struct store_run *r, const struct container *c, enum inside_view 
 	}
 	TRY(plan_load(r, c->id, a, &i.plan, e));
 	TRY(check_kept(c, i.plan, e));
-	if (copied_is_changed(c))
-		TRY(copied_range(c, i.plan, a, &i.range, e));
+	TRY(find_range(&i, a, e));
 	code = lock_kept(c, a, &locks, e);
 	if (code >= 0)
 		code = run_reported(r, &i, a, e);

@@ -239,6 +239,17 @@ def test_what_a_copy_exports_has_the_owners_inside(on_overlay):
     nook("rm", "web")
 
 
+def test_what_cannot_be_seen_with_the_owners_inside(on_overlay):
+    """A disk over a copy, when nothing runs there that knows both: refused, and not written with the host's ids."""
+    nook = on_overlay
+    nook("run", "--name", "web", "--storage", "disk:64m", "t:1", "sh", "-c", "echo mine >/new")
+    assert "belongs to the ids it had" in nook.fails(125, "export", "web", "-o", nook.space / "web.tar")
+    assert "belongs to the ids it had" in nook.fails(125, "cp", "web:/new", nook.space / "copy")
+    assert not (nook.space / "web.tar").exists()
+    assert nook("run", "--name", "again", "container:web", "sh", "-c", "cat /new; stat -c %u /owned") == "mine\n33\n"
+    nook("rm", "again", "web")
+
+
 def test_names_in_a_root_are_no_layer(on_overlay, space):
     """A root may have what a layer has: "upper", "disk.img"."""
     nook = on_overlay
