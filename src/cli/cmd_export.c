@@ -11,6 +11,7 @@
 #include "cli/exported.h"
 #include "command/command.h"
 #include "command/transfer.h"
+#include "command/unpaused.h"
 #include "disk/disk.h"
 #include "disk/draft.h"
 #include "disk/note.h"
@@ -315,6 +316,8 @@ static int run(struct cli *c, void *options, int argc, char **argv, struct nook_
 	x.config = o->no_config || !*container.config ? NULL : container.config;
 	if (x.config && strlen(x.config) > CONFIG_MAX)
 		return err_why(e, STEP_CONTAINER, container.id, E2BIG, "its command and environment are too long to go with the file; see --no-config");
+	if (!o->no_pause)
+		note_unpaused(c, &container);
 	return export_paused(&x, e);
 }
 

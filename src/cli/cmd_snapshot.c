@@ -4,6 +4,7 @@
 #include "command/ago.h"
 #include "command/command.h"
 #include "command/table.h"
+#include "command/unpaused.h"
 #include "runtime/snapshot.h"
 
 #include <inttypes.h>
@@ -24,6 +25,7 @@ static int run_create(struct cli *c, void *options, int argc, char **argv, struc
 
 	(void)options;
 	TRY(open_container(c, argv[0], &r, &container, e));
+	note_unpaused(c, &container);
 	TRY(snapshot_create(r, c->root, &container, argc > 1 ? argv[1] : NULL, c->arena, &name, e));
 	(void)puts(name);
 	return 0;
@@ -154,6 +156,7 @@ static int run_clone(struct cli *c, void *options, int argc, char **argv, struct
 
 	(void)options, (void)argc;
 	TRY(open_container(c, argv[0], &r, &container, e));
+	note_unpaused(c, &container);
 	TRY(snapshot_clone(r, c->root, &container, argv[1], c->arena, &id, e));
 	(void)puts(id);
 	return 0;

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "command/image_options.h"
+#include "command/unpaused.h"
 #include "runtime/container.h"
 #include "runtime/inside.h"
 #include "runtime/upper.h"
@@ -69,10 +70,11 @@ static int read_changes(struct commit *c, struct newlayer *l, struct nook_error 
 
 static int read_quietly(struct commit *c, struct newlayer *l, struct nook_error *e)
 {
-	int frozen = !c->pauses || container_status(&c->container) != CONTAINER_RUNNING
-		? 0 : TRY(inside_freeze(&c->container, c->cli->arena, e));
-	int r = read_changes(c, l, e);
+	int frozen = c->pauses ? TRY(inside_freeze(&c->container, c->cli->arena, e)) : 0, r;
 
+	if (c->pauses)
+		note_unpaused(c->cli, &c->container);
+	r = read_changes(c, l, e);
 	if (frozen)
 		(void)inside_thaw(&c->container, c->cli->arena, r < 0 ? NULL : e);
 	return r;

@@ -3,6 +3,7 @@
 #include "transfer/transfer.h"
 
 #include "command/image_options.h"
+#include "command/unpaused.h"
 #include "disk/draft.h"
 #include "image/digest.h"
 #include "runtime/container.h"
@@ -98,6 +99,8 @@ static int export(const struct export *x, struct nook_error *e)
 	TRY(find_config(x, &config, e));
 	TRY(draft_open(&d, x->path, e));
 	TRY(draft_open(&packed, arena_printf(x->cli->arena, "%s.layer", x->path), e));
+	if (!x->options->no_pause)
+		note_unpaused(x->cli, &x->container);
 	TRY(read_layer(x, packed.fd, &layer, &diff_id, e));
 	n.diff_id = diff_id;
 	newimage_texts(&n, x->cli->arena, &texts);

@@ -78,7 +78,8 @@ class Sweep:
             if not call:
                 continue
             first = first or call[1]
-            if (call[1] != first) == followed:
+            # A call that this strace knows by its number alone (open_tree_attr) it cannot inject anything into.
+            if (call[1] != first) == followed and not call[2].startswith("syscall_"):
                 counts[call.groups()] = counts.get(call.groups(), 0) + 1
                 found[(call[2], counts[call.groups()])] = True
         return spread(list(found), most)

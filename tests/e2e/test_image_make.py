@@ -134,15 +134,17 @@ def test_save_over_what_is_there(nook, base, space):
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace sees what is opened")
 @pytest.mark.parametrize("options, pauses", [([], True), (["-p"], True), (["--pause=true"], True), (["--pause=false"], False), (["--no-pause"], False)])
 def test_commit_pauses_or_not(nook, base, options, pauses):
-    """What the command opens to write says it: the freezer's file."""
+    """What the command opens to write says it: the freezer's file.  Without groups, as a user's may be, nothing can pause it."""
     with nook.start("run", "--name", "live", base, "sh", "-c", "echo up; read line", stdin=subprocess.PIPE) as held:
         assert held.stdout.readline() == "up\n"
         log = nook.space / "calls"
-        subprocess.run(["strace", "-f", "-qq", "-o", log, "-e", "trace=openat,openat2", *nook.argv("commit", *options, "live", "live:1")],
-                       env=nook.environment, stdout=subprocess.DEVNULL, check=True, timeout=60)
+        has_groups = bool(json.loads(nook("inspect", "live"))[0]["cgroups"])
+        commit = subprocess.run(["strace", "-f", "-qq", "-o", log, "-e", "trace=openat,openat2", *nook.argv("commit", *options, "live", "live:1")],
+                                env=nook.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True, timeout=60)
         frozen = bool(re.search(r'(freezer.state|cgroup.freeze)", (\{flags=)?(O_WRONLY|O_RDWR)', log.read_text()))
         held.communicate("\n")
-    assert frozen == pauses
+    assert frozen == (pauses and has_groups)
+    assert ("it has no control groups to pause it by" in commit.stderr) == (pauses and not has_groups)
     nook("rm", "live")
     assert "true or false" in nook.fails(125, "commit", "--pause=perhaps", "live", "x")
 
