@@ -26,7 +26,7 @@ static const struct opt *find_in(const struct opt *table, const char *name, size
 	for (const struct opt *row = table; row && row->type != OPT_END; row++) {
 		if (row->type == OPT_SECTION)
 			continue;
-		if (letter ? row->letter == letter : row->name && strlen(row->name) == len && !memcmp(row->name, name, len))
+		if (letter ? row->letter == letter : name && row->name && strlen(row->name) == len && !memcmp(row->name, name, len))
 			return row;
 	}
 	return NULL;
