@@ -15,6 +15,19 @@ static const struct {
 	{"i486", "386", NULL},      {"i586", "386", NULL},      {"i686", "386", NULL},      {"loongarch64", "loong64", NULL},
 };
 
+/* Go's names of those that run Linux, with which images are made. */
+static const char *const architectures[] = {
+	"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", NULL,
+};
+
+static bool is_known(const char *architecture)
+{
+	for (const char *const *one = architectures; *one; one++)
+		if (text_is(*one, architecture))
+			return true;
+	return false;
+}
+
 static void plain_words(struct platform *p)
 {
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -54,6 +67,9 @@ int platform_parse(const char *text, struct arena *a, struct platform *ret, stru
 	else
 		p.architecture = first;
 	plain_words(&p);
+	/* What stands alone could be anything, mistyped. */
+	if (!second && !is_known(p.architecture))
+		return err_why(e, STEP_OPTION, text, EINVAL, "is no architecture that is known: name OS/ARCHITECTURE, such as linux/arm64");
 	*ret = p;
 	return 0;
 }

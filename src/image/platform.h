@@ -16,7 +16,8 @@ struct platform {
 
 /* This machine's. */
 void platform_host(struct platform *ret);
-/* "linux/arm64/v8", "arm64", "linux/arm": strings are A's; names such as x86_64 and aarch64 become Go's. */
+/* "linux/arm64/v8", "arm64", "linux/arm": strings are A's; names such as x86_64 and aarch64 become Go's.
+ * An architecture alone has to be a known one. */
 int platform_parse(const char *text, struct arena *a, struct platform *ret, struct nook_error *e);
 /* How well what is offered suits WANTED: 0 not at all, otherwise the larger the better (an arm v7 also runs v6). */
 int platform_score(const struct platform *wanted, const struct platform *offered);

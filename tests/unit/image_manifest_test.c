@@ -138,6 +138,8 @@ static void test_platforms(void **state)
 	assert_non_null(strstr(e.detail, "linux/arm/v6, linux/arm64/v8"));
 	assert_null(strstr(e.detail, "unknown"));
 	assert_null(chosen(index, "windows/amd64", a, &e));
+	assert_true(platform_parse("nonsense", a, &(struct platform){0}, &e) < 0);
+	assert_int_equal(platform_parse("linux/nonsense", a, &(struct platform){0}, &e), 0);
 	assert_true(platform_parse("a/b/c/d", a, &(struct platform){0}, &e) < 0);
 }
 
