@@ -106,7 +106,8 @@ static bool is_own_link(int dir, const struct stat *st)
 {
 	struct stat d;
 
-	return is_trusted(st->st_uid) && fstat(dir, &d) == 0 && is_trusted(d.st_uid);
+	return is_trusted(st->st_uid) && fstat(dir, &d) == 0 && is_trusted(d.st_uid) &&
+		(!(d.st_mode & (S_IWGRP | S_IWOTH)) || d.st_mode & S_ISVTX);
 }
 
 int oci_open_file(const char *path, int flags, mode_t mode)

@@ -97,6 +97,9 @@ def test_a_link_in_somebody_elses_directory_does_not_lead_the_log_anywhere(oci, 
     assert "symbolic link" in oci.fails(1, "--log", f"{prefix}{space}/his/link", "state", "none")
     assert (space / "precious").read_text() == ""
     os.chown(space / "his", 0, 0)
+    os.chmod(space / "his", 0o777)  # and so anybody's
+    assert "symbolic link" in oci.fails(1, "--log", f"{prefix}{space}/his/link", "state", "none")
+    os.chmod(space / "his", 0o755)
     os.lchown(space / "his/link", ORDINARY_UID, ORDINARY_UID)
     assert "symbolic link" in oci.fails(1, "--log", f"{prefix}{space}/his/link", "state", "none")
     for place, lines in ((space / "link", 1), (space / "his/new", 1), ("/dev/stderr", 2)):
